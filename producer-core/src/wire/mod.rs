@@ -1,1 +1,37 @@
-//! Wire codec.
+//! The wire codec: every byte that a RocketMQ 4.9–5.x name server, broker or proxy sends or expects.
+//!
+//! Nothing in here knows a connection, a clock or a retry. Decoders borrow from the received
+//! buffer, never allocate on the send path, and answer a [`WireError`] to anything that Java
+//! 5.4.0 and 4.9.7 would both refuse.
+
+pub mod client;
+pub mod code;
+pub mod digits;
+pub mod ext;
+pub mod frame;
+pub mod header;
+pub mod json;
+pub mod language;
+pub mod name_server;
+pub mod offset;
+pub mod query;
+pub mod recall;
+pub mod reply;
+pub mod send;
+pub mod topic_config;
+pub mod transaction;
+pub mod version;
+
+mod encode;
+mod error;
+mod fields;
+mod text;
+
+pub use encode::{Head, encode_frame};
+pub use error::WireError;
+pub use ext::Ext;
+pub use fields::Fields;
+pub use frame::{Frame, SerializeType};
+pub use header::{Header, HeaderLine};
+pub use language::Language;
+pub use text::Text;
