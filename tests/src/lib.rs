@@ -1,1 +1,3 @@
-//! Work in progress.
+//! What tests of several crates share: [`cluster`] starts a real Apache RocketMQ.
+
+pub mod cluster;

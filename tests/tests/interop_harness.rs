@@ -1,0 +1,197 @@
+//! The harness itself, against real servers: boots, stores, reads back, survives what it does to
+//! nodes.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tests::cluster::{Cluster, Node, Release, Result, Stored, Topic};
+
+#[test]
+fn harness_drives_5_4_0() -> Result<()> {
+    drive(Release::V5_4_0)
+}
+
+#[test]
+fn harness_drives_4_9_7() -> Result<()> {
+    drive(Release::V4_9_7)
+}
+
+/// One cluster for all steps: starting it costs more than all of them.
+fn drive(release: Release) -> Result<()> {
+    let begin = Instant::now();
+    let cluster = Cluster::builder(release).master("a").start()?;
+    let done = |step: &str| eprintln!("{release} {:.1} s {step}", begin.elapsed().as_secs_f32());
+    done("booted");
+
+    cluster.create_topic(&Topic::new("plain", 4))?;
+    stored_is_what_was_sent(&cluster)?;
+    done("stored_is_what_was_sent");
+    topics_are_as_asked(&cluster)?;
+    done("topics_are_as_asked");
+    frozen_broker_answers_late(&cluster)?;
+    done("frozen_broker_answers_late");
+    settings_change_at_run_time(&cluster)?;
+    done("settings_change_at_run_time");
+    messages_survive_a_kill(&cluster)?;
+    done("messages_survive_a_kill");
+    name_server_comes_back_and_is_filled(&cluster)?;
+    done("name_server_comes_back_and_is_filled");
+    broker_moves_to_another_port(&cluster)?;
+    done("broker_moves_to_another_port");
+
+    let pids: Vec<_> = cluster.nodes().filter_map(Node::pid).collect();
+    drop(cluster);
+    assert_eq!(pids.len(), 2);
+    assert!(pids.iter().all(|pid| !runs(*pid)), "{pids:?} outlived their cluster");
+    done("nothing_is_left");
+    Ok(())
+}
+
+fn stored_is_what_was_sent(cluster: &Cluster) -> Result<()> {
+    let mut client = cluster.master("a")?.client()?;
+    let properties = "KEYS\u{1}k1 k2\u{2}TAGS\u{1}blue\u{2}UNIQ_KEY\u{1}7F000001\u{2}note\u{1}ü";
+
+    let answer = client.call(310, &send_header("plain", 2, properties), b"first")?.ok()?;
+    client.send_one_way(310, &send_header("plain", 3, ""), b"second")?;
+
+    let messages = cluster.read_back_when("plain", 2)?;
+    assert_eq!(bodies(&messages), ["first", "second"]);
+    let first = &messages[0];
+    assert_eq!((first.broker.as_str(), first.topic.as_str()), ("a", "plain"));
+    assert_eq!((first.queue_id, first.queue_offset), (2, 0));
+    assert_eq!(answer.number("queueOffset")?, 0);
+    assert_eq!(first.keys(), Some("k1 k2"));
+    assert_eq!(first.tags(), Some("blue"));
+    assert_eq!(first.uniq_key(), Some("7F000001"));
+    assert_eq!(first.property("note"), Some("ü"));
+    assert_eq!((first.flag, first.born_time_ms), (5, 1_700_000_000_000));
+    assert_eq!(first.store_host, cluster.master("a")?.address());
+    assert_eq!(Some(&first.offset_id()), answer.ext.get("msgId"));
+    assert_eq!(messages[1].queue_id, 3);
+    Ok(())
+}
+
+fn topics_are_as_asked(cluster: &Cluster) -> Result<()> {
+    cluster.create_topic(&Topic::new("uneven", 5).write_queues(2).perm(4))?;
+
+    let mut client = cluster.name_server(0)?.client()?;
+    let route = client.call(105, &[("topic", "uneven")], &[])?.ok()?.json()?;
+    let queues = &route["queueDatas"][0];
+    assert_eq!(queues["readQueueNums"], 5);
+    assert_eq!(queues["writeQueueNums"], 2);
+    assert_eq!(queues["perm"], 4);
+    assert!(cluster.read_back("uneven")?.is_empty());
+    assert!(cluster.read_back("never-made")?.is_empty());
+    Ok(())
+}
+
+fn frozen_broker_answers_late(cluster: &Cluster) -> Result<()> {
+    let broker = cluster.master("a")?;
+    let mut client = broker.client()?;
+    let pause = Duration::from_millis(300);
+
+    broker.freeze()?;
+    assert!(!broker.is_live());
+    let begin = Instant::now();
+    let asked = thread::spawn(move || client.call(310, &send_header("plain", 0, ""), b"late"));
+    thread::sleep(pause);
+    broker.thaw()?;
+    asked.join().expect("the sender does not panic")?.ok()?;
+
+    assert!(begin.elapsed() >= pause);
+    assert!(broker.is_live());
+    let messages = cluster.read_back_when("plain", 3)?;
+    assert_eq!(bodies(&messages), ["late", "first", "second"]);
+    Ok(())
+}
+
+fn settings_change_at_run_time(cluster: &Cluster) -> Result<()> {
+    let broker = cluster.master("a")?;
+    let mut client = broker.client()?;
+
+    broker.update_config("maxMessageSize", "64")?;
+    let refused = client.call(310, &send_header("plain", 0, ""), &[b'x'; 65])?;
+    broker.update_config("maxMessageSize", "4194304")?;
+
+    assert_eq!(refused.code, 13);
+    broker.update_config("brokerPermission", "4")?;
+    let mut name_server = cluster.name_server(0)?.client()?;
+    let route = name_server.call(105, &[("topic", "plain")], &[])?.ok()?.json()?;
+    assert_eq!(route["queueDatas"][0]["perm"], 4);
+    broker.update_config("brokerPermission", "6")
+}
+
+fn messages_survive_a_kill(cluster: &Cluster) -> Result<()> {
+    let broker = cluster.master("a")?;
+    let before = cluster.read_back("plain")?;
+    let address = broker.address();
+
+    broker.kill();
+    assert!(broker.client().is_err());
+    broker.restart()?;
+
+    assert_eq!(broker.address(), address);
+    assert_eq!(cluster.read_back_when("plain", before.len())?, before);
+    broker.client()?.call(310, &send_header("plain", 2, ""), b"next")?.ok()?;
+    let after = cluster.read_back_when("plain", before.len() + 1)?;
+    assert_eq!(bodies(&after), ["late", "first", "next", "second"]);
+    Ok(())
+}
+
+fn name_server_comes_back_and_is_filled(cluster: &Cluster) -> Result<()> {
+    let name_server = cluster.name_server(0)?;
+
+    name_server.terminate()?;
+    assert!(name_server.client().is_err());
+    name_server.restart()?;
+    let asked = name_server.client()?.call(105, &[("topic", "plain")], &[])?;
+    cluster.wait_registered()?;
+    let filled = name_server.client()?.call(105, &[("topic", "plain")], &[])?;
+
+    // The broker may have registered by itself meanwhile.
+    assert!(asked.code == 17 || asked.code == 0, "{asked:?}");
+    assert_eq!(filled.code, 0);
+    Ok(())
+}
+
+fn broker_moves_to_another_port(cluster: &Cluster) -> Result<()> {
+    let broker = cluster.master("a")?;
+    let old = broker.address();
+
+    broker.terminate()?;
+    broker.restart_on_another_port()?;
+
+    assert_ne!(broker.address(), old);
+    let mut client = cluster.name_server(0)?.client()?;
+    let route = client.call(105, &[("topic", "plain")], &[])?.ok()?.json()?;
+    let shown = &route["brokerDatas"][0]["brokerAddrs"]["0"];
+    assert_eq!(*shown, broker.address().to_string());
+    assert_eq!(cluster.read_back_when("plain", 4)?.len(), 4);
+    Ok(())
+}
+
+fn send_header<'a>(topic: &'a str, queue: u32, properties: &'a str) -> [(&'a str, &'a str); 11] {
+    let queue = ["0", "1", "2", "3"][queue as usize];
+    [
+        ("a", "harness"),
+        ("b", topic),
+        ("c", "TBW102"),
+        ("d", "4"),
+        ("e", queue),
+        ("f", "0"),
+        ("g", "1700000000000"),
+        ("h", "5"),
+        ("i", properties),
+        ("j", "0"),
+        ("m", "false"),
+    ]
+}
+
+fn bodies(messages: &[Stored]) -> Vec<String> {
+    let text = |message: &Stored| String::from_utf8_lossy(&message.body).into_owned();
+    messages.iter().map(text).collect()
+}
+
+fn runs(pid: u32) -> bool {
+    std::path::Path::new(&format!("/proc/{pid}")).exists()
+}
