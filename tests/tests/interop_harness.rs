@@ -1,9 +1,11 @@
 //! The harness itself, against real servers: boots, stores, reads back, survives what it does to
-//! nodes.
+//! nodes, and knows the Java client.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+use tests::cluster::java::Peer;
 use tests::cluster::{Cluster, Node, Release, Result, Stored, Topic};
 
 #[test]
@@ -32,6 +34,8 @@ fn drive(release: Release) -> Result<()> {
     done("frozen_broker_answers_late");
     settings_change_at_run_time(&cluster)?;
     done("settings_change_at_run_time");
+    java_peer_sends_what_is_stored(&cluster)?;
+    done("java_peer_sends_what_is_stored");
     messages_survive_a_kill(&cluster)?;
     done("messages_survive_a_kill");
     name_server_comes_back_and_is_filled(&cluster)?;
@@ -119,6 +123,71 @@ fn settings_change_at_run_time(cluster: &Cluster) -> Result<()> {
     let route = name_server.call(105, &[("topic", "plain")], &[])?.ok()?.json()?;
     assert_eq!(route["queueDatas"][0]["perm"], 4);
     broker.update_config("brokerPermission", "6")
+}
+
+fn java_peer_sends_what_is_stored(cluster: &Cluster) -> Result<()> {
+    cluster.create_topic(&Topic::new("java", 4))?;
+    let peer = Peer::new(cluster.release())?;
+    let steps = ["sync:3", "async:3", "oneway:3", "selector:3", "batch:3", "sync:1:6000"];
+
+    let results = peer.send(&cluster.name_server_list(), "java", &steps)?;
+
+    assert_eq!(results.len(), 3 + 3 + 3 + 3 + 1 + 1, "{results:?}");
+    let messages = cluster.read_back_when("java", 16)?;
+    assert_eq!(messages.len(), 16);
+    for result in &results {
+        let id = result["msgId"].as_str().unwrap_or_default().split(',').next();
+        let message = messages.iter().find(|message| message.uniq_key() == id);
+        let message = message.unwrap_or_else(|| panic!("{result} is not stored"));
+        assert_eq!(result["keys"][0], message.keys().unwrap_or_default());
+        assert_eq!(result["api"], message.tags().unwrap_or_default());
+        if result["api"] != "oneway" {
+            assert_eq!(result["status"], "SEND_OK");
+            assert_eq!(result["broker"], "a");
+            assert_eq!(result["queueId"], message.queue_id);
+            assert_eq!(result["queueOffset"], message.queue_offset);
+            let first_id = result["offsetMsgId"].as_str().and_then(|ids| ids.split(',').next());
+            assert_eq!(first_id, Some(message.offset_id().as_str()));
+        }
+    }
+    java_reads_the_same(&peer, &messages)
+}
+
+fn java_reads_the_same(peer: &Peer, messages: &[Stored]) -> Result<()> {
+    let hex: Vec<_> = messages.iter().map(Stored::raw_hex).collect();
+    let mut hex: Vec<_> = hex.iter().map(String::as_str).collect();
+    hex.push("00000004");
+
+    let mut decoded = peer.decode(&hex)?;
+
+    let broken = decoded.pop().expect("a result for each argument");
+    assert_eq!(broken["isMessage"], false);
+    for (message, java) in messages.iter().zip(&decoded) {
+        assert_eq!(java["topic"], message.topic);
+        assert_eq!(java["queueId"], message.queue_id);
+        assert_eq!(java["queueOffset"], message.queue_offset);
+        assert_eq!(java["physicalOffset"], message.physical_offset);
+        assert_eq!(java["bornTimeMs"], message.born_time_ms);
+        assert_eq!(java["storeTimeMs"], message.store_time_ms);
+        assert_eq!(java["bornHost"], message.born_host.to_string());
+        assert_eq!(java["storeHost"], message.store_host.to_string());
+        for (name, value) in &message.properties {
+            assert_eq!(java["properties"][name], *value);
+        }
+        if message.sys_flag & 1 == 0 {
+            let body: String = message.body.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(java["bodyHex"], body);
+        } else {
+            assert_eq!(java["bodyHex"].as_str().map(str::len), Some(2 * 6000));
+        }
+    }
+    let ids: Vec<_> = messages.iter().filter_map(Stored::uniq_key).collect();
+    let ids: Vec<Value> = peer.ids(&ids)?;
+    for (message, id) in messages.iter().zip(&ids) {
+        let apart = id["timeMs"].as_i64().map(|time| (time - message.store_time_ms).abs());
+        assert!(apart < Some(10_000), "{id} was stored at {}", message.store_time_ms);
+    }
+    Ok(())
 }
 
 fn messages_survive_a_kill(cluster: &Cluster) -> Result<()> {

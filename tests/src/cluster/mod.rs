@@ -17,6 +17,7 @@
 mod builder;
 mod error;
 mod home;
+pub mod java;
 mod jvm;
 mod node;
 mod port;
