@@ -54,6 +54,13 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The fields but those of the given names.
+    #[must_use]
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.list.retain(|field| !names.contains(&&*field.0));
+        self
+    }
+
     /// The fields in the order they were put.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.list.iter().map(|(name, value)| (&**name, &**value))

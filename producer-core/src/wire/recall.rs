@@ -1,6 +1,9 @@
 //! Recalling timer messages: RECALL_MESSAGE (370) and the handle it needs.
 
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use base64ct::{Base64Url, Base64UrlUnpadded, Encoding};
 
 use super::{Ext, Fields, WireError};
 
@@ -65,5 +68,42 @@ impl RecallResponse {
             .text("msgId", &*self.msg_id)
             .text_opt("MSG_REGION", self.region.as_deref())
             .text_opt("TRACE_ON", self.trace_on.as_deref())
+    }
+}
+
+/// What a recall handle says: where a timer message is (spec §7.9, `RecallMessageHandle.java`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecallHandle {
+    /// Topic of the message.
+    pub topic: String,
+    /// Broker that holds it.
+    pub broker_name: String,
+    /// When it is due, in ms since 1970, as text: Java does not read it.
+    pub timestamp: String,
+    /// UNIQ_KEY of the message.
+    pub message_id: String,
+}
+
+impl RecallHandle {
+    /// Reads a handle, padded or not. Parts behind the fifth are ignored.
+    pub fn decode(handle: &str) -> Result<Self, WireError> {
+        let bad = WireError::BadField { name: "recallHandle" };
+        let unpadded = handle.trim_end_matches('=');
+        let plain = Base64UrlUnpadded::decode_vec(unpadded).map_err(|_| bad)?;
+        let plain = String::from_utf8_lossy(&plain);
+        // Java's split drops empty parts at the end.
+        let mut parts = plain.trim_end_matches(' ').split(' ');
+        if parts.next() != Some("v1") {
+            return Err(bad);
+        }
+        let mut part = || parts.next().map(ToString::to_string).ok_or(bad);
+        Ok(Self { topic: part()?, broker_name: part()?, timestamp: part()?, message_id: part()? })
+    }
+
+    /// Writes the handle, padded.
+    pub fn encode(&self) -> String {
+        let Self { topic, broker_name, timestamp, message_id } = self;
+        let plain = format!("v1 {topic} {broker_name} {timestamp} {message_id}");
+        Base64Url::encode_string(plain.as_bytes())
     }
 }

@@ -89,6 +89,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes `null` if it is the next value.
+    pub fn take_null(&mut self) -> Result<bool, WireError> {
+        if self.peek() != Some(b'n') {
+            return Ok(false);
+        }
+        self.literal(b"null", Value::Null).map(|_| true)
+    }
+
     /// Checks that nothing but white space is left.
     #[inline]
     pub fn end(&mut self) -> Result<(), WireError> {
@@ -146,6 +154,10 @@ impl<'a> Reader<'a> {
             }
             Some(b',') if !self.first => {
                 self.at += 1;
+                // Both fastjson releases take a comma behind the last member.
+                if self.bytes.get(self.at) == Some(&close) {
+                    return self.next(close);
+                }
                 Ok(true)
             }
             Some(_) if self.first => {

@@ -1,0 +1,83 @@
+//! Signing requests (spec §10.1, `AclUtils.java`, `AclSigner.java`).
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use base64ct::{Base64, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+
+use super::{Fields, WireError, java_hash};
+
+/// Who signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Name of the account, sent along.
+    pub access_key: String,
+    /// The secret, never sent.
+    pub secret_key: String,
+    /// Token of a temporary account, sent along.
+    pub security_token: Option<String>,
+}
+
+/// Base64 of the HMAC-SHA1 of `content`. An empty secret is refused, as in Java.
+pub fn signature(secret_key: &str, content: &[u8]) -> Result<String, WireError> {
+    signature_of(secret_key, [content])
+}
+
+/// Adds `AccessKey`, `SecurityToken` and `Signature` to all the fields of a request.
+///
+/// Has to come last: what is added behind the signature breaks it. Fields of these names from an
+/// earlier attempt are replaced.
+pub fn sign<'a>(
+    fields: Fields<'a>,
+    credentials: &'a Credentials,
+    body: &[u8],
+) -> Result<Fields<'a>, WireError> {
+    let mut signed = fields.without(&["AccessKey", "Signature"]);
+    signed.push("AccessKey", Cow::Borrowed(&*credentials.access_key));
+    if let Some(token) = &credentials.security_token {
+        signed = signed.without(&["SecurityToken"]);
+        signed.push("SecurityToken", Cow::Borrowed(&**token));
+    }
+    let signature = signature_of_request(signed.iter(), &credentials.secret_key, body)?;
+    signed.push("Signature", signature);
+    Ok(signed)
+}
+
+/// The signature that belongs to a request with these ext fields (a `Signature` among them is left
+/// out, of duplicates the last one counts) and this body.
+pub fn signature_of_request<'f>(
+    fields: impl IntoIterator<Item = (&'f str, &'f str)>,
+    secret_key: &str,
+    body: &[u8],
+) -> Result<String, WireError> {
+    let mut sorted: Vec<(&str, &str)> =
+        fields.into_iter().filter(|field| field.0 != "Signature").collect();
+    // The sort is stable, so the last of several equal names is the one that was put last.
+    sorted.sort_by(|a, b| java_hash::compare(a.0, b.0));
+    let values = sorted.iter().enumerate().filter_map(|(at, field)| {
+        let shadowed = sorted.get(at + 1).is_some_and(|next| next.0 == field.0);
+        (!shadowed).then_some(field.1.as_bytes())
+    });
+    signature_of(secret_key, values.chain([body]))
+}
+
+fn signature_of<'c>(
+    secret_key: &str,
+    content: impl IntoIterator<Item = &'c [u8]>,
+) -> Result<String, WireError> {
+    let bad_key = WireError::BadField { name: "secretKey" };
+    if secret_key.is_empty() {
+        return Err(bad_key);
+    }
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret_key.as_bytes()).map_err(|_| bad_key)?;
+    for part in content {
+        mac.update(part);
+    }
+    // 20 bytes always make 28 characters.
+    let mut text = [0; 28];
+    let encoded = Base64::encode(&mac.finalize().into_bytes(), &mut text);
+    encoded.map(ToString::to_string).map_err(|_| bad_key)
+}
