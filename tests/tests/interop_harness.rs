@@ -9,12 +9,12 @@ use tests::cluster::java::Peer;
 use tests::cluster::{Cluster, Node, Release, Result, Stored, Topic};
 
 #[test]
-fn harness_drives_5_4_0() -> Result<()> {
+fn interop_harness_drives_5_4_0() -> Result<()> {
     drive(Release::V5_4_0)
 }
 
 #[test]
-fn harness_drives_4_9_7() -> Result<()> {
+fn interop_harness_drives_4_9_7() -> Result<()> {
     drive(Release::V4_9_7)
 }
 

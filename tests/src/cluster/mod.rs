@@ -17,6 +17,7 @@
 mod builder;
 mod error;
 mod home;
+mod interop_wait;
 pub mod java;
 mod jvm;
 mod node;
@@ -38,7 +39,7 @@ pub use stored::Stored;
 pub use topic::Topic;
 
 use home::Home;
-use process::wait_for;
+use interop_wait::wait_for;
 
 /// A running cluster. Dropping it kills all nodes and removes their files; if the test panics it
 /// first prints the end of their logs.

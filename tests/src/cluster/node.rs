@@ -2,17 +2,18 @@
 //! can do to it.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use std::{fs, thread};
 
 use super::home::tail;
+use super::interop_wait::wait_for;
 use super::jvm;
 use super::port::Ports;
-use super::process::{Process, Signal, wait_for};
+use super::process::{Process, Signal};
 use super::raw::Client;
 use super::release::write;
 use super::{Error, Release, Result};
@@ -106,8 +107,11 @@ impl Node {
     pub fn terminate(&self) -> Result<()> {
         let mut state = self.state();
         self.running(&state)?.signal(Signal::Term)?;
-        thread::sleep(Duration::from_millis(300));
-        state.process = None;
+        let process = state.process.take();
+        drop(state);
+        if let Some(mut process) = process {
+            wait_for(TERM_LIMIT, || Ok(process.exit_status()))?;
+        }
         Ok(())
     }
 
@@ -337,6 +341,7 @@ const GET_RUNTIME_INFO: i32 = 28;
 const GET_CLUSTER: i32 = 106;
 const STDOUT: &str = "stdout";
 const STDERR: &str = "stderr";
+const TERM_LIMIT: Duration = Duration::from_millis(300);
 const START_LIMIT: Duration = Duration::from_secs(60);
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 const POKE_INTERVAL: Duration = Duration::from_millis(150);

@@ -5,9 +5,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{OnceLock, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{io, thread};
 
+use super::interop_wait::wait_for;
 use super::{Error, Result};
 
 /// A running child, killed when dropped.
@@ -103,23 +104,6 @@ pub(super) fn run(program: Command, limit: Duration, folder: &Path) -> Result<Fi
     }
 }
 
-/// Asks `ready` every few milliseconds until it has a value; `None` when `limit` has passed.
-pub(super) fn wait_for<T>(
-    limit: Duration,
-    mut ready: impl FnMut() -> Result<Option<T>>,
-) -> Result<Option<T>> {
-    let end = Instant::now() + limit;
-    loop {
-        if let Some(value) = ready()? {
-            return Ok(Some(value));
-        }
-        if Instant::now() >= end {
-            return Ok(None);
-        }
-        thread::sleep(STEP);
-    }
-}
-
 /// The same program, killed by the kernel when the thread that started it ends, in a process group
 /// of its own so that Ctrl-C reaches the test first. Without `setpriv` only `Drop` kills it.
 /// Give it a program without its streams: they are not copied.
@@ -169,5 +153,3 @@ fn spawn(program: Command) -> io::Result<Child> {
     starter.send((program, reply)).expect("the starter thread never ends");
     answer.recv().expect("the starter thread answers each job")
 }
-
-const STEP: Duration = Duration::from_millis(10);

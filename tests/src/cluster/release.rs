@@ -10,7 +10,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use std::{env, fmt};
 
-use super::process::{run, wait_for};
+use super::interop_wait::wait_for;
+use super::process::run;
 use super::{Error, Result};
 
 /// A published release of Apache RocketMQ.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::process::wait_for;
+use super::interop_wait::wait_for;
 use super::raw::Client;
 use super::{Error, Result, Stored};
 
