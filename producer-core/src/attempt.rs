@@ -1,0 +1,426 @@
+//! One attempt: from a message that is ready to a frame on a connection, and what if it fails.
+//!
+//! Every kind of send goes through [`Producer::attempt`], and every failure through
+//! [`Producer::attempt_failed`] and [`retry::next`]: there is no other way to try again.
+
+use core::mem;
+
+use crate::config::{Config, Health, OnUnknown};
+use crate::connection::State;
+use crate::error::{Attempt, ConnectionEnd, ErrorKind, Outcome, Phase, SendError};
+use crate::health::Verdict;
+use crate::in_flight::Purpose;
+use crate::output::Output;
+use crate::pick::{self, View};
+use crate::producer::Producer;
+use crate::receipt::Receipt;
+use crate::retry::{self, Situation, Step};
+use crate::route::{Broker, Empty, QueueRef, TopicId};
+use crate::send::{Order, QueueChoice, Reply, Stage, Under, broker_bit};
+use crate::send_frame::Filling;
+use crate::slab::Key;
+use crate::time::Instant;
+
+/// A failed attempt, before it is known what follows.
+pub(crate) struct Failure {
+    pub(crate) phase: Phase,
+    pub(crate) outcome: Outcome,
+    pub(crate) kind: ErrorKind,
+    /// What it teaches about the broker.
+    pub(crate) verdict: Verdict,
+    /// Whether the route may be out of date.
+    pub(crate) suspect_route: bool,
+}
+
+impl<T> Producer<T> {
+    /// Chooses a queue, encodes the message for it and puts the frame on its broker's connection.
+    pub(crate) fn attempt(&mut self, key: Key) {
+        let queue = match self.choose(key) {
+            Ok(queue) => queue,
+            Err(kind) => return self.no_queue(key, kind),
+        };
+        let Some(conn) = self.broker_connection(queue.broker) else {
+            return self.no_queue(key, ErrorKind::NoMaster);
+        };
+        self.begin_attempt(key, queue, conn);
+    }
+
+    fn begin_attempt(&mut self, key: Key, queue: QueueRef, conn: Key) {
+        let now = self.now;
+        let born_ms = self.unix_ms();
+        let Some(send) = self.sends.get_mut(key) else { return };
+        let due = attempt_deadline(&self.config, send, now);
+        let one_way = send.options.reply == Reply::OneWay;
+        let opaque = self.in_flight.insert(conn, Purpose::Send(key));
+        if one_way {
+            // Only the number is wanted: nobody will answer.
+            self.in_flight.remove(opaque, conn);
+        }
+        let Some(connection) = self.conns.get_mut(conn) else { return };
+        let broker = &mut self.routes.brokers[queue.broker as usize];
+        let from = connection.position();
+        self.templates.append(
+            connection.out(),
+            &Filling {
+                topic_head: &self.routes.topics[send.topic as usize].frame_head,
+                broker_json: &broker.name_json,
+                broker: &broker.name,
+                queue_id: queue.id,
+                sys_flag: 0,
+                born_ms,
+                flag: send.message.flag_value(),
+                id: &send.id,
+                wait_store_ok: send.message.waits_for_store(),
+                properties: send.message.property_text(),
+                body: send.message.body(),
+                opaque,
+                one_way,
+            },
+        );
+        let to = connection.position();
+        if one_way {
+            connection.one_way(key, now);
+        } else {
+            connection.asked(now);
+        }
+        if broker.health.suspect() {
+            broker.health.chosen(now);
+        }
+        if connection.announce() {
+            let conn = crate::connection::ConnId(conn);
+            self.outputs.push_back(Output::Transmit { conn });
+        }
+        let opaque = (!one_way).then_some(opaque);
+        send.stage = Stage::Under(Under { conn, queue, opaque, started: now, from, to });
+        send.attempts_all += 1;
+        send.last_broker = Some(queue.broker);
+        send.tried |= broker_bit(queue.broker);
+        self.stats.attempts += 1;
+        self.set_due(key, due);
+    }
+
+    /// The queue for the next attempt.
+    fn choose(&mut self, key: Key) -> Result<QueueRef, ErrorKind> {
+        let Some(send) = self.sends.get(key) else { return Err(ErrorKind::Cancelled) };
+        let (conns, now) = (&self.conns, self.now);
+        let silence = match &self.config.health {
+            Health::Adaptive(adaptive) => Some(adaptive.silence),
+            _ => None,
+        };
+        let silent = |broker: &Broker| {
+            let since = conns.get(broker.conn).and_then(|conn| conn.silent_since);
+            matches!((since, silence), (Some(since), Some(most)) if now.since(since) > most)
+        };
+        let view = View {
+            brokers: &self.routes.brokers,
+            health: &self.config.health,
+            now,
+            silent: &silent,
+            tried: send.tried,
+            last: send.last_broker,
+        };
+        let topic = &mut self.routes.topics[send.topic as usize];
+        let Some(known) = topic.route.as_ref() else { return Err(ErrorKind::TopicNotFound) };
+        if known.queues.is_empty() && !matches!(send.options.queue, QueueChoice::Key { .. }) {
+            return Err(match known.empty {
+                Empty::NotWritable => ErrorKind::TopicNotWritable,
+                Empty::NoMaster => ErrorKind::NoMaster,
+            });
+        }
+        let chosen = match &send.options.queue {
+            QueueChoice::Rotate => pick::rotate(topic, self.config.rotation, &view),
+            QueueChoice::Queue(queue) => {
+                let index = known.views.iter().position(|view| view == queue);
+                return index.map(|at| known.queues[at]).ok_or(ErrorKind::QueueNotFound);
+            }
+            QueueChoice::Hash(hash) => pick::by_hash(known, *hash),
+            QueueChoice::Random => pick::at_random(known, &mut self.random),
+            QueueChoice::Select(select) => {
+                let index = select(&known.views, &send.message);
+                let queue = index.and_then(|at| known.queues.get(at)).copied();
+                return queue.ok_or(ErrorKind::SelectorFailed);
+            }
+            QueueChoice::Key { hash, order: Order::Strict, .. } => {
+                let home = pick::home(topic, *hash).or_else(|| pick::by_hash(known, *hash));
+                home.filter(|home| known.queues.contains(home))
+            }
+            QueueChoice::Key { hash, order: Order::Available, .. } => {
+                pick::home_or_other(topic, *hash, &view)
+            }
+        };
+        chosen.ok_or(ErrorKind::NoMaster)
+    }
+
+    /// There is no queue to send to now. The route may be out of date, so ask, unless it has been
+    /// asked since; an ordered send waits for its queue while it may.
+    fn no_queue(&mut self, key: Key, kind: ErrorKind) {
+        let Some(send) = self.sends.get_mut(key) else { return };
+        let topic = send.topic;
+        let wait = self.config.backoff.longest;
+        let strict = matches!(send.options.queue, QueueChoice::Key { order: Order::Strict, .. });
+        let transient = matches!(kind, ErrorKind::NoMaster | ErrorKind::TopicNotWritable);
+        let asked_since = self.routes.topic(topic).asked.is_some_and(|at| at >= send.accepted);
+        let hopeless = !transient || (asked_since && !strict && send.attempts_all == 0);
+        if hopeless || wait.is_zero() || self.now + wait >= send.deadline {
+            return self.fail_before_attempt(key, Phase::Queue, kind);
+        }
+        send.stage = Stage::Backoff;
+        send.tried = 0;
+        self.set_due(key, self.now + wait);
+        self.suspect_route(topic);
+    }
+
+    /// An attempt under way has failed: note it, learn from it, and decide what follows.
+    pub(crate) fn attempt_failed(&mut self, key: Key, failure: Failure) {
+        let Failure { phase, outcome, kind, verdict, suspect_route } = failure;
+        let Some(send) = self.sends.get_mut(key) else { return };
+        let Stage::Under(under) = send.stage else { return };
+        let elapsed = self.now.since(under.started);
+        send.outcome = send.outcome.max(outcome);
+        if outcome != Outcome::NotSent {
+            send.attempts += 1;
+        }
+        let broker = &self.routes.brokers[under.queue.broker as usize];
+        send.trail.push(Attempt {
+            broker: Some(broker.name.clone()),
+            advertised: broker.advertised.clone(),
+            dialled: broker.dialled.clone(),
+            queue_id: Some(under.queue.id),
+            phase,
+            elapsed,
+            outcome,
+            kind: kind.clone(),
+        });
+        let topic = send.topic;
+        self.observe(under.queue.broker, verdict, elapsed);
+        if suspect_route {
+            self.suspect_route(topic);
+        }
+        match self.next_step(key, &kind, outcome) {
+            Step::Again => {
+                self.stats.retries += 1;
+                if let Some(send) = self.sends.get_mut(key) {
+                    send.stage = Stage::Backoff;
+                    let deadline = send.deadline;
+                    self.set_due(key, deadline);
+                    self.ready.push_back(key);
+                }
+            }
+            Step::After(pause) => self.pause(key, pause),
+            Step::GiveUp => self.fail(key, kind),
+        }
+    }
+
+    fn pause(&mut self, key: Key, pause: core::time::Duration) {
+        let pause = self.random.jitter(pause);
+        self.stats.retries += 1;
+        let Some(send) = self.sends.get_mut(key) else { return };
+        send.stage = Stage::Backoff;
+        send.pauses += 1;
+        send.tried = send.last_broker.map_or(0, broker_bit);
+        let at = (self.now + pause).min(send.deadline);
+        self.set_due(key, at);
+    }
+
+    fn next_step(&mut self, key: Key, kind: &ErrorKind, outcome: Outcome) -> Step {
+        let Some(send) = self.sends.get(key) else { return Step::GiveUp };
+        let strict = matches!(send.options.queue, QueueChoice::Key { order: Order::Strict, .. });
+        let situation = Situation {
+            config: &self.config,
+            kind,
+            outcome,
+            attempts: send.attempts,
+            attempts_all: send.attempts_all,
+            pauses: send.pauses,
+            may_retry: send.may_retry() && send.ticket.is_some(),
+            another_broker: !strict && self.another_broker(send.topic, send.tried),
+            now: self.now,
+            deadline: send.deadline,
+        };
+        let account = &mut self.account;
+        let mut refused = false;
+        let step = retry::next(&situation, || {
+            let granted = account.withdraw();
+            refused = !granted;
+            granted
+        });
+        self.stats.retries_refused += u64::from(refused);
+        step
+    }
+
+    fn another_broker(&self, topic: TopicId, tried: u64) -> bool {
+        let known = self.routes.topic(topic).route.as_ref();
+        known.is_some_and(|known| {
+            known.stretches.iter().any(|stretch| tried & broker_bit(stretch.broker) == 0)
+        })
+    }
+
+    /// The attempt's time is up.
+    pub(crate) fn attempt_timed_out(&mut self, key: Key) {
+        let Some(send) = self.sends.get(key) else { return };
+        let Stage::Under(under) = send.stage else { return };
+        let deadline = send.deadline;
+        let Some(conn) = self.conns.get(under.conn) else { return };
+        let answered_since = conn.last_received > under.started;
+        let dialling = conn.state == State::Dialling;
+        if self.now < deadline
+            && self.config.on_unknown == OnUnknown::Stop
+            && !conn.holds(under.from)
+        {
+            // It may not be sent again, so it may as well be waited for.
+            return self.set_due(key, deadline);
+        }
+        let withdrawn = self.abandon_attempt(key);
+        let failure = Failure {
+            phase: match (dialling, withdrawn) {
+                (true, _) => Phase::Dial,
+                (false, true) => Phase::Write,
+                (false, false) => Phase::Answer,
+            },
+            outcome: if withdrawn { Outcome::NotSent } else { Outcome::Unknown },
+            kind: match dialling {
+                true => ErrorKind::Connect(ConnectionEnd::DialTimeout),
+                false => ErrorKind::AttemptTimeout,
+            },
+            verdict: if answered_since { Verdict::Slow } else { Verdict::Gone },
+            suspect_route: !answered_since,
+        };
+        self.attempt_failed(key, failure);
+    }
+
+    /// Takes an attempt's frame and request back. True if no byte of the frame has left.
+    pub(crate) fn abandon_attempt(&mut self, key: Key) -> bool {
+        let Some(send) = self.sends.get(key) else { return false };
+        let Stage::Under(under) = send.stage else { return false };
+        if let Some(opaque) = under.opaque {
+            self.in_flight.remove(opaque, under.conn);
+        }
+        let Some(connection) = self.conns.get_mut(under.conn) else { return false };
+        if under.opaque.is_some() {
+            connection.in_flight -= 1;
+        }
+        let withdrawn = connection.withdraw(under.from, under.to);
+        self.released(under.conn);
+        withdrawn
+    }
+
+    /// Ends a send that is not on any connection.
+    pub(crate) fn fail_before_attempt(&mut self, key: Key, phase: Phase, kind: ErrorKind) {
+        let Some(send) = self.sends.get_mut(key) else { return };
+        send.trail.push(Attempt {
+            broker: None,
+            advertised: None,
+            dialled: None,
+            queue_id: None,
+            phase,
+            elapsed: self.now.since(send.accepted),
+            outcome: Outcome::NotSent,
+            kind: kind.clone(),
+        });
+        self.fail(key, kind);
+    }
+
+    /// Ends a send with an error.
+    pub(crate) fn fail(&mut self, key: Key, kind: ErrorKind) {
+        let Some(outcome) = self.sends.get(key).map(|send| send.outcome) else { return };
+        let Some(mut send) = self.remove(key, outcome) else { return };
+        let trail = mem::take(&mut send.trail);
+        let (counter, reported) = match (outcome, &mut self.closing) {
+            (Outcome::NotSent, closing) => {
+                (&mut self.stats.not_sent, closing.as_mut().map(|c| &mut c.report.not_sent))
+            }
+            (Outcome::Rejected, closing) => {
+                (&mut self.stats.rejected, closing.as_mut().map(|c| &mut c.report.rejected))
+            }
+            (Outcome::Unknown, closing) => {
+                if let Some(closing) = closing {
+                    let ids = &mut closing.report.unknown_ids;
+                    if ids.len() < crate::output::CloseReport::IDS_MAX {
+                        ids.push(send.id);
+                    }
+                }
+                (&mut self.stats.unknown, closing.as_mut().map(|c| &mut c.report.unknown))
+            }
+        };
+        *counter += 1;
+        if let Some(reported) = reported {
+            *reported += 1;
+        }
+        let Some(ticket) = send.ticket else { return };
+        let elapsed = self.now.since(send.accepted);
+        let error = SendError::new(kind, outcome, Some(send.id), elapsed, trail);
+        self.outputs.push_back(Output::Completed { ticket, result: Err(error) });
+    }
+
+    /// Ends a send with a receipt.
+    pub(crate) fn succeed(&mut self, key: Key, receipt: Receipt) {
+        let Some(send) = self.remove(key, Outcome::NotSent) else { return };
+        self.stats.stored += 1;
+        if let Some(closing) = &mut self.closing {
+            closing.report.stored += 1;
+        }
+        if let Some(ticket) = send.ticket {
+            self.outputs.push_back(Output::Completed { ticket, result: Ok(receipt) });
+        }
+    }
+
+    /// A one-way send's frame was taken by the driver: that is all there will ever be to know.
+    pub(crate) fn one_way_written(&mut self, key: Key) {
+        let Some(send) = self.remove(key, Outcome::NotSent) else { return };
+        self.stats.written += 1;
+        if let Some(closing) = &mut self.closing {
+            closing.report.written += 1;
+        }
+        if let Some(ticket) = send.ticket {
+            self.outputs.push_back(Output::Written { ticket, message_id: send.id });
+        }
+    }
+
+    /// Something is due for some sends.
+    pub(crate) fn expire_sends(&mut self) {
+        self.earliest = Instant::FAR;
+        for slot in 0..self.due.len() {
+            let due = self.due[slot];
+            if due > self.now {
+                self.earliest = self.earliest.min(due);
+                continue;
+            }
+            if let Some(key) = self.sends.key_at(slot) {
+                self.expire(key);
+            }
+        }
+    }
+
+    fn expire(&mut self, key: Key) {
+        let Some(send) = self.sends.get(key) else { return };
+        let (stage, topic, over) = (send.stage, send.topic, self.now >= send.deadline);
+        match stage {
+            Stage::Under(_) => self.attempt_timed_out(key),
+            Stage::Room => self.fail_before_attempt(key, Phase::Room, ErrorKind::Full),
+            Stage::Lane => self.fail_before_attempt(key, Phase::Lane, ErrorKind::Deadline),
+            Stage::Route => {
+                let kind = self.route_problem(topic);
+                self.fail_before_attempt(key, Phase::Route, kind);
+            }
+            Stage::Backoff if over => {
+                self.fail_before_attempt(key, Phase::Backoff, ErrorKind::Deadline);
+            }
+            Stage::Backoff => {
+                if let Some(deadline) = self.sends.get(key).map(|send| send.deadline) {
+                    self.set_due(key, deadline);
+                }
+                self.ready.push_back(key);
+            }
+        }
+    }
+}
+
+/// When an attempt that begins now must be answered: within its cap, and so that those that are
+/// still allowed keep their share of the time.
+fn attempt_deadline<T>(config: &Config, send: &crate::send::Send<T>, now: Instant) -> Instant {
+    let cap = send.options.attempt_timeout.or(config.attempt_timeout);
+    let Some(cap) = cap.filter(|_| send.may_retry()) else { return send.deadline };
+    let left = config.attempts_max.saturating_sub(send.attempts).max(1);
+    let share = send.deadline.since(now) / left;
+    (now + cap.min(share)).min(send.deadline)
+}

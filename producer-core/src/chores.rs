@@ -1,0 +1,323 @@
+//! What is due from time to time: answers that did not come, routes, heartbeats, probes, idle
+//! connections, the end of a close. One table each, scanned when the first of them is due.
+
+use alloc::vec::Vec;
+
+use crate::config::Health;
+use crate::connection::{ConnId, State};
+use crate::error::{ErrorKind, Phase};
+use crate::in_flight::Purpose;
+use crate::output::Output;
+use crate::producer::{ClosingStage, LEAVING, Producer};
+use crate::send::Stage;
+use crate::slab::Key;
+use crate::time::Instant;
+use crate::wire::client::{Heartbeat, UnregisterClient};
+use crate::wire::code;
+use crate::wire::offset::MaxOffset;
+
+impl<T> Producer<T> {
+    /// Does everything that is due, and notes when the next thing is.
+    pub(crate) fn run_chores(&mut self) {
+        self.chores_at = Instant::FAR;
+        self.expire_chores();
+        let lookups = self.run_lookups();
+        let queries = self.expire_queries();
+        let poll = self.poll_routes();
+        let probes = self.probe_brokers();
+        let connections = self.tend_connections();
+        for at in [lookups, queries, poll, probes, connections] {
+            self.wake_by(at);
+        }
+        self.go_on_closing();
+        debug_assert!(self.chores_at > self.now, "no chore is due again at once");
+    }
+
+    /// Requests that are not sends and were not answered in time.
+    fn expire_chores(&mut self) {
+        let now = self.now;
+        let mut index = 0;
+        while index < self.chores.len() {
+            let chore = self.chores[index];
+            if chore.due > now {
+                index += 1;
+                continue;
+            }
+            self.chores.swap_remove(index);
+            let Some(purpose) = self.in_flight.remove(chore.opaque, chore.conn) else { continue };
+            if let Some(conn) = self.conns.get_mut(chore.conn) {
+                conn.in_flight -= 1;
+            }
+            self.chore_timed_out(chore.conn, purpose);
+            self.released(chore.conn);
+            index = 0;
+        }
+        // What was answered leaves its entry behind; it goes when most are such.
+        if self.chores.len() > 64 && self.chores.len() > 4 * self.in_flight.len() {
+            let in_flight = &self.in_flight;
+            self.chores.retain(|chore| in_flight.contains(chore.opaque, chore.conn));
+        }
+        if let Some(due) = self.chores.iter().map(|chore| chore.due).min() {
+            self.wake_by(due);
+        }
+    }
+
+    fn chore_timed_out(&mut self, conn: Key, purpose: Purpose) {
+        match purpose {
+            Purpose::Route { topic, lookup, server } => {
+                self.route_failed(topic, lookup, server, "no answer in time");
+                self.close_if_dead(conn);
+            }
+            Purpose::Probe { broker } => self.probe_failed(broker),
+            Purpose::Heartbeat => self.close_if_dead(conn),
+            Purpose::Send(_) | Purpose::Unregister => {}
+        }
+    }
+
+    /// Gives up a connection that owes an answer and has said nothing for a whole request timeout.
+    fn close_if_dead(&mut self, key: Key) {
+        let timeout = self.config.request_timeout;
+        let now = self.now;
+        let dead = self.conns.get(key).is_some_and(|conn| now.since(conn.last_received) >= timeout);
+        if dead {
+            self.outputs.push_back(Output::Close { conn: ConnId(key) });
+            self.connection_ended(key, &crate::ConnectionEnd::Other("it fell silent".into()));
+        }
+    }
+
+    fn expire_queries(&mut self) -> Instant {
+        let now = self.now;
+        while let Some(at) = self.queries.iter().position(|query| query.deadline <= now) {
+            let query = self.queries.remove(at);
+            let kind = self.route_problem(query.topic);
+            self.answer_query(query, Some(kind));
+        }
+        self.queries.iter().map(|query| query.deadline).min().unwrap_or(Instant::FAR)
+    }
+
+    pub(crate) fn fail_queries(&mut self) {
+        for query in core::mem::take(&mut self.queries) {
+            self.answer_query(query, Some(ErrorKind::Closed));
+        }
+    }
+
+    /// Asks for the route of one topic after the other, so that each is asked for once an interval
+    /// and ten thousand of them make no burst.
+    fn poll_routes(&mut self) -> Instant {
+        let topics = self.routes.topics.len();
+        if topics == 0 || self.closing.is_some() {
+            return Instant::FAR;
+        }
+        let step =
+            (self.config.route_poll / topics as u32).max(core::time::Duration::from_micros(100));
+        let mut budget = topics;
+        while self.poll_at <= self.now && budget > 0 {
+            self.poll_cursor = (self.poll_cursor + 1) % topics;
+            let id = self.poll_cursor as u32;
+            let topic = self.routes.topic(id);
+            let fresh =
+                topic.asked.is_some_and(|asked| self.now.since(asked) < self.config.route_poll / 2);
+            if topic.route.is_some() && !fresh {
+                self.look_up(id);
+            }
+            self.poll_at = self.poll_at + step;
+            budget -= 1;
+        }
+        if self.poll_at <= self.now {
+            self.poll_at = self.now + step;
+        }
+        self.poll_at
+    }
+
+    /// Asks brokers that are out of rotation whether they are alive. The question is one that any
+    /// broker and proxy answers at once (`LatencyFaultToleranceImpl.java` asks the same).
+    fn probe_brokers(&mut self) -> Instant {
+        let mut next = Instant::FAR;
+        if self.closing.is_some() {
+            return next;
+        }
+        for id in 0..self.routes.brokers.len() as u32 {
+            let Some(at) = self.routes.broker(id).health.probe_at(&self.config.health) else {
+                continue;
+            };
+            if at > self.now {
+                next = next.min(at);
+                continue;
+            }
+            let (now, policy) = (self.now, &self.config.health);
+            self.routes.brokers[id as usize].health.probing(policy, now);
+            self.probe(id);
+            if let Some(at) = self.routes.broker(id).health.probe_at(&self.config.health) {
+                next = next.min(at);
+            }
+        }
+        next
+    }
+
+    fn probe(&mut self, id: u32) {
+        let timeout = match &self.config.health {
+            Health::Java(table) => table.detect_timeout,
+            Health::Adaptive(adaptive) => adaptive.probe_timeout,
+            Health::Off => return,
+        };
+        let uses = |topic: &&crate::route::Topic| {
+            let known = topic.route.as_ref();
+            known.is_some_and(|known| known.stretches.iter().any(|s| s.broker == id))
+        };
+        let topic = self.routes.topics.iter().find(uses).map(|topic| topic.name.clone());
+        let conn = self.broker_connection(id);
+        let (Some(topic), Some(conn)) = (topic, conn) else {
+            // In no route any more: nothing is sent to it, so nothing needs to be known.
+            return self.probe_failed(id);
+        };
+        let request = MaxOffset {
+            topic: topic.as_str().into(),
+            queue_id: 0,
+            committed: Some(true),
+            broker_name: Some((*self.routes.broker(id).name).into()),
+        };
+        let due = self.now + timeout;
+        let purpose = Purpose::Probe { broker: id };
+        let code = code::request::GET_MAX_OFFSET;
+        self.request_until(conn, code, &request.to_ext(), &[], purpose, due);
+    }
+
+    /// Heartbeats, and connections that carry nothing.
+    fn tend_connections(&mut self) -> Instant {
+        let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key).collect();
+        let mut next = Instant::FAR;
+        for key in keys {
+            self.beat(key);
+            let Some(conn) = self.conns.get(key) else { continue };
+            if conn.state == State::Dialling {
+                continue;
+            }
+            let idle_at = conn.last_used.max(conn.last_received) + self.config.idle_timeout;
+            if idle_at <= self.now && conn.in_flight == 0 {
+                self.close_connection(key);
+                continue;
+            }
+            next = next.min(conn.heartbeat_due);
+            if idle_at > self.now {
+                next = next.min(idle_at);
+            }
+        }
+        next
+    }
+
+    /// Sends a heartbeat if one is due. A broker that is in no route any more gets none, so that
+    /// the connection to it falls idle and is closed.
+    pub(crate) fn beat(&mut self, key: Key) {
+        let now = self.now;
+        let interval = self.config.heartbeat;
+        let wanted = self.routes.brokers.iter().any(|broker| broker.conn == key);
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if conn.heartbeat_due > now || conn.state == State::Dialling || conn.retiring {
+            return;
+        }
+        if !wanted || self.closing.is_some() {
+            conn.heartbeat_due = Instant::FAR;
+            return;
+        }
+        conn.heartbeat_due = now + interval;
+        let due = conn.heartbeat_due;
+        self.wake_by(due);
+        let body = Heartbeat {
+            client_id: self.client_id.clone(),
+            producer_groups: alloc::vec![self.config.group.as_str().into()],
+            fingerprint: Some(0),
+            without_sub: Some(false),
+        };
+        self.stats.heartbeats += 1;
+        let fields = crate::wire::Fields::new();
+        let body = body.encode();
+        self.request(key, code::request::HEART_BEAT, &fields, &body, Purpose::Heartbeat);
+    }
+
+    /// Moves a close forward: sends, then good-byes, then the end.
+    pub(crate) fn go_on_closing(&mut self) {
+        let Some(closing) = &self.closing else { return };
+        let (stage, deadline) = (closing.stage, closing.deadline);
+        match stage {
+            ClosingStage::Draining => {
+                if self.now >= deadline {
+                    self.fail_all();
+                }
+                if self.sends.len() == 0 {
+                    self.say_good_bye();
+                }
+            }
+            ClosingStage::Leaving { until } => {
+                let answered = self
+                    .chores
+                    .iter()
+                    .all(|chore| !self.in_flight.contains(chore.opaque, chore.conn));
+                if answered || self.now >= until {
+                    self.end();
+                }
+            }
+            ClosingStage::Closed => {}
+        }
+    }
+
+    /// The close's deadline has passed: every send ends now, as what it is.
+    fn fail_all(&mut self) {
+        for slot in 0..self.sends.slots() {
+            let Some(key) = self.sends.key_at(slot) else { continue };
+            let under = matches!(self.sends.get(key).map(|s| s.stage), Some(Stage::Under(_)));
+            if under && !self.abandon_attempt(key) {
+                if let Some(send) = self.sends.get_mut(key) {
+                    send.outcome = crate::Outcome::Unknown;
+                }
+                self.fail(key, ErrorKind::Closed);
+            } else {
+                self.fail_before_attempt(key, Phase::Backoff, ErrorKind::Closed);
+            }
+        }
+        self.ready.clear();
+    }
+
+    /// Tells every connected broker that this producer leaves (UNREGISTER_CLIENT).
+    fn say_good_bye(&mut self) {
+        let until = self.now + LEAVING;
+        self.lookups.clear();
+        let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let Some(conn) = self.conns.get(key) else { continue };
+            if conn.state == State::Dialling || !conn.to_broker || conn.retiring {
+                self.close_connection(key);
+                continue;
+            }
+            let request = UnregisterClient {
+                client_id: self.client_id.clone(),
+                producer_group: Some(self.config.group.as_str().into()),
+                consumer_group: None,
+            };
+            let (fields, purpose) = (request.to_ext(), Purpose::Unregister);
+            let code = code::request::UNREGISTER_CLIENT;
+            self.request_until(key, code, &fields, &[], purpose, until);
+        }
+        if let Some(closing) = &mut self.closing {
+            closing.stage = ClosingStage::Leaving { until };
+        }
+        self.wake_by(until);
+        if self.conns.len() == 0 {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key).collect();
+        if let Some(closing) = &mut self.closing {
+            closing.stage = ClosingStage::Closed;
+        }
+        for key in keys {
+            self.close_connection(key);
+        }
+        self.chores.clear();
+        self.chores_at = Instant::FAR;
+        if let Some(closing) = &self.closing {
+            self.outputs.push_back(Output::Closed(closing.report.clone()));
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Which brokers should be avoided, and for how long?
+
+use core::time::Duration;
+
+use crate::config::{FaultTable, Health};
+use crate::random::Random;
+use crate::time::Instant;
+
+/// What an attempt taught about its broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It answered that it stored the message.
+    Answered,
+    /// It answered that the request is at fault: the broker is well.
+    RequestRefused,
+    /// It answered that it cannot serve now (busy, not available, an error of its own).
+    Unwell,
+    /// It cannot be reached, dropped the connection, is shutting down, or is silent.
+    Gone,
+    /// It did not answer in time, but answers others.
+    Slow,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Good,
+    /// Avoided; a probe is due at the instant.
+    Ejected {
+        probe_at: Instant,
+    },
+    /// Avoided; a probe is under way.
+    Probed,
+    /// It answered a probe: the next send may try it.
+    OnTrial,
+    /// A send is trying it, until the instant at the latest.
+    Tried {
+        until: Instant,
+    },
+}
+
+/// One broker's record.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    standing: Standing,
+    failures: u32,
+    /// Java: avoided until then.
+    avoided_until: Instant,
+    /// Java: cleared by failures, set again by answers and by the detector.
+    reachable: bool,
+    /// Java: when the detector asks next.
+    detect_at: Instant,
+}
+
+impl Record {
+    pub(crate) fn new() -> Self {
+        Self {
+            standing: Standing::Good,
+            failures: 0,
+            avoided_until: Instant::ZERO,
+            reachable: true,
+            detect_at: Instant::ZERO,
+        }
+    }
+
+    /// Whether a send may go to the broker now.
+    pub(crate) fn usable(&self, policy: &Health, now: Instant) -> bool {
+        match policy {
+            Health::Off => true,
+            Health::Java(_) => now >= self.avoided_until,
+            Health::Adaptive(_) => match self.standing {
+                Standing::Good | Standing::OnTrial => true,
+                Standing::Ejected { .. } | Standing::Probed => false,
+                Standing::Tried { until } => now >= until,
+            },
+        }
+    }
+
+    /// Java's second choice: a broker that is avoided but was not found dead.
+    pub(crate) fn reachable(&self) -> bool {
+        self.reachable
+    }
+
+    /// Whether the standing is out of the ordinary.
+    pub(crate) fn suspect(&self) -> bool {
+        self.standing != Standing::Good
+    }
+
+    /// A send was given to the broker. One on trial gets no second before the first is answered.
+    pub(crate) fn chosen(&mut self, now: Instant) {
+        if self.standing == Standing::OnTrial {
+            self.standing = Standing::Tried { until: now + TRIAL };
+        }
+    }
+
+    /// Learns from an attempt. Returns whether the broker's usability changed.
+    pub(crate) fn observe(
+        &mut self,
+        policy: &Health,
+        verdict: Verdict,
+        latency: Duration,
+        now: Instant,
+    ) -> bool {
+        match policy {
+            Health::Off => false,
+            Health::Java(table) => self.observe_java(table, verdict, latency, now),
+            Health::Adaptive(adaptive) => {
+                let before = self.standing;
+                match verdict {
+                    Verdict::Answered | Verdict::RequestRefused => {
+                        self.failures = 0;
+                        self.standing = Standing::Good;
+                    }
+                    Verdict::Gone => self.eject(now),
+                    Verdict::Unwell | Verdict::Slow => {
+                        self.failures += 1;
+                        if before != Standing::Good || self.failures >= adaptive.failures {
+                            self.eject(now);
+                        }
+                    }
+                }
+                (before == Standing::Good) != (self.standing == Standing::Good)
+            }
+        }
+    }
+
+    fn eject(&mut self, now: Instant) {
+        if !matches!(self.standing, Standing::Ejected { .. } | Standing::Probed) {
+            self.standing = Standing::Ejected { probe_at: now + FIRST_PROBE };
+        }
+    }
+
+    /// `updateFaultItem` of `LatencyFaultToleranceImpl.java` 5.1.4: the stay is only ever extended,
+    /// an answer does not shorten it.
+    fn observe_java(
+        &mut self,
+        table: &FaultTable,
+        verdict: Verdict,
+        latency: Duration,
+        now: Instant,
+    ) -> bool {
+        let (isolate, reachable) = match verdict {
+            Verdict::Answered => (false, true),
+            Verdict::RequestRefused | Verdict::Unwell => (true, false),
+            Verdict::Gone | Verdict::Slow => (true, !table.detector),
+        };
+        let stay = java_stay(table, if isolate { table.failure_latency } else { latency });
+        self.reachable = reachable;
+        let until = now + stay;
+        let extended = !stay.is_zero() && until > self.avoided_until;
+        if extended {
+            self.avoided_until = until;
+        }
+        extended
+    }
+
+    /// When the broker should be asked whether it is alive, if it should.
+    pub(crate) fn probe_at(&self, policy: &Health) -> Option<Instant> {
+        match (policy, self.standing) {
+            (Health::Java(table), _) => {
+                (table.detector && !self.reachable).then_some(self.detect_at)
+            }
+            (Health::Adaptive(_), Standing::Ejected { probe_at }) => Some(probe_at),
+            _ => None,
+        }
+    }
+
+    /// A probe is on its way.
+    pub(crate) fn probing(&mut self, policy: &Health, now: Instant) {
+        match policy {
+            Health::Java(table) => self.detect_at = now + table.detect_interval,
+            _ => self.standing = Standing::Probed,
+        }
+    }
+
+    /// The probe was answered, or anything else came from a broker thought dead. Returns whether
+    /// usability changed.
+    pub(crate) fn alive(&mut self) -> bool {
+        self.reachable = true;
+        let avoided = matches!(self.standing, Standing::Ejected { .. } | Standing::Probed);
+        if avoided {
+            self.standing = Standing::OnTrial;
+        }
+        avoided
+    }
+
+    /// The probe failed.
+    pub(crate) fn probe_failed(&mut self, policy: &Health, now: Instant, random: &mut Random) {
+        if let (Health::Adaptive(adaptive), Standing::Probed) = (policy, self.standing) {
+            let probe_at = now + random.jitter(adaptive.probe_interval);
+            self.standing = Standing::Ejected { probe_at };
+        }
+    }
+}
+
+/// How long the one send of a trial may keep others away.
+const TRIAL: Duration = Duration::from_secs(1);
+/// The first probe comes soon: most failures are short.
+const FIRST_PROBE: Duration = Duration::from_millis(100);
+
+/// For how long Java avoids a broker after this latency (`computeNotAvailableDuration`).
+pub(crate) fn java_stay(table: &FaultTable, latency: Duration) -> Duration {
+    let step = table.steps.iter().rev().find(|(from, _)| latency >= *from);
+    step.map_or(Duration::ZERO, |&(_, stay)| stay)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Adaptive;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_millis(ms)
+    }
+
+    #[test]
+    fn a_broker_that_is_gone_comes_back_through_probe_and_trial() {
+        let policy = Health::Adaptive(Adaptive::default());
+        let mut random = Random::new(1);
+        let mut broker = Record::new();
+
+        assert!(broker.observe(&policy, Verdict::Gone, MS, at(0)));
+        assert!(!broker.usable(&policy, at(0)));
+        assert_eq!(broker.probe_at(&policy), Some(at(100)));
+        broker.probing(&policy, at(100));
+        broker.probe_failed(&policy, at(200), &mut random);
+        let again = broker.probe_at(&policy).expect("a second probe");
+        assert!(again > at(900) && again < at(1_500));
+        broker.probing(&policy, again);
+        assert!(broker.alive());
+
+        assert!(broker.usable(&policy, again));
+        broker.chosen(again);
+        assert!(!broker.usable(&policy, again), "one send tries it, not all");
+        assert!(broker.observe(&policy, Verdict::Answered, MS, again));
+        assert!(broker.usable(&policy, again));
+    }
+
+    #[test]
+    fn unwell_answers_eject_only_in_a_row() {
+        let policy = Health::Adaptive(Adaptive::default());
+        let mut broker = Record::new();
+
+        for verdict in [Verdict::Unwell, Verdict::Unwell, Verdict::Answered, Verdict::Unwell] {
+            broker.observe(&policy, verdict, MS, at(0));
+        }
+        assert!(broker.usable(&policy, at(0)));
+        broker.observe(&policy, Verdict::Slow, MS, at(0));
+        broker.observe(&policy, Verdict::Unwell, MS, at(0));
+        assert!(!broker.usable(&policy, at(0)));
+    }
+
+    #[test]
+    fn java_never_shortens_a_stay() {
+        let policy = Health::Java(FaultTable::default());
+        let mut broker = Record::new();
+
+        broker.observe(&policy, Verdict::Gone, MS, at(0));
+        broker.observe(&policy, Verdict::Answered, MS, at(1));
+
+        assert!(!broker.usable(&policy, at(9_999)));
+        assert!(broker.usable(&policy, at(10_000)));
+    }
+}

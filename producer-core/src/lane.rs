@@ -1,0 +1,65 @@
+//! How do messages of one key keep their order? One at a time.
+
+use crate::error::{ErrorKind, Outcome, Phase};
+use crate::producer::Producer;
+use crate::route::TopicId;
+use crate::send::{Order, QueueChoice, SendOptions, Stage};
+use crate::slab::Key;
+use crate::waiters::Waiters;
+
+/// Messages of one ordering key that are in hand: the one under way and those behind it.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    busy: Key,
+    waiting: Waiters,
+}
+
+impl<T> Producer<T> {
+    /// Goes on if nothing of the lane is under way, else waits.
+    pub(crate) fn enter_lane(&mut self, key: Key, lane: (TopicId, u64)) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.waiting.push(key, &self.sends);
+            if let Some(send) = self.sends.get_mut(key) {
+                send.stage = Stage::Lane;
+            }
+            return;
+        }
+        self.lanes.insert(lane, Lane { busy: key, waiting: Waiters::default() });
+        if let Some(send) = self.sends.get_mut(key) {
+            send.stage = Stage::Lane;
+        }
+        self.ready.push_back(key);
+    }
+
+    /// A send of the lane has ended; the next one goes on, or all fail that may not overtake it.
+    pub(crate) fn leave_lane(
+        &mut self,
+        key: Key,
+        id: (TopicId, u64),
+        options: &SendOptions,
+        outcome: Outcome,
+    ) {
+        let strict = matches!(options.queue, QueueChoice::Key { order: Order::Strict, .. });
+        match self.lanes.get(&id) {
+            Some(lane) if lane.busy == key => {}
+            _ => return,
+        }
+        if strict && outcome == Outcome::Unknown {
+            if let Some(mut lane) = self.lanes.remove(&id) {
+                while let Some(waiting) = lane.waiting.pop() {
+                    self.fail_before_attempt(waiting, Phase::Lane, ErrorKind::OrderBroken);
+                }
+            }
+            return;
+        }
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        while let Some(next) = lane.waiting.pop() {
+            if self.sends.get(next).is_some() {
+                lane.busy = next;
+                self.ready.push_back(next);
+                return;
+            }
+        }
+        self.lanes.remove(&id);
+    }
+}

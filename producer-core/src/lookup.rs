@@ -1,0 +1,455 @@
+//! How is a topic's route found when some name servers are dead, slow or empty?
+//!
+//! One lookup a topic at a time, whoever waits. The current name server is asked first; another one
+//! as soon as it fails, says that there is no such topic, or takes longer than the hedge. The first
+//! route wins. "No such topic" is believed when every name server that answers says so, and it
+//! never takes away a route that works.
+
+use alloc::string::{String, ToString};
+
+use crate::error::{ConnectionEnd, ErrorKind, Outcome, SendError};
+use crate::health::Verdict;
+use crate::in_flight::Purpose;
+use crate::output::Output;
+use crate::producer::Producer;
+use crate::route::{Route, RouteBroker, Topic, TopicId};
+use crate::send::Stage;
+use crate::slab::Key;
+use crate::time::Instant;
+use crate::wire::name_server::RouteRequest;
+use crate::wire::route::TopicRouteData;
+use crate::wire::{Text, code};
+
+/// A lookup under way.
+#[derive(Debug)]
+pub(crate) struct Lookup {
+    /// Tells late answers of an earlier lookup from this one's.
+    pub(crate) number: u32,
+    /// Whether the route of the default topic is looked up in place of one that does not exist.
+    pub(crate) provisional: bool,
+    /// Name servers asked, as bits.
+    asked: u64,
+    /// Answers still expected.
+    open: u32,
+    /// How many said that there is no such topic.
+    absent: u32,
+    hedge_at: Instant,
+    problem: Option<ErrorKind>,
+}
+
+/// A caller who wants to see a route.
+pub(crate) struct Query<T> {
+    pub(crate) ticket: T,
+    pub(crate) topic: TopicId,
+    pub(crate) begun: Instant,
+    pub(crate) deadline: Instant,
+    /// Connect to the brokers of the route as well.
+    pub(crate) connect: bool,
+}
+
+/// Most name servers that are asked; more may be configured.
+const SERVERS_MAX: usize = 64;
+
+impl<T> Producer<T> {
+    /// Puts a send among those that wait for its topic's route.
+    pub(crate) fn wait_for_route(&mut self, key: Key) {
+        let Some(send) = self.sends.get_mut(key) else { return };
+        send.stage = Stage::Route;
+        let (topic, deadline) = (send.topic, send.deadline);
+        self.set_due(key, deadline);
+        self.routes.topic_mut(topic).waiters.push(key, &self.sends);
+        self.look_up(topic);
+    }
+
+    /// Begins a lookup unless one is under way.
+    pub(crate) fn look_up(&mut self, id: TopicId) {
+        if self.routes.topic(id).lookup.is_none() {
+            self.begin_lookup(id, false);
+        }
+    }
+
+    /// Something says that the route is out of date. Asks at once if the last lookup is long ago,
+    /// else as soon as the rate allows.
+    pub(crate) fn suspect_route(&mut self, id: TopicId) {
+        let not_before = self
+            .routes
+            .topic(id)
+            .asked
+            .map_or(Instant::ZERO, |asked| asked + self.config.route_refresh_min);
+        if self.routes.topic(id).lookup.is_some() {
+            return;
+        }
+        if self.now >= not_before {
+            self.begin_lookup(id, false);
+        } else if !self.suspects.iter().any(|&(suspect, _)| suspect == id) {
+            self.suspects.push((id, not_before));
+            self.wake_by(not_before);
+        }
+    }
+
+    fn begin_lookup(&mut self, id: TopicId, provisional: bool) {
+        if self.name_servers.is_empty() {
+            self.lookup_ended(id, Err(ErrorKind::NoNameServer));
+            return;
+        }
+        self.lookup_number = self.lookup_number.wrapping_add(1);
+        let now = self.now;
+        let topic = self.routes.topic_mut(id);
+        topic.asked = Some(now);
+        topic.lookup = Some(Lookup {
+            number: self.lookup_number,
+            provisional,
+            asked: 0,
+            open: 0,
+            absent: 0,
+            hedge_at: Instant::FAR,
+            problem: None,
+        });
+        if !self.lookups.contains(&id) {
+            self.lookups.push(id);
+        }
+        self.ask_next(id);
+    }
+
+    /// Asks the next name server that was not asked; ends the lookup when there is none and no
+    /// answer is expected.
+    fn ask_next(&mut self, id: TopicId) {
+        let count = self.name_servers.len().min(SERVERS_MAX);
+        let current = self.current_server;
+        let Some(lookup) = self.routes.topic(id).lookup.as_ref() else { return };
+        let next =
+            (0..count).map(|n| (current + n) % count).find(|&n| lookup.asked & (1 << n) == 0);
+        match next {
+            Some(server) => self.ask(id, server),
+            None if lookup.open == 0 => self.conclude(id),
+            None => {}
+        }
+    }
+
+    fn ask(&mut self, id: TopicId, server: usize) {
+        let conn = self.server_connection(server);
+        let hedge_at = self.config.name_server_hedge.map_or(Instant::FAR, |hedge| self.now + hedge);
+        let topic = self.routes.topic_mut(id);
+        let Some(lookup) = topic.lookup.as_mut() else { return };
+        lookup.asked |= 1 << server;
+        lookup.open += 1;
+        lookup.hedge_at = hedge_at;
+        let name = match lookup.provisional {
+            true => self.default_topic.clone(),
+            false => topic.name.as_str().to_string(),
+        };
+        let purpose = Purpose::Route { topic: id, lookup: lookup.number, server: server as u32 };
+        let request = RouteRequest { topic: name, accept_standard_json_only: Some(true) };
+        self.stats.route_requests += 1;
+        self.wake_by(hedge_at);
+        let fields = request.to_ext();
+        self.request(conn, code::request::GET_ROUTEINFO_BY_TOPIC, &fields, &[], purpose);
+    }
+
+    /// The lookup that a report belongs to, if it is still under way.
+    fn open_lookup(&mut self, id: TopicId, number: u32) -> Option<&mut Lookup> {
+        let lookup = self.routes.topics.get_mut(id as usize)?.lookup.as_mut()?;
+        if lookup.number == number { Some(lookup) } else { None }
+    }
+
+    /// A name server answered.
+    pub(crate) fn route_answered(
+        &mut self,
+        (id, number, server): (TopicId, u32, u32),
+        code: i32,
+        remark: Option<Text<'_>>,
+        body: &[u8],
+    ) {
+        let Some(lookup) = self.open_lookup(id, number) else { return };
+        lookup.open -= 1;
+        let provisional = lookup.provisional;
+        match code {
+            code::response::SUCCESS => match self.install(id, provisional, body) {
+                Ok(()) => {
+                    self.current_server = server as usize;
+                    self.lookup_ended(id, Ok(()));
+                    return;
+                }
+                Err(problem) => self.note(id, ErrorKind::BadRoute { problem }),
+            },
+            code::response::TOPIC_NOT_EXIST => {
+                if let Some(lookup) = self.open_lookup(id, number) {
+                    lookup.absent += 1;
+                }
+            }
+            code => {
+                let remark = remark.map_or_else(String::new, |text| text.to_cow().into_owned());
+                self.note(id, ErrorKind::NameServerRefused { code, remark });
+            }
+        }
+        self.ask_next(id);
+    }
+
+    /// A name server cannot be reached, or did not answer in time.
+    pub(crate) fn route_failed(&mut self, id: TopicId, number: u32, server: u32, end: &str) {
+        let Some(lookup) = self.open_lookup(id, number) else { return };
+        lookup.open -= 1;
+        let address = self.name_servers.get(server as usize).map(|s| s.address.to_string());
+        let last = alloc::format!("{}: {end}", address.unwrap_or_default());
+        self.note(id, ErrorKind::NameServersUnreachable { last });
+        if self.current_server == server as usize {
+            self.current_server = (self.current_server + 1) % self.name_servers.len().max(1);
+        }
+        self.ask_next(id);
+    }
+
+    fn note(&mut self, id: TopicId, problem: ErrorKind) {
+        if let Some(lookup) = self.routes.topic_mut(id).lookup.as_mut() {
+            lookup.problem = Some(problem);
+        }
+    }
+
+    fn install(&mut self, id: TopicId, provisional: bool, body: &[u8]) -> Result<(), String> {
+        let mut data = TopicRouteData::decode(body).map_err(|error| error.to_string())?;
+        if provisional {
+            let most = self.config.default_topic_queues as i32;
+            for queue in &mut data.queues {
+                let count = queue.read_queue_nums.min(most);
+                queue.read_queue_nums = count;
+                queue.write_queue_nums = count;
+            }
+        }
+        let config = &self.config;
+        let dial = |advertised: &_| config.dialled(advertised).clone();
+        let installed = self.routes.install(id, data, provisional, dial)?;
+        if installed.queues_changed {
+            self.stats.route_changes += 1;
+            self.epoch += 1;
+        }
+        for broker in installed.moved {
+            self.broker_moved(broker);
+        }
+        Ok(())
+    }
+
+    /// Every name server that could be asked was asked, and none gave a route.
+    fn conclude(&mut self, id: TopicId) {
+        let Some(lookup) = self.routes.topic(id).lookup.as_ref() else { return };
+        let absent = lookup.absent > 0;
+        let provisional = lookup.provisional;
+        let problem = lookup.problem.clone();
+        if absent && !provisional && self.config.auto_create_topics && !self.works(id) {
+            self.begin_lookup(id, true);
+            return;
+        }
+        let unreachable =
+            || ErrorKind::NameServersUnreachable { last: String::from("no answer in time") };
+        let kind = match absent {
+            true => ErrorKind::TopicNotFound,
+            false => problem.unwrap_or_else(unreachable),
+        };
+        self.lookup_ended(id, Err(kind));
+    }
+
+    /// Whether the topic has a route that no broker has disowned.
+    fn works(&self, id: TopicId) -> bool {
+        let topic = self.routes.topic(id);
+        topic.route.is_some() && !topic.refused_as_absent
+    }
+
+    /// Lets everyone go on who waited for the route.
+    fn lookup_ended(&mut self, id: TopicId, result: Result<(), ErrorKind>) {
+        self.lookups.retain(|&lookup| lookup != id);
+        let works = self.works(id);
+        let now = self.now;
+        let absent_for = self.random.jitter(self.config.absent_for);
+        let topic = self.routes.topic_mut(id);
+        topic.lookup = None;
+        let kind = match result {
+            Ok(()) => {
+                topic.failed_lookups = 0;
+                None
+            }
+            Err(_) if works => None,
+            Err(ErrorKind::TopicNotFound) => {
+                topic.route = None;
+                topic.absent_until = Some(now + absent_for);
+                Some(ErrorKind::TopicNotFound)
+            }
+            Err(kind) => Some(kind),
+        };
+        self.answer_queries(id, kind.as_ref());
+        match kind {
+            None => self.release_waiters(id),
+            Some(kind) if Self::may_pass(&kind) && !self.config.backoff.first.is_zero() => {
+                self.look_up_later(id, kind);
+            }
+            Some(kind) => self.fail_waiters(id, &kind),
+        }
+    }
+
+    /// Whether the trouble may be over before the deadline of those who wait.
+    fn may_pass(kind: &ErrorKind) -> bool {
+        matches!(
+            kind,
+            ErrorKind::NameServersUnreachable { .. } | ErrorKind::NameServerRefused { .. }
+        )
+    }
+
+    fn look_up_later(&mut self, id: TopicId, kind: ErrorKind) {
+        let backoff = self.config.backoff;
+        let topic = self.routes.topic_mut(id);
+        topic.failed_lookups += 1;
+        topic.problem = Some(kind);
+        if topic.waiters.is_empty() {
+            return;
+        }
+        let doubled = backoff.first.saturating_mul(1 << topic.failed_lookups.min(20));
+        let pause = self.random.jitter(doubled.min(backoff.longest));
+        let at = self.now + pause;
+        if !self.suspects.iter().any(|&(suspect, _)| suspect == id) {
+            self.suspects.push((id, at));
+            self.wake_by(at);
+        }
+    }
+
+    fn release_waiters(&mut self, id: TopicId) {
+        self.routes.topic_mut(id).problem = None;
+        while let Some(key) = self.routes.topic_mut(id).waiters.pop() {
+            self.ready.push_back(key);
+        }
+    }
+
+    fn fail_waiters(&mut self, id: TopicId, kind: &ErrorKind) {
+        while let Some(key) = self.routes.topic_mut(id).waiters.pop() {
+            if self.sends.get(key).is_some_and(|send| send.stage == Stage::Route) {
+                self.fail_before_attempt(key, crate::error::Phase::Route, kind.clone());
+            }
+        }
+    }
+
+    /// Timers of lookups: hedges, and suspicions whose time has come. Returns the next one.
+    pub(crate) fn run_lookups(&mut self) -> Instant {
+        let now = self.now;
+        let mut index = 0;
+        while index < self.suspects.len() {
+            let (id, at) = self.suspects[index];
+            if at <= now {
+                self.suspects.swap_remove(index);
+                self.look_up(id);
+            } else {
+                index += 1;
+            }
+        }
+        for position in (0..self.lookups.len()).rev() {
+            let Some(&id) = self.lookups.get(position) else { continue };
+            let hedge = self.routes.topic(id).lookup.as_ref().map(|lookup| lookup.hedge_at);
+            if hedge.is_some_and(|at| at <= now) {
+                if let Some(lookup) = self.routes.topic_mut(id).lookup.as_mut() {
+                    lookup.hedge_at = Instant::FAR;
+                }
+                self.ask_next(id);
+            }
+        }
+        let hedges = self.lookups.iter().filter_map(|&id| self.routes.topic(id).lookup.as_ref());
+        let next_hedge = hedges.map(|lookup| lookup.hedge_at).min();
+        let next_suspect = self.suspects.iter().map(|&(_, at)| at).min();
+        next_hedge.into_iter().chain(next_suspect).min().unwrap_or(Instant::FAR)
+    }
+
+    /// The topic's route was wanted for itself.
+    pub(crate) fn begin_query(&mut self, query: Query<T>) {
+        let topic = query.topic;
+        self.wake_by(query.deadline);
+        if self.works(topic) {
+            self.answer_query(query, None);
+            return;
+        }
+        self.queries.push(query);
+        self.look_up(topic);
+    }
+
+    fn answer_queries(&mut self, id: TopicId, kind: Option<&ErrorKind>) {
+        while let Some(at) = self.queries.iter().position(|query| query.topic == id) {
+            let query = self.queries.remove(at);
+            self.answer_query(query, kind.cloned());
+        }
+    }
+
+    pub(crate) fn answer_query(&mut self, query: Query<T>, kind: Option<ErrorKind>) {
+        let elapsed = self.now.since(query.begun);
+        let result = match (kind, self.route_view(query.topic)) {
+            (None, Some(route)) => Ok(route),
+            (kind, _) => {
+                let kind = kind.unwrap_or(ErrorKind::TopicNotFound);
+                let trail = alloc::vec::Vec::new();
+                Err(SendError::new(kind, Outcome::NotSent, None, elapsed, trail))
+            }
+        };
+        if query.connect && result.is_ok() {
+            self.connect_brokers(query.topic);
+        }
+        self.outputs.push_back(Output::Route { ticket: query.ticket, result });
+    }
+
+    fn connect_brokers(&mut self, id: TopicId) {
+        let Some(known) = &self.routes.topic(id).route else { return };
+        let brokers: alloc::vec::Vec<_> =
+            known.stretches.iter().map(|stretch| stretch.broker).collect();
+        for broker in brokers {
+            self.broker_connection(broker);
+        }
+    }
+
+    fn route_view(&self, id: TopicId) -> Option<Route> {
+        let topic = self.routes.topic(id);
+        let known = topic.route.as_ref()?;
+        let brokers = known.stretches.iter().map(|stretch| {
+            let broker = self.routes.broker(stretch.broker);
+            RouteBroker {
+                name: broker.name.clone(),
+                advertised: broker.advertised.clone(),
+                dialled: broker.dialled.clone(),
+            }
+        });
+        let mut brokers: alloc::vec::Vec<_> = brokers.collect();
+        brokers.dedup();
+        Some(Route {
+            topic: topic.name.clone(),
+            queues: known.views.to_vec(),
+            ordered: known.ordered,
+            brokers,
+        })
+    }
+
+    /// A broker has another address than before: nothing new goes to the old one.
+    fn broker_moved(&mut self, id: u32) {
+        let broker = self.routes.broker_mut(id);
+        let old = core::mem::replace(&mut broker.conn, Key::NONE);
+        broker.health = crate::health::Record::new();
+        self.epoch += 1;
+        if self.routes.brokers.iter().all(|other| other.conn != old) {
+            self.retire(old);
+        }
+    }
+
+    /// Tells health what happened at a broker.
+    pub(crate) fn observe(&mut self, id: u32, verdict: Verdict, latency: core::time::Duration) {
+        let now = self.now;
+        let policy = &self.config.health;
+        let broker = &mut self.routes.brokers[id as usize];
+        if broker.health.observe(policy, verdict, latency, now) {
+            self.epoch += 1;
+            if !broker.health.usable(policy, now) {
+                self.stats.ejections += 1;
+            }
+            if let Some(at) = broker.health.probe_at(policy) {
+                self.wake_by(at);
+            }
+        }
+    }
+
+    /// What to say of a send whose deadline passed while it waited for this topic's route.
+    pub(crate) fn route_problem(&self, id: TopicId) -> ErrorKind {
+        let topic: &Topic = self.routes.topic(id);
+        let lookup = topic.lookup.as_ref().and_then(|lookup| lookup.problem.clone());
+        lookup.or_else(|| topic.problem.clone()).unwrap_or_else(|| {
+            ErrorKind::NameServersUnreachable { last: ConnectionEnd::DialTimeout.to_string() }
+        })
+    }
+}

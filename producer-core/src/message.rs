@@ -1,0 +1,308 @@
+//! What is a message, before anything is done with it?
+
+use alloc::string::String;
+use bytes::Bytes;
+use core::fmt;
+
+use crate::names::{InvalidName, TopicName};
+use crate::wire::names::is_blank;
+use crate::wire::property_names;
+
+/// Most bytes that a message's properties may take as they are stored, the ones we add included.
+///
+/// The broker refuses more than 32,767 (`DefaultMessageStore.java`), and adds some of its own.
+pub const PROPERTY_BYTES_MAX: usize = 32_767 - PROPERTY_BYTES_RESERVED;
+
+/// Kept free for what the client and the broker add (`UNIQ_KEY`, `WAIT`, `CLUSTER`, ...).
+const PROPERTY_BYTES_RESERVED: usize = 767;
+
+/// Why a message was refused before anything was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidMessage {
+    /// The topic is not one a client may send to.
+    Topic(InvalidName),
+    /// The body is empty (`Validators.java`; a 5.x broker refuses it, a 4.9 one stores it).
+    EmptyBody,
+    /// A property name or value is blank.
+    BlankProperty {
+        /// The name.
+        name: String,
+    },
+    /// A property name or value holds U+0001 or U+0002, which would corrupt all the others.
+    PropertySeparator {
+        /// The name.
+        name: String,
+        /// Position of the character in the name or value, counted in bytes from 0.
+        position: usize,
+    },
+    /// The property has a name that only the client or the broker may set.
+    ReservedProperty {
+        /// The name.
+        name: String,
+    },
+    /// All properties together are longer than [`PROPERTY_BYTES_MAX`].
+    PropertiesTooLong {
+        /// Bytes they take as stored.
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for InvalidMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topic(name) => write!(f, "invalid topic: {name}"),
+            Self::EmptyBody => write!(f, "the body is empty"),
+            Self::BlankProperty { name } => {
+                write!(f, "property {name:?} has a blank name or value")
+            }
+            Self::PropertySeparator { name, position } => write!(
+                f,
+                "property {name:?} holds a separator (U+0001 or U+0002) at byte {position}"
+            ),
+            Self::ReservedProperty { name } => write!(f, "property {name:?} is reserved"),
+            Self::PropertiesTooLong { bytes } => {
+                write!(f, "properties take {bytes} bytes, {PROPERTY_BYTES_MAX} are allowed")
+            }
+        }
+    }
+}
+
+impl core::error::Error for InvalidMessage {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Topic(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl From<InvalidName> for InvalidMessage {
+    fn from(name: InvalidName) -> Self {
+        Self::Topic(name)
+    }
+}
+
+/// A message to be sent: topic, body, properties and a flag. The producer never changes it.
+///
+/// ```
+/// # use producer_core::{InvalidMessage, Message};
+/// let message = Message::new("orders", "paid")?.tag("eu")?.keys(["order-1001"])?;
+/// assert_eq!(message.property("KEYS"), Some("order-1001"));
+/// # Ok::<(), InvalidMessage>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    topic: TopicName,
+    body: Bytes,
+    /// As the wire has them: `name 0x01 value 0x02`, in the order they were set.
+    properties: String,
+    flag: i32,
+    wait_store_ok: bool,
+}
+
+impl Message {
+    /// A message with a body and no properties but `WAIT`.
+    ///
+    /// # Errors
+    /// [`InvalidMessage`] when the topic is not valid or the body is empty. How long a body may be
+    /// is checked when it is sent ([`Config::message_bytes_max`](crate::Config)).
+    pub fn new<T>(topic: T, body: impl Into<Bytes>) -> Result<Self, InvalidMessage>
+    where
+        T: TryInto<TopicName>,
+        InvalidName: From<T::Error>,
+    {
+        let topic = topic.try_into().map_err(InvalidName::from)?;
+        let body = body.into();
+        if body.is_empty() {
+            return Err(InvalidMessage::EmptyBody);
+        }
+        Ok(Self { topic, body, properties: String::new(), flag: 0, wait_store_ok: true })
+    }
+
+    /// Sets the tag, by which consumers filter (`TAGS`).
+    ///
+    /// # Errors
+    /// When it is blank or holds a separator.
+    pub fn tag(self, tag: &str) -> Result<Self, InvalidMessage> {
+        self.set(property_names::TAGS, tag)
+    }
+
+    /// Sets the keys under which the broker indexes the message (`KEYS`, joined by one blank).
+    ///
+    /// # Errors
+    /// When a key is blank or holds a separator.
+    pub fn keys<'k>(self, keys: impl IntoIterator<Item = &'k str>) -> Result<Self, InvalidMessage> {
+        let mut joined = String::new();
+        for key in keys {
+            if !joined.is_empty() {
+                joined.push(' ');
+            }
+            joined.push_str(key);
+        }
+        self.set(property_names::KEYS, &joined)
+    }
+
+    /// Sets a property of the application's own.
+    ///
+    /// # Errors
+    /// When name or value is blank or holds a separator, or the name is reserved.
+    pub fn with_property(self, name: &str, value: &str) -> Result<Self, InvalidMessage> {
+        if property_names::is_reserved(name) {
+            return Err(InvalidMessage::ReservedProperty { name: String::from(name) });
+        }
+        self.set(name, value)
+    }
+
+    /// Sets the application's flag, stored with the message and never looked at. Default 0.
+    #[must_use]
+    pub fn flag(mut self, flag: i32) -> Self {
+        self.flag = flag;
+        self
+    }
+
+    /// Whether the broker answers only after flush and replication as it is configured (`WAIT`).
+    /// Default true.
+    #[must_use]
+    pub fn wait_store_ok(mut self, wait: bool) -> Self {
+        self.wait_store_ok = wait;
+        self
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &TopicName {
+        &self.topic
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The value of the property `name`.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.properties().find(|&(n, _)| n == name).map(|(_, value)| value)
+    }
+
+    /// All properties that the application set, in the order they were set.
+    pub fn properties(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.properties.split_terminator('\u{2}').filter_map(|entry| entry.split_once('\u{1}'))
+    }
+
+    /// The application's flag.
+    pub fn flag_value(&self) -> i32 {
+        self.flag
+    }
+
+    /// Whether the broker is asked to wait for flush and replication.
+    pub fn waits_for_store(&self) -> bool {
+        self.wait_store_ok
+    }
+
+    /// Properties as the wire has them.
+    pub(crate) fn property_text(&self) -> &str {
+        &self.properties
+    }
+
+    /// Bytes that count against the producer's budget.
+    pub(crate) fn budget_bytes(&self) -> usize {
+        self.body.len() + self.properties.len() + MESSAGE_OVERHEAD_BYTES
+    }
+
+    fn set(mut self, name: &str, value: &str) -> Result<Self, InvalidMessage> {
+        if is_blank(name) || is_blank(value) {
+            return Err(InvalidMessage::BlankProperty { name: String::from(name) });
+        }
+        let separator = |text: &str| text.find(['\u{1}', '\u{2}']);
+        if let Some(position) = separator(name).or_else(|| separator(value)) {
+            return Err(InvalidMessage::PropertySeparator { name: String::from(name), position });
+        }
+        self.remove(name);
+        let bytes = self.properties.len() + name.len() + value.len() + 2;
+        if bytes > PROPERTY_BYTES_MAX {
+            return Err(InvalidMessage::PropertiesTooLong { bytes });
+        }
+        self.properties.push_str(name);
+        self.properties.push('\u{1}');
+        self.properties.push_str(value);
+        self.properties.push('\u{2}');
+        Ok(self)
+    }
+
+    fn remove(&mut self, name: &str) {
+        if self.property(name).is_none() {
+            return;
+        }
+        let mut kept = String::with_capacity(self.properties.len());
+        for entry in self.properties.split_inclusive('\u{2}') {
+            if entry.split_once('\u{1}').is_none_or(|(n, _)| n != name) {
+                kept.push_str(entry);
+            }
+        }
+        self.properties = kept;
+    }
+}
+
+/// What a small message costs beside its body: frame header, slots and queue entries.
+const MESSAGE_OVERHEAD_BYTES: usize = 512;
+
+impl fmt::Debug for Message {
+    /// Shows no bytes of the body: messages end up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("topic", &self.topic)
+            .field("body_bytes", &self.body.len())
+            .field("property_bytes", &self.properties.len())
+            .field("flag", &self.flag)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> Message {
+        Message::new("t", "b").expect("valid")
+    }
+
+    #[test]
+    fn a_property_set_twice_keeps_the_last_value() {
+        let message =
+            message().with_property("a", "1").and_then(|m| m.with_property("ab", "2")).expect("ok");
+        let message = message.with_property("a", "3").expect("ok");
+
+        assert_eq!(message.properties().collect::<alloc::vec::Vec<_>>(), [("ab", "2"), ("a", "3")]);
+    }
+
+    #[test]
+    fn separators_and_reserved_names_are_refused() {
+        assert!(matches!(
+            message().with_property("a", "x\u{1}y"),
+            Err(InvalidMessage::PropertySeparator { position: 1, .. })
+        ));
+        assert!(matches!(
+            message().with_property("UNIQ_KEY", "x"),
+            Err(InvalidMessage::ReservedProperty { .. })
+        ));
+        assert!(matches!(message().tag(" "), Err(InvalidMessage::BlankProperty { .. })));
+        assert_eq!(Message::new("t", ""), Err(InvalidMessage::EmptyBody));
+    }
+
+    #[test]
+    fn properties_have_a_limit() {
+        let long = "x".repeat(PROPERTY_BYTES_MAX);
+
+        assert!(matches!(
+            message().with_property("a", &long),
+            Err(InvalidMessage::PropertiesTooLong { .. })
+        ));
+    }
+
+    #[test]
+    fn debug_shows_no_body() {
+        let message = Message::new("t", "secret").expect("valid");
+
+        assert!(!alloc::format!("{message:?}").contains("secret"));
+    }
+}

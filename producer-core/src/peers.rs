@@ -1,0 +1,223 @@
+//! Connections: when is one made, when is one given up, and what becomes of its requests?
+
+use alloc::string::ToString;
+
+use crate::attempt::Failure;
+use crate::connection::{ConnId, Connection, State};
+use crate::error::{ConnectionEnd, ErrorKind, Outcome, Phase};
+use crate::health::Verdict;
+use crate::in_flight::Purpose;
+use crate::names::Address;
+use crate::output::Output;
+use crate::producer::{Chore, NameServer, Producer};
+use crate::route::BrokerId;
+use crate::send::Stage;
+use crate::slab::Key;
+use crate::wire::{Fields, Head, Language, encode_frame};
+
+impl<T> Producer<T> {
+    /// The connection to a broker's master, dialled if there is none; `None` without a master.
+    pub(crate) fn broker_connection(&mut self, id: BrokerId) -> Option<Key> {
+        let broker = self.routes.broker(id);
+        if self.conns.get(broker.conn).is_some_and(|conn| !conn.retiring) {
+            return Some(broker.conn);
+        }
+        let address = broker.dialled.clone()?;
+        let conn = self.connection_to(address, true);
+        self.routes.broker_mut(id).conn = conn;
+        Some(conn)
+    }
+
+    /// The connection to a name server, dialled if there is none.
+    pub(crate) fn server_connection(&mut self, server: usize) -> Key {
+        let NameServer { address, conn } = &self.name_servers[server];
+        if self.conns.get(*conn).is_some() {
+            return *conn;
+        }
+        let address = address.clone();
+        let conn = self.connection_to(address, false);
+        self.name_servers[server].conn = conn;
+        conn
+    }
+
+    /// One connection an address, whoever is behind it: a proxy stands for many brokers.
+    fn connection_to(&mut self, address: Address, to_broker: bool) -> Key {
+        let same = |conn: &Connection| !conn.retiring && conn.dialled == address;
+        let found = self.conns.iter().find(|(_, conn)| same(conn)).map(|(key, _)| key);
+        if let Some(key) = found {
+            if let Some(conn) = self.conns.get_mut(key) {
+                conn.to_broker |= to_broker;
+            }
+            return key;
+        }
+        let key = self.conns.insert(Connection::new(address.clone(), to_broker, self.now));
+        self.stats.connects += 1;
+        let deadline = self.now + self.config.connect_timeout;
+        self.outputs.push_back(Output::Connect { conn: ConnId(key), address, deadline });
+        key
+    }
+
+    pub(crate) fn connected(&mut self, key: Key) {
+        let now = self.now;
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        conn.state = State::Open;
+        conn.last_received = now;
+        conn.last_used = now;
+        conn.silent_since = (conn.in_flight > 0).then_some(now);
+        if conn.to_broker {
+            conn.heartbeat_due = now;
+        }
+        self.beat(key);
+        self.announce(key);
+        self.wake_by(now + self.config.idle_timeout);
+    }
+
+    /// Puts a request that is not a send on a connection.
+    pub(crate) fn request(
+        &mut self,
+        key: Key,
+        code: i32,
+        fields: &Fields<'_>,
+        body: &[u8],
+        purpose: Purpose,
+    ) {
+        let due = self.now + self.config.request_timeout;
+        self.request_until(key, code, fields, body, purpose, due);
+    }
+
+    pub(crate) fn request_until(
+        &mut self,
+        key: Key,
+        code: i32,
+        fields: &Fields<'_>,
+        body: &[u8],
+        purpose: Purpose,
+        due: crate::Instant,
+    ) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        let opaque = self.in_flight.insert(key, purpose);
+        let head = Head {
+            code,
+            language: Language::from_code(self.config.language),
+            version: self.config.version,
+            opaque,
+            flag: Head::REQUEST,
+            remark: None,
+        };
+        let encoded = encode_frame(conn.out(), self.config.header, &head, fields.iter(), body);
+        debug_assert!(encoded.is_ok(), "requests of our own are small");
+        conn.asked(self.now);
+        self.chores.push(Chore { opaque, conn: key, due });
+        self.wake_by(due);
+        self.announce(key);
+    }
+
+    /// Tells the driver that there are bytes to take, if it does not know.
+    pub(crate) fn announce(&mut self, key: Key) {
+        if self.conns.get_mut(key).is_some_and(Connection::announce) {
+            self.outputs.push_back(Output::Transmit { conn: ConnId(key) });
+        }
+    }
+
+    /// No new requests on this connection; it is closed when it owes nothing.
+    pub(crate) fn retire(&mut self, key: Key) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        conn.retiring = true;
+        if conn.state == State::Dialling {
+            self.close_connection(key);
+        } else {
+            self.released(key);
+        }
+    }
+
+    /// A request of this connection is over.
+    pub(crate) fn released(&mut self, key: Key) {
+        let done =
+            |conn: &Connection| conn.retiring && conn.in_flight == 0 && conn.out_bytes() == 0;
+        if self.conns.get(key).is_some_and(done) {
+            self.close_connection(key);
+        }
+    }
+
+    /// Closes a connection from our side.
+    pub(crate) fn close_connection(&mut self, key: Key) {
+        if self.conns.get(key).is_some() {
+            self.outputs.push_back(Output::Close { conn: ConnId(key) });
+            self.connection_ended(key, &ConnectionEnd::Retired);
+        }
+    }
+
+    /// A connection is no more: everything it owed fails, in the order it was asked.
+    pub(crate) fn connection_ended(&mut self, key: Key, end: &ConnectionEnd) {
+        let Some(mut conn) = self.conns.remove(key) else { return };
+        if *end != ConnectionEnd::Retired {
+            self.stats.connection_failures += 1;
+        }
+        let requests = self.in_flight.drain(key);
+        let left = conn.left();
+        self.chores.retain(|chore| chore.conn != key);
+        // One-way sends that never left are sends like others: they go elsewhere.
+        for (_, send) in conn.take(&mut alloc::vec::Vec::new()) {
+            self.cut(send, conn.state, left, end);
+        }
+        for request in requests {
+            match request.purpose {
+                Purpose::Send(send) => self.cut(send, conn.state, left, end),
+                Purpose::Route { topic, lookup, server } => {
+                    self.route_failed(topic, lookup, server, &end.to_string());
+                }
+                Purpose::Probe { broker } => self.probe_failed(broker),
+                Purpose::Heartbeat | Purpose::Unregister => {}
+            }
+        }
+    }
+
+    /// The connection of an attempt under way has ended; its first `left` bytes had left.
+    fn cut(&mut self, key: Key, state: State, left: u64, end: &ConnectionEnd) {
+        let Some(send) = self.sends.get(key) else { return };
+        let Stage::Under(under) = send.stage else { return };
+        let dialling = state == State::Dialling;
+        let held = under.from >= left;
+        let retired = *end == ConnectionEnd::Retired;
+        let failure = Failure {
+            phase: match (dialling, held) {
+                (true, _) => Phase::Dial,
+                (false, true) => Phase::Write,
+                (false, false) => Phase::Answer,
+            },
+            outcome: if held { Outcome::NotSent } else { Outcome::Unknown },
+            kind: match dialling {
+                true => ErrorKind::Connect(end.clone()),
+                false => ErrorKind::ConnectionLost(end.clone()),
+            },
+            verdict: if retired { Verdict::RequestRefused } else { Verdict::Gone },
+            suspect_route: !retired,
+        };
+        self.attempt_failed(key, failure);
+    }
+
+    /// Something came from this connection: a broker behind it that was thought dead is not.
+    pub(crate) fn heard_from(&mut self, key: Key) {
+        let mut changed = false;
+        for broker in &mut self.routes.brokers {
+            if broker.conn == key && broker.health.suspect() {
+                changed |= broker.health.alive();
+            }
+        }
+        self.epoch += u64::from(changed);
+    }
+
+    pub(crate) fn probe_answered(&mut self, id: BrokerId) {
+        let changed = self.routes.broker_mut(id).health.alive();
+        self.epoch += u64::from(changed);
+    }
+
+    pub(crate) fn probe_failed(&mut self, id: BrokerId) {
+        let (policy, now) = (&self.config.health, self.now);
+        let health = &mut self.routes.brokers[id as usize].health;
+        health.probe_failed(policy, now, &mut self.random);
+        if let Some(at) = health.probe_at(policy) {
+            self.wake_by(at);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Which queue is next?
+
+use crate::config::{Health, Rotation};
+use crate::random::Random;
+use crate::route::{Broker, BrokerId, Known, QueueRef, Topic};
+use crate::send::broker_bit;
+use crate::time::Instant;
+use crate::wire::java_hash;
+
+/// What a choice depends on besides the topic.
+pub(crate) struct View<'a> {
+    pub(crate) brokers: &'a [Broker],
+    pub(crate) health: &'a Health,
+    pub(crate) now: Instant,
+    /// Whether the connection of a broker owes an answer for too long.
+    pub(crate) silent: &'a dyn Fn(&Broker) -> bool,
+    /// Brokers that this send has tried, as bits.
+    pub(crate) tried: u64,
+    pub(crate) last: Option<BrokerId>,
+}
+
+impl View<'_> {
+    pub(crate) fn usable(&self, id: BrokerId) -> bool {
+        let broker = &self.brokers[id as usize];
+        broker.health.usable(self.health, self.now) && !(self.silent)(broker)
+    }
+
+    fn untried(&self, id: BrokerId) -> bool {
+        self.tried & broker_bit(id) == 0
+    }
+}
+
+/// Chooses by rotation; `None` when the topic has no queue.
+pub(crate) fn rotate(topic: &mut Topic, rotation: Rotation, view: &View<'_>) -> Option<QueueRef> {
+    match (rotation, view.health) {
+        (Rotation::BrokerFirst, _) => broker_first(topic, view),
+        (Rotation::Java, Health::Java(_)) => java_with_faults(topic, view),
+        (Rotation::Java, _) => java(topic, view),
+    }
+}
+
+/// Brokers in turn, then the queues of the chosen one in turn. The first that is usable and
+/// untried; else one that is untried, for it may be well again; else one that is usable; else any,
+/// the one that has just failed last of all.
+fn broker_first(topic: &mut Topic, view: &View<'_>) -> Option<QueueRef> {
+    let turn = topic.broker_turn;
+    let known = topic.route.as_mut()?;
+    let count = known.stretches.len();
+    if count == 0 {
+        return None;
+    }
+    let first = turn as usize % count;
+    let find = |accept: &dyn Fn(BrokerId) -> bool| {
+        (first..count).chain(0..first).find(|&index| accept(known.stretches[index].broker))
+    };
+    let chosen = find(&|id| view.untried(id) && view.usable(id))
+        .or_else(|| find(&|id| view.untried(id)))
+        .or_else(|| find(&|id| view.last != Some(id) && view.usable(id)))
+        .or_else(|| find(&|id| view.usable(id)))
+        .or_else(|| find(&|id| view.last != Some(id)))
+        .unwrap_or(first);
+    topic.broker_turn = (chosen as u32 + 1) % count as u32;
+    let stretch = &mut known.stretches[chosen];
+    let queue = known.queues[(stretch.first + stretch.turn % stretch.len) as usize];
+    stretch.turn = (stretch.turn + 1) % stretch.len;
+    Some(queue)
+}
+
+/// Java without fault tolerance: the next queue whose broker is not the one that has just failed,
+/// else the next (`TopicPublishInfo.selectOneMessageQueue`).
+fn java(topic: &mut Topic, view: &View<'_>) -> Option<QueueRef> {
+    scan(topic, |id| view.last != Some(id)).or_else(|| scan(topic, |_| true))
+}
+
+/// Java with fault tolerance, 5.1.4 and later: available and not the last, else reachable and not
+/// the last, else the next (`MQFaultStrategy.selectOneMessageQueue`).
+fn java_with_faults(topic: &mut Topic, view: &View<'_>) -> Option<QueueRef> {
+    let other = |id: BrokerId| view.last != Some(id);
+    let broker = |id: BrokerId| &view.brokers[id as usize];
+    scan(topic, |id| other(id) && broker(id).health.usable(view.health, view.now))
+        .or_else(|| scan(topic, |id| other(id) && broker(id).health.reachable()))
+        .or_else(|| scan(topic, |_| true))
+}
+
+/// Takes queues in turn, at most once round, until one is accepted.
+fn scan(topic: &mut Topic, accept: impl Fn(BrokerId) -> bool) -> Option<QueueRef> {
+    let known = topic.route.as_ref()?;
+    for _ in 0..known.queues.len() {
+        topic.queue_turn = topic.queue_turn.wrapping_add(1) & 0x7FFF_FFFF;
+        let queue = known.queues[topic.queue_turn as usize % known.queues.len()];
+        if accept(queue.broker) {
+            return Some(queue);
+        }
+    }
+    None
+}
+
+/// The queue of `SelectMessageQueueByHash` over the queues as they are now.
+pub(crate) fn by_hash(known: &Known, hash: i32) -> Option<QueueRef> {
+    known.queues.get(java_hash::queue_index(hash, known.queues.len())?).copied()
+}
+
+/// Any queue.
+pub(crate) fn at_random(known: &Known, random: &mut Random) -> Option<QueueRef> {
+    let count = u32::try_from(known.queues.len()).ok().filter(|&count| count > 0)?;
+    Some(known.queues[random.below(count) as usize])
+}
+
+/// The home queue of an ordering key: the same whatever the route is now.
+pub(crate) fn home(topic: &Topic, hash: i32) -> Option<QueueRef> {
+    topic.pinned.get(java_hash::queue_index(hash, topic.pinned.len())?).copied()
+}
+
+/// The home queue while it can be used, else one of the same key's own choice among those that can.
+pub(crate) fn home_or_other(topic: &Topic, hash: i32, view: &View<'_>) -> Option<QueueRef> {
+    let known = topic.route.as_ref()?;
+    let home = home(topic, hash)?;
+    let good = |queue: &QueueRef| view.untried(queue.broker) && view.usable(queue.broker);
+    if known.queues.contains(&home) && good(&home) {
+        return Some(home);
+    }
+    let count = known.queues.iter().filter(|queue| good(queue)).count();
+    match java_hash::queue_index(hash, count) {
+        Some(index) => known.queues.iter().filter(|queue| good(queue)).nth(index).copied(),
+        None if known.queues.contains(&home) => Some(home),
+        None => by_hash(known, hash),
+    }
+}

@@ -1,0 +1,584 @@
+//! The producer: what comes in, what goes out, and who does what in between. Read this first.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use hashbrown::HashMap;
+
+use crate::budget::Account;
+use crate::config::{Config, Environment};
+use crate::connection::{ConnId, Connection};
+use crate::error::{ConnectionEnd, ErrorKind, Outcome, Phase, SendError};
+use crate::in_flight::InFlight;
+use crate::lane::Lane;
+use crate::lookup::Query;
+use crate::message::Message;
+use crate::names::{Address, TopicName};
+use crate::output::{CloseReport, Output, Stats};
+use crate::random::Random;
+use crate::route::{Hasher, Routes, Topic, TopicId};
+use crate::send::{Send, SendId, SendOptions, Stage};
+use crate::send_frame::Templates;
+use crate::slab::{Key, Slab};
+use crate::time::Instant;
+use crate::unique_id::{IdGenerator, MessageId};
+use crate::waiters::Waiters;
+
+/// A RocketMQ producer without I/O. `T` is the caller's ticket: whatever it wants back with the
+/// answer.
+///
+/// **Asks** of the application: [`send`](Self::send), [`cancel`](Self::cancel),
+/// [`query_route`](Self::query_route), [`close`](Self::close).
+/// **Reports** of the outside: [`handle_connected`](Self::handle_connected),
+/// [`handle_received`](Self::handle_received), [`handle_closed`](Self::handle_closed),
+/// [`handle_timeout`](Self::handle_timeout), [`set_wall_clock`](Self::set_wall_clock).
+/// **Wishes** of the core: [`poll_output`](Self::poll_output) until it says
+/// [`Output::Idle`], and [`take_bytes`](Self::take_bytes).
+///
+/// Any number of asks and reports may come before the outputs are drained. `now` never goes back;
+/// if it does, the latest instant seen counts. The same calls with the same configuration and
+/// environment give the same outputs, byte for byte.
+pub struct Producer<T> {
+    pub(crate) config: Config,
+    pub(crate) client_id: String,
+    pub(crate) templates: Templates,
+    pub(crate) default_topic: String,
+    pub(crate) ids: IdGenerator,
+    pub(crate) random: Random,
+    pub(crate) account: Account,
+    pub(crate) now: Instant,
+    /// Wall clock minus `now`, in milliseconds.
+    pub(crate) wall_offset_ms: i64,
+
+    pub(crate) sends: Slab<Send<T>>,
+    /// By slot of `sends`: when something has to happen to the send.
+    pub(crate) due: Vec<Instant>,
+    /// No send is due before.
+    pub(crate) earliest: Instant,
+    /// Sends whose wait is over; they go on at the end of the call.
+    pub(crate) ready: VecDeque<Key>,
+    pub(crate) room: Waiters,
+    pub(crate) waiting_for_room: usize,
+    pub(crate) sends_admitted: usize,
+    pub(crate) bytes_admitted: usize,
+    pub(crate) lanes: HashMap<(TopicId, u64), Lane, Hasher>,
+
+    pub(crate) routes: Routes,
+    pub(crate) name_servers: Vec<NameServer>,
+    pub(crate) current_server: usize,
+    pub(crate) lookup_number: u32,
+    pub(crate) lookups: Vec<TopicId>,
+    pub(crate) suspects: Vec<(TopicId, Instant)>,
+    pub(crate) queries: Vec<Query<T>>,
+    pub(crate) poll_at: Instant,
+    pub(crate) poll_cursor: usize,
+    /// Grows when the queues that can be used change.
+    pub(crate) epoch: u64,
+
+    pub(crate) conns: Slab<Connection>,
+    pub(crate) in_flight: InFlight,
+    /// Requests that are not sends, with their deadlines.
+    pub(crate) chores: Vec<Chore>,
+    /// No chore is due before.
+    pub(crate) chores_at: Instant,
+
+    pub(crate) outputs: VecDeque<Output<T>>,
+    pub(crate) closing: Option<Closing>,
+    pub(crate) regions: crate::settle::Regions,
+    pub(crate) stats: Stats,
+}
+
+/// A name server and the connection to it.
+pub(crate) struct NameServer {
+    pub(crate) address: Address,
+    pub(crate) conn: Key,
+}
+
+/// A request that is not a send.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chore {
+    pub(crate) opaque: i32,
+    pub(crate) conn: Key,
+    pub(crate) due: Instant,
+}
+
+/// A close under way.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) deadline: Instant,
+    pub(crate) stage: ClosingStage,
+    pub(crate) report: CloseReport,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClosingStage {
+    /// Sends are still in hand.
+    Draining,
+    /// Brokers were told good-bye; wait for their answer until then.
+    Leaving {
+        until: Instant,
+    },
+    Closed,
+}
+
+/// Deadlines are met at multiples of this, so that a thousand of them cost one wake-up.
+const ROUNDING: Duration = Duration::from_millis(10);
+/// How long brokers have to answer the good-bye.
+pub(crate) const LEAVING: Duration = Duration::from_millis(300);
+
+impl<T> Producer<T> {
+    /// A producer at the origin of time. Nothing happens before the first send, query or close.
+    pub fn new(config: Config, environment: Environment) -> Self {
+        let mut random = Random::new(environment.seed);
+        let ids = IdGenerator::new(
+            environment.ip,
+            environment.process,
+            environment.utc_offset_ms,
+            Random::new(random.next_u64()),
+        );
+        let hash_seed = random.next_u64();
+        let instance = match &config.instance_name {
+            Some(name) => name.clone(),
+            None => alloc::format!("{}#{}", environment.process, random.next_u64() >> 1),
+        };
+        let mut client_id = alloc::format!("{}@{instance}", environment.ip);
+        if let Some(unit) = config.unit_name.as_ref().filter(|unit| !unit.trim().is_empty()) {
+            client_id.push('@');
+            client_id.push_str(unit);
+        }
+        let servers = config.name_servers.iter();
+        let name_servers: Vec<NameServer> = servers
+            .map(|address| NameServer { address: address.clone(), conn: Key::NONE })
+            .collect();
+        let current_server = match u32::try_from(name_servers.len()) {
+            Ok(count) if count > 0 => random.below(count) as usize,
+            _ => 0,
+        };
+        Self {
+            templates: Templates::new(&config),
+            default_topic: String::from("TBW102"),
+            account: Account::new(config.retry_budget),
+            client_id,
+            config,
+            ids,
+            random,
+            now: Instant::ZERO,
+            wall_offset_ms: i64::try_from(environment.unix_ms).unwrap_or(0),
+            sends: Slab::new(),
+            due: Vec::new(),
+            earliest: Instant::FAR,
+            ready: VecDeque::new(),
+            room: Waiters::default(),
+            waiting_for_room: 0,
+            sends_admitted: 0,
+            bytes_admitted: 0,
+            lanes: HashMap::with_hasher(Hasher::with_seed(hash_seed)),
+            routes: Routes::new(hash_seed),
+            name_servers,
+            current_server,
+            lookup_number: 0,
+            lookups: Vec::new(),
+            suspects: Vec::new(),
+            queries: Vec::new(),
+            poll_at: Instant::FAR,
+            poll_cursor: 0,
+            epoch: 0,
+            conns: Slab::new(),
+            in_flight: InFlight::new(),
+            chores: Vec::new(),
+            chores_at: Instant::FAR,
+            outputs: VecDeque::new(),
+            closing: None,
+            regions: crate::settle::Regions::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes over a message. Its ticket comes back exactly once: with [`Output::Completed`], with
+    /// [`Output::Written`] for a one-way send, or from [`cancel`](Self::cancel).
+    ///
+    /// If there is no room, it waits for room within its deadline; to be told instead, ask
+    /// [`has_room`](Self::has_room) first.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        ticket: T,
+        message: Message,
+        options: SendOptions,
+    ) -> SendId {
+        self.advance(now);
+        self.stats.accepted += 1;
+        let body_bytes = message.body().len();
+        let bytes_max = self.config.message_bytes_max;
+        if self.closing.is_some() {
+            return self.refuse(ticket, ErrorKind::Closed);
+        }
+        if body_bytes > bytes_max {
+            let kind = ErrorKind::MessageTooLarge { bytes: body_bytes, bytes_max };
+            return self.refuse(ticket, kind);
+        }
+        let Some(topic) = self.topic(message.topic()) else {
+            return self.refuse(ticket, ErrorKind::TooManyTopics);
+        };
+        let bytes = message.budget_bytes();
+        let has_room = self.fits(bytes) && self.room.is_empty();
+        if !has_room && self.waiting_for_room >= self.config.waiting_max {
+            return self.refuse(ticket, ErrorKind::Full);
+        }
+        let key = self.insert(ticket, message, options, topic, bytes);
+        if has_room {
+            self.admit(key);
+        } else {
+            self.waiting_for_room += 1;
+            self.room.push(key, &self.sends);
+        }
+        self.run_ready();
+        SendId(key)
+    }
+
+    /// The caller of a send has lost interest. Its ticket comes back, `None` if the send has ended
+    /// already. If no byte of it was taken, it is not sent. Else it goes on by itself, without
+    /// retries, and its answer is counted as late; an ordered one keeps its place in the lane.
+    pub fn cancel(&mut self, now: Instant, id: SendId) -> Option<T> {
+        self.advance(now);
+        let key = id.0;
+        let send = self.sends.get_mut(key)?;
+        let ticket = send.ticket.take()?;
+        self.stats.cancelled += 1;
+        let in_lane = send.lane().is_some();
+        if let Stage::Under(under) = send.stage {
+            let left = self.conns.get(under.conn).is_none_or(|conn| !conn.holds(under.from));
+            if left && in_lane {
+                return Some(ticket);
+            }
+            self.abandon_attempt(key);
+        }
+        self.remove(key, Outcome::NotSent);
+        self.run_ready();
+        Some(ticket)
+    }
+
+    /// Asks for a topic's route, looked up if it is not known; answered by [`Output::Route`] within
+    /// `timeout`. With `connect`, its brokers are dialled, so that the first send finds them ready.
+    pub fn query_route(
+        &mut self,
+        now: Instant,
+        ticket: T,
+        topic: &TopicName,
+        timeout: Duration,
+        connect: bool,
+    ) {
+        self.advance(now);
+        let refusal = if self.closing.is_some() {
+            Some(ErrorKind::Closed)
+        } else if self.topic(topic).is_none() {
+            Some(ErrorKind::TooManyTopics)
+        } else {
+            None
+        };
+        if let Some(kind) = refusal {
+            let error = SendError::new(kind, Outcome::NotSent, None, Duration::ZERO, Vec::new());
+            self.outputs.push_back(Output::Route { ticket, result: Err(error) });
+            return;
+        }
+        if let Some(topic) = self.topic(topic) {
+            let (begun, deadline) = (self.now, self.now + timeout);
+            self.begin_query(Query { ticket, topic, begun, deadline, connect });
+        }
+        self.run_ready();
+    }
+
+    /// Accepts no more sends, finishes those in hand until `deadline`, says good-bye to the brokers
+    /// and ends with [`Output::Closed`]. What is not finished by then fails, not sent or unknown as
+    /// it is. A second call can only bring the deadline forward.
+    pub fn close(&mut self, now: Instant, deadline: Instant) {
+        self.advance(now);
+        match &mut self.closing {
+            Some(closing) => closing.deadline = closing.deadline.min(deadline),
+            None => {
+                self.closing = Some(Closing {
+                    deadline,
+                    stage: ClosingStage::Draining,
+                    report: CloseReport::default(),
+                });
+                self.fail_queries();
+            }
+        }
+        self.wake_by(deadline.max(self.now));
+        self.go_on_closing();
+        self.run_ready();
+    }
+
+    /// The connection that [`Output::Connect`] asked for is open.
+    pub fn handle_connected(&mut self, now: Instant, conn: ConnId) {
+        self.advance(now);
+        self.connected(conn.0);
+        self.run_ready();
+    }
+
+    /// Bytes arrived. They may begin and end anywhere within a frame. After an answer that is not a
+    /// frame the connection is given up ([`Output::Close`]).
+    pub fn handle_received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
+        self.advance(now);
+        self.received(conn.0, bytes);
+        self.run_ready();
+    }
+
+    /// A connection ended, or could not be made.
+    pub fn handle_closed(&mut self, now: Instant, conn: ConnId, end: ConnectionEnd) {
+        self.advance(now);
+        self.connection_ended(conn.0, &end);
+        self.run_ready();
+    }
+
+    /// Time has passed. Call it at the instant that [`Output::Idle`] named, earlier or later.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        if self.earliest <= self.now {
+            self.expire_sends();
+        }
+        if self.chores_at <= self.now {
+            self.run_chores();
+        }
+        self.run_ready();
+    }
+
+    /// Corrects the wall clock, which born timestamps and ids are made from. It may jump.
+    pub fn set_wall_clock(&mut self, now: Instant, unix_ms: u64) {
+        self.advance(now);
+        let unix_ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+        self.wall_offset_ms = unix_ms.saturating_sub(self.now.as_millis() as i64);
+    }
+
+    /// What the core wants done next; [`Output::Idle`] when there is nothing more.
+    pub fn poll_output(&mut self) -> Output<T> {
+        match self.outputs.pop_front() {
+            Some(output) => output,
+            None => Output::Idle { wake_at: self.wake_at() },
+        }
+    }
+
+    /// Swaps the bytes to be written to `conn` into `buf`, which is cleared first; its capacity is
+    /// kept for the next ones. From then on these bytes count as sent.
+    pub fn take_bytes(&mut self, conn: ConnId, buf: &mut Vec<u8>) {
+        buf.clear();
+        let Some(connection) = self.conns.get_mut(conn.0) else { return };
+        for (_, key) in connection.take(buf) {
+            self.one_way_written(key);
+        }
+        self.run_ready();
+    }
+
+    /// Whether a send of `message` would be under way at once rather than wait for room.
+    pub fn has_room(&self, message: &Message) -> bool {
+        self.room.is_empty() && self.fits(message.budget_bytes())
+    }
+
+    /// Counters and levels.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            in_hand: self.sends.len(),
+            waiting_for_room: self.waiting_for_room,
+            bytes_in_hand: self.bytes_admitted,
+            requests_in_flight: self.in_flight.len(),
+            connections: self.conns.len(),
+            out_bytes: self.conns.iter().map(|(_, conn)| conn.out_bytes()).sum(),
+            ..self.stats
+        }
+    }
+
+    /// The client id that brokers know this producer by.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        let rounding = ROUNDING.as_nanos() as u64;
+        let sends = match self.earliest {
+            Instant::FAR => Instant::FAR,
+            at => Instant::from_nanos(at.as_nanos().div_ceil(rounding).saturating_mul(rounding)),
+        };
+        Some(sends.min(self.chores_at)).filter(|&at| at != Instant::FAR)
+    }
+
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// Wall clock in milliseconds since 1970.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        let millis = i64::try_from(self.now.as_millis()).unwrap_or(i64::MAX);
+        u64::try_from(self.wall_offset_ms.saturating_add(millis)).unwrap_or(0)
+    }
+
+    /// Makes sure that [`run_chores`](Self::run_chores) is called by then.
+    pub(crate) fn wake_by(&mut self, at: Instant) {
+        self.chores_at = self.chores_at.min(at);
+    }
+
+    pub(crate) fn set_due(&mut self, key: Key, at: Instant) {
+        self.due[key.slot as usize] = at;
+        self.earliest = self.earliest.min(at);
+    }
+
+    fn topic(&mut self, name: &TopicName) -> Option<TopicId> {
+        if let Some(id) = self.routes.topic_id(name) {
+            return Some(id);
+        }
+        if self.routes.topics.len() >= self.config.topics_max {
+            return None;
+        }
+        let head = self.templates.topic_head(&self.config, name.as_str());
+        let turn = self.random.next_u32() & 0x7FFF_FFFF;
+        if self.poll_at == Instant::FAR {
+            self.poll_at = self.now + self.config.route_poll;
+            self.wake_by(self.poll_at);
+        }
+        Some(self.routes.add_topic(Topic::new(name.clone(), head, turn)))
+    }
+
+    fn refuse(&mut self, ticket: T, kind: ErrorKind) -> SendId {
+        self.stats.not_sent += 1;
+        let error = SendError::new(kind, Outcome::NotSent, None, Duration::ZERO, Vec::new());
+        self.outputs.push_back(Output::Completed { ticket, result: Err(error) });
+        SendId(Key::NONE)
+    }
+
+    fn insert(
+        &mut self,
+        ticket: T,
+        message: Message,
+        options: SendOptions,
+        topic: TopicId,
+        bytes: usize,
+    ) -> Key {
+        let timeout = options.timeout.unwrap_or(self.config.send_timeout);
+        let deadline = self.now + timeout;
+        let id = match options.message_id {
+            Some(id) => id,
+            None => self.ids.next_id(self.unix_ms()),
+        };
+        let key = self.sends.insert(Send {
+            ticket: Some(ticket),
+            message,
+            options,
+            topic,
+            id,
+            stage: Stage::Room,
+            accepted: self.now,
+            deadline,
+            attempts: 0,
+            attempts_all: 0,
+            pauses: 0,
+            outcome: Outcome::NotSent,
+            trail: Vec::new(),
+            tried: 0,
+            last_broker: None,
+            bytes,
+            holds_room: false,
+        });
+        if self.due.len() < self.sends.slots() {
+            self.due.resize(self.sends.slots(), Instant::FAR);
+        }
+        self.set_due(key, deadline);
+        key
+    }
+
+    fn fits(&self, bytes: usize) -> bool {
+        // One message alone always fits, however large.
+        self.sends_admitted < self.config.sends_max
+            && (self.bytes_admitted + bytes <= self.config.bytes_max || self.sends_admitted == 0)
+    }
+
+    /// The send has its room: it goes to its lane, or on its way.
+    fn admit(&mut self, key: Key) {
+        let Some(send) = self.sends.get_mut(key) else { return };
+        send.holds_room = true;
+        self.sends_admitted += 1;
+        self.bytes_admitted += send.bytes;
+        self.account.deposit();
+        match send.lane() {
+            Some(lane) => self.enter_lane(key, lane),
+            None => self.dispatch(key),
+        }
+    }
+
+    /// Lets sends go on whose wait is over. Nothing else runs sends from within sends, so the depth
+    /// of calls does not depend on how many wait.
+    pub(crate) fn run_ready(&mut self) {
+        loop {
+            while let Some(key) = self.ready.pop_front() {
+                match self.sends.get(key).map(|send| send.stage) {
+                    None | Some(Stage::Under(_)) => {}
+                    Some(Stage::Room) => self.admit(key),
+                    Some(Stage::Lane | Stage::Route | Stage::Backoff) => self.dispatch(key),
+                }
+            }
+            if !self.admit_next() {
+                break;
+            }
+        }
+        if self.closing.is_some() {
+            self.go_on_closing();
+        }
+    }
+
+    /// Gives room to the first that waits for it, if it fits.
+    fn admit_next(&mut self) -> bool {
+        while let Some(key) = self.room.front() {
+            let Some(bytes) = self.sends.get(key).map(|send| send.bytes) else {
+                self.room.pop();
+                continue;
+            };
+            if !self.fits(bytes) {
+                return false;
+            }
+            self.room.pop();
+            self.waiting_for_room -= 1;
+            self.ready.push_back(key);
+            return true;
+        }
+        false
+    }
+
+    /// Sends a message that has its room and its turn, or makes it wait for its topic's route.
+    fn dispatch(&mut self, key: Key) {
+        let Some(send) = self.sends.get(key) else { return };
+        let topic = self.routes.topic(send.topic);
+        if topic.route.is_some() {
+            self.attempt(key);
+        } else if topic.absent_until.is_some_and(|until| self.now < until) {
+            self.fail_before_attempt(key, Phase::Route, ErrorKind::TopicNotFound);
+        } else {
+            self.wait_for_route(key);
+        }
+    }
+
+    /// Takes a send out of everything it is in; it is over. Those it kept waiting go on.
+    pub(crate) fn remove(&mut self, key: Key, outcome: Outcome) -> Option<Send<T>> {
+        let send = self.sends.remove(key)?;
+        self.due[key.slot as usize] = Instant::FAR;
+        if send.holds_room {
+            self.sends_admitted -= 1;
+            self.bytes_admitted -= send.bytes;
+        } else {
+            self.waiting_for_room -= 1;
+        }
+        if let Some(lane) = send.lane() {
+            self.leave_lane(key, lane, &send.options, outcome);
+        }
+        Some(send)
+    }
+
+    /// The id under which a send goes, for those who trace it.
+    pub fn message_id(&self, id: SendId) -> Option<MessageId> {
+        self.sends.get(id.0).map(|send| send.id)
+    }
+}

@@ -1,0 +1,302 @@
+//! Where can a topic be sent to? Topics, queues and brokers by number.
+
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use hashbrown::HashMap;
+
+use crate::health::Record;
+use crate::lookup::Lookup;
+use crate::names::{Address, TopicName};
+use crate::slab::Key;
+use crate::time::Instant;
+use crate::waiters::Waiters;
+use crate::wire::perm;
+use crate::wire::route::{MASTER_ID, PublishInfo, TopicRouteData};
+
+/// Hashing with a seed of the producer's own: deterministic, and not guessable from outside.
+pub(crate) type Hasher = foldhash::fast::FixedState;
+
+pub(crate) type TopicId = u32;
+pub(crate) type BrokerId = u32;
+
+/// A queue of a route, as an application sees it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct Queue {
+    /// Name of its broker.
+    pub broker: Arc<str>,
+    /// Its number at that broker.
+    pub id: u32,
+}
+
+/// A topic's route, as an application sees it: every queue that can be written, in Java's order
+/// (by broker name, then by number).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Route {
+    /// The topic.
+    pub topic: TopicName,
+    /// Queues that can be written.
+    pub queues: Vec<Queue>,
+    /// Whether the queues come from the topic's order configuration (`orderTopicConf`).
+    pub ordered: bool,
+    /// Brokers with the address that the route names and the one that is dialled.
+    pub brokers: Vec<RouteBroker>,
+}
+
+/// A broker of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RouteBroker {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The master's address as the route names it.
+    pub advertised: Option<Address>,
+    /// The address that is dialled for it.
+    pub dialled: Option<Address>,
+}
+
+/// A broker name and what we know of its master.
+pub(crate) struct Broker {
+    pub(crate) name: Arc<str>,
+    pub(crate) advertised: Option<Address>,
+    pub(crate) dialled: Option<Address>,
+    pub(crate) conn: Key,
+    pub(crate) health: Record,
+    /// The name as a JSON string's inside, for frames.
+    pub(crate) name_json: Vec<u8>,
+}
+
+/// A queue by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueRef {
+    pub(crate) broker: BrokerId,
+    pub(crate) id: u32,
+}
+
+/// The queues of one broker within a topic: a stretch of [`Known::queues`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stretch {
+    pub(crate) broker: BrokerId,
+    pub(crate) first: u32,
+    pub(crate) len: u32,
+    /// Which of them is next.
+    pub(crate) turn: u32,
+}
+
+/// A route as installed.
+pub(crate) struct Known {
+    pub(crate) queues: Vec<QueueRef>,
+    pub(crate) stretches: Vec<Stretch>,
+    pub(crate) views: Arc<[Queue]>,
+    pub(crate) ordered: bool,
+    /// Why there is no queue, if there is none.
+    pub(crate) empty: Empty,
+    /// What it was made from, to see whether the next one differs.
+    data: TopicRouteData,
+    provisional: bool,
+}
+
+/// Why a route has no queue to send to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Empty {
+    NotWritable,
+    NoMaster,
+}
+
+/// What we know about a topic.
+pub(crate) struct Topic {
+    pub(crate) name: TopicName,
+    pub(crate) route: Option<Known>,
+    /// No name server knew it: until then, nobody is asked again.
+    pub(crate) absent_until: Option<Instant>,
+    pub(crate) waiters: Waiters,
+    pub(crate) lookup: Option<Lookup>,
+    /// When the last lookup began.
+    pub(crate) asked: Option<Instant>,
+    pub(crate) failed_lookups: u32,
+    /// Why the last lookup failed.
+    pub(crate) problem: Option<crate::error::ErrorKind>,
+    /// A broker said that it has no such topic: the name servers may now say so too.
+    pub(crate) refused_as_absent: bool,
+    /// Queues among which ordering keys are spread; they stay as first seen.
+    pub(crate) pinned: Vec<QueueRef>,
+    /// Rotation over brokers, and over all queues.
+    pub(crate) broker_turn: u32,
+    pub(crate) queue_turn: u32,
+    /// The part of every frame that is the same for this topic.
+    pub(crate) frame_head: Vec<u8>,
+}
+
+/// Topics and brokers by name and by number. A number, once given, is kept.
+pub(crate) struct Routes {
+    topic_ids: HashMap<TopicName, TopicId, Hasher>,
+    broker_ids: HashMap<Arc<str>, BrokerId, Hasher>,
+    pub(crate) topics: Vec<Topic>,
+    pub(crate) brokers: Vec<Broker>,
+}
+
+/// What the installation of a route changed.
+#[derive(Debug, Default)]
+pub(crate) struct Installed {
+    /// The queues are not the ones they were.
+    pub(crate) queues_changed: bool,
+    /// Brokers whose address is another than before.
+    pub(crate) moved: Vec<BrokerId>,
+}
+
+impl Routes {
+    pub(crate) fn new(seed: u64) -> Self {
+        let hasher = Hasher::with_seed(seed);
+        Self {
+            topic_ids: HashMap::with_hasher(hasher.clone()),
+            broker_ids: HashMap::with_hasher(hasher),
+            topics: Vec::new(),
+            brokers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn topic_id(&self, name: &TopicName) -> Option<TopicId> {
+        self.topic_ids.get(name).copied()
+    }
+
+    pub(crate) fn broker_id(&self, name: &str) -> Option<BrokerId> {
+        self.broker_ids.get(name).copied()
+    }
+
+    pub(crate) fn add_topic(&mut self, topic: Topic) -> TopicId {
+        let id = self.topics.len() as TopicId;
+        self.topic_ids.insert(topic.name.clone(), id);
+        self.topics.push(topic);
+        id
+    }
+
+    pub(crate) fn topic(&self, id: TopicId) -> &Topic {
+        &self.topics[id as usize]
+    }
+
+    pub(crate) fn topic_mut(&mut self, id: TopicId) -> &mut Topic {
+        &mut self.topics[id as usize]
+    }
+
+    pub(crate) fn broker(&self, id: BrokerId) -> &Broker {
+        &self.brokers[id as usize]
+    }
+
+    pub(crate) fn broker_mut(&mut self, id: BrokerId) -> &mut Broker {
+        &mut self.brokers[id as usize]
+    }
+
+    fn intern_broker(&mut self, name: &str) -> BrokerId {
+        if let Some(id) = self.broker_id(name) {
+            return id;
+        }
+        let id = self.brokers.len() as BrokerId;
+        let name: Arc<str> = Arc::from(name);
+        let mut name_json = Vec::new();
+        crate::wire::json::escape_into(&mut name_json, &name);
+        self.broker_ids.insert(name.clone(), id);
+        self.brokers.push(Broker {
+            name,
+            advertised: None,
+            dialled: None,
+            conn: Key::NONE,
+            health: Record::new(),
+            name_json,
+        });
+        id
+    }
+
+    /// Installs a route. `dial` maps an advertised address to the one to dial; `provisional` marks
+    /// the route of another topic that stands in for one that does not exist yet.
+    pub(crate) fn install(
+        &mut self,
+        id: TopicId,
+        data: TopicRouteData,
+        provisional: bool,
+        dial: impl Fn(&Address) -> Address,
+    ) -> Result<Installed, String> {
+        let same = |known: &Known| known.data == data && known.provisional == provisional;
+        if self.topic(id).route.as_ref().is_some_and(same) {
+            return Ok(Installed::default());
+        }
+        let mut known = self.known(&data.publish_queues().map_err(|error| error.to_string())?);
+        let writable = data.queues.iter().any(|queue| perm::is_writable(queue.perm));
+        known.empty = if writable { Empty::NoMaster } else { Empty::NotWritable };
+        known.provisional = provisional;
+        let mut moved = Vec::new();
+        for broker in &data.brokers {
+            let Some(master) = broker.address(MASTER_ID) else { continue };
+            let advertised = Address::new(master).map_err(|error| error.to_string())?;
+            let broker_id = self.intern_broker(&broker.broker_name);
+            let broker = self.broker_mut(broker_id);
+            if broker.advertised.as_ref() != Some(&advertised) {
+                broker.dialled = Some(dial(&advertised));
+                broker.advertised = Some(advertised);
+                moved.push(broker_id);
+            }
+        }
+        known.data = data;
+        let topic = self.topic_mut(id);
+        let queues_changed =
+            topic.route.as_ref().is_none_or(|before| before.queues != known.queues);
+        if topic.pinned.is_empty() && !provisional {
+            topic.pinned.clone_from(&known.queues);
+        }
+        topic.route = Some(known);
+        topic.absent_until = None;
+        topic.refused_as_absent = false;
+        Ok(Installed { queues_changed, moved })
+    }
+
+    fn known(&mut self, publish: &PublishInfo<'_>) -> Known {
+        let mut queues = Vec::with_capacity(publish.queues.len());
+        let mut views = Vec::with_capacity(publish.queues.len());
+        let mut stretches: Vec<Stretch> = Vec::new();
+        for queue in &publish.queues {
+            let Ok(id) = u32::try_from(queue.queue_id) else { continue };
+            // A static topic's queue has a made-up broker; `host` is the one that keeps it now.
+            let broker = self.intern_broker(queue.host.unwrap_or(&queue.broker_name));
+            views.push(Queue { broker: self.broker(broker).name.clone(), id });
+            match stretches.last_mut() {
+                Some(last) if last.broker == broker => last.len += 1,
+                _ => {
+                    let first = queues.len() as u32;
+                    stretches.push(Stretch { broker, first, len: 1, turn: 0 });
+                }
+            }
+            queues.push(QueueRef { broker, id });
+        }
+        Known {
+            queues,
+            stretches,
+            views: views.into(),
+            ordered: publish.order_topic,
+            empty: Empty::NotWritable,
+            data: TopicRouteData::default(),
+            provisional: false,
+        }
+    }
+}
+
+impl Topic {
+    pub(crate) fn new(name: TopicName, frame_head: Vec<u8>, broker_turn: u32) -> Self {
+        Self {
+            name,
+            route: None,
+            absent_until: None,
+            waiters: Waiters::default(),
+            lookup: None,
+            asked: None,
+            failed_lookups: 0,
+            problem: None,
+            refused_as_absent: false,
+            pinned: Vec::new(),
+            broker_turn,
+            queue_turn: broker_turn,
+            frame_head,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! An answer arrived: whose is it, and what does it mean?
+
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+
+use crate::attempt::Failure;
+use crate::connection::ConnId;
+use crate::error::{ConnectionEnd, ErrorKind, Outcome, Phase};
+use crate::health::Verdict;
+use crate::in_flight::Purpose;
+use crate::output::Output;
+use crate::producer::Producer;
+use crate::receipt::{OffsetId, Receipt, SendStatus};
+use crate::send::{Stage, Under};
+use crate::slab::Key;
+use crate::wire::code::response;
+use crate::wire::frame::{self, Frame};
+use crate::wire::send::SendResponse;
+use crate::wire::{Head, Text, code, encode_frame};
+
+/// Regions that brokers name, shared by all receipts. There are few; past the most that are kept
+/// the last one gives way.
+pub(crate) struct Regions(alloc::vec::Vec<Arc<str>>);
+
+const REGIONS_MAX: usize = 16;
+
+impl Regions {
+    pub(crate) fn new() -> Self {
+        Self(alloc::vec![Arc::from("DefaultRegion")])
+    }
+
+    /// The region with this name; no name, or an empty one, is `DefaultRegion`
+    /// (`MQClientAPIImpl.processSendResponse`).
+    fn intern(&mut self, name: Option<Text<'_>>) -> Arc<str> {
+        let Some(name) = name.filter(|name| !name.is_empty()) else { return self.0[0].clone() };
+        if let Some(known) = self.0.iter().find(|known| name.eq_str(known)) {
+            return known.clone();
+        }
+        let region: Arc<str> = Arc::from(&*name.to_cow());
+        if self.0.len() == REGIONS_MAX {
+            self.0.pop();
+        }
+        self.0.push(region.clone());
+        region
+    }
+}
+
+impl<T> Producer<T> {
+    /// Splits what arrived into frames and handles each in place.
+    pub(crate) fn received(&mut self, conn: Key, bytes: &[u8]) {
+        let now = self.now;
+        let Some(connection) = self.conns.get_mut(conn) else { return };
+        connection.heard(now);
+        let mut unfinished = core::mem::take(&mut connection.unfinished);
+        let result = if unfinished.is_empty() {
+            self.frames(conn, bytes).map(|used| unfinished.extend_from_slice(&bytes[used..]))
+        } else {
+            unfinished.extend_from_slice(bytes);
+            self.frames(conn, &unfinished).map(|used| {
+                unfinished.drain(..used);
+            })
+        };
+        match result {
+            Ok(()) => {
+                if let Some(connection) = self.conns.get_mut(conn) {
+                    unfinished.shrink_to(UNFINISHED_KEPT);
+                    connection.unfinished = unfinished;
+                }
+            }
+            Err(problem) => {
+                self.outputs.push_back(Output::Close { conn: ConnId(conn) });
+                self.connection_ended(conn, &ConnectionEnd::Malformed(problem));
+            }
+        }
+        self.heard_from(conn);
+    }
+
+    /// Handles every whole frame; returns how many bytes they take.
+    fn frames(&mut self, conn: Key, bytes: &[u8]) -> Result<usize, String> {
+        let mut used = 0;
+        loop {
+            let rest = &bytes[used..];
+            let frame = match frame::split(rest, self.config.frame_bytes_max) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(used),
+                Err(error) => return Err(error.to_string()),
+            };
+            used += frame.len;
+            self.frame(conn, &frame)?;
+        }
+    }
+
+    fn frame(&mut self, conn: Key, frame: &Frame<'_>) -> Result<(), String> {
+        let answer = SendResponse::decode(frame.serialize, frame.header)
+            .map_err(|error| error.to_string())?;
+        if !answer.is_response() {
+            self.asked_by_peer(conn, &answer);
+            return Ok(());
+        }
+        let Some(purpose) = self.in_flight.remove(answer.opaque, conn) else {
+            self.stats.late_responses += 1;
+            return Ok(());
+        };
+        if let Some(connection) = self.conns.get_mut(conn) {
+            connection.in_flight -= 1;
+            if connection.in_flight == 0 {
+                connection.silent_since = None;
+            }
+        }
+        match purpose {
+            Purpose::Send(key) => self.answered(key, &answer),
+            Purpose::Route { topic, lookup, server } => {
+                let id = (topic, lookup, server);
+                self.route_answered(id, answer.code, answer.remark, frame.body);
+            }
+            Purpose::Probe { broker } => self.probe_answered(broker),
+            Purpose::Heartbeat | Purpose::Unregister => {}
+        }
+        self.released(conn);
+        Ok(())
+    }
+
+    /// A broker answered a send.
+    fn answered(&mut self, key: Key, answer: &SendResponse<'_>) {
+        let Some(send) = self.sends.get(key) else { return };
+        let Stage::Under(under) = send.stage else { return };
+        let require = send.options.require.unwrap_or(self.config.require);
+        let retry_not_ok = self.config.retry_not_ok;
+        let failure = match SendStatus::from_code(answer.code) {
+            Some(status) if !status.satisfies(require) => {
+                stored_but(ErrorKind::BelowRequired { status })
+            }
+            Some(status) if status != SendStatus::SendOk && retry_not_ok => {
+                return self.not_ok(key, &under, status, answer);
+            }
+            Some(status) => return self.stored(key, &under, status, answer),
+            None => refusal(answer),
+        };
+        self.refused(key, &under, failure);
+    }
+
+    fn refused(&mut self, key: Key, under: &Under, failure: Failure) {
+        if failure.kind == ErrorKind::GoAway {
+            self.retire(under.conn);
+        }
+        let absent =
+            matches!(failure.kind, ErrorKind::Broker { code: response::TOPIC_NOT_EXIST, .. });
+        if absent && let Some(topic) = self.sends.get(key).map(|send| send.topic) {
+            self.routes.topic_mut(topic).refused_as_absent = true;
+        }
+        self.attempt_failed(key, failure);
+    }
+
+    /// Java's `retryAnotherBrokerWhenNotStoreOK`: try elsewhere, but if no attempt is left, what
+    /// was stored was stored.
+    fn not_ok(&mut self, key: Key, under: &Under, status: SendStatus, answer: &SendResponse<'_>) {
+        let last = self.sends.get(key).is_none_or(|send| {
+            !send.may_retry()
+                || send.attempts + 1 >= self.config.attempts_max
+                || send.attempts_all >= self.config.attempts_all_max
+                || self.now >= send.deadline
+        });
+        if last {
+            return self.stored(key, under, status, answer);
+        }
+        self.attempt_failed(key, stored_but(ErrorKind::BelowRequired { status }));
+    }
+
+    fn stored(&mut self, key: Key, under: &Under, status: SendStatus, answer: &SendResponse<'_>) {
+        let (Some(queue_id), Some(queue_offset)) = (answer.queue_id, answer.queue_offset) else {
+            let problem = String::from("it names no queue or no offset");
+            return self.attempt_failed(key, stored_but(ErrorKind::BadAnswer { problem }));
+        };
+        let latency = self.now.since(under.started);
+        self.observe(under.queue.broker, Verdict::Answered, latency);
+        let region = self.regions.intern(answer.region);
+        let Some(send) = self.sends.get(key) else { return };
+        let offset_id = answer.msg_id.and_then(|id| match id.as_str() {
+            Some(text) => OffsetId::parse(text),
+            None => OffsetId::parse(&id.to_cow()),
+        });
+        let receipt = Receipt {
+            message_id: send.id,
+            offset_id,
+            status,
+            broker: self.routes.brokers[under.queue.broker as usize].name.clone(),
+            queue_id: u32::try_from(queue_id).unwrap_or(under.queue.id),
+            queue_offset: u64::try_from(queue_offset).unwrap_or(0),
+            attempts: send.attempts_all,
+            maybe_duplicate: send.outcome == Outcome::Unknown,
+            epoch: self.epoch,
+            region,
+            trace_on: answer.trace_on.unwrap_or(true),
+        };
+        self.succeed(key, receipt);
+    }
+
+    /// A peer asked us something (spec §2.4). What a producer does not understand it says so.
+    fn asked_by_peer(&mut self, conn: Key, request: &SendResponse<'_>) {
+        const ONE_WAY: i32 = 2;
+        let quiet = matches!(
+            request.code,
+            code::request::CHECK_TRANSACTION_STATE
+                | code::request::NOTIFY_CONSUMER_IDS_CHANGED
+                | code::request::RESET_CONSUMER_CLIENT_OFFSET
+        );
+        if quiet || request.flag & ONE_WAY != 0 {
+            return;
+        }
+        let (code, remark, body): (i32, Option<&str>, &[u8]) = match request.code {
+            code::request::GET_CONSUMER_STATUS_FROM_CLIENT => {
+                (response::SUCCESS, None, br#"{"consumerTable":{},"messageQueueTable":{}}"#)
+            }
+            code::request::GET_CONSUMER_RUNNING_INFO | code::request::CONSUME_MESSAGE_DIRECTLY => {
+                let remark = "The Consumer Group is not in this client";
+                (response::SYSTEM_ERROR, Some(remark), &[])
+            }
+            _ => {
+                let remark = "this client does not serve this request code";
+                (response::REQUEST_CODE_NOT_SUPPORTED, Some(remark), &[])
+            }
+        };
+        let head = Head {
+            code,
+            language: crate::wire::Language::from_code(self.config.language),
+            version: self.config.version,
+            opaque: request.opaque,
+            flag: Head::RESPONSE,
+            remark,
+        };
+        let Some(connection) = self.conns.get_mut(conn) else { return };
+        if connection.out_bytes() > ANSWERS_BYTES_MAX {
+            return; // a peer that asks and does not read gets no more answers
+        }
+        let encoded = encode_frame(connection.out(), self.config.header, &head, [], body);
+        debug_assert!(encoded.is_ok(), "a small frame always fits");
+        self.announce(conn);
+    }
+}
+
+/// Answers to a peer's questions stop while so much waits to be written to it.
+const ANSWERS_BYTES_MAX: usize = 64 << 20;
+/// Room kept for the head of the next unfinished frame.
+const UNFINISHED_KEPT: usize = 64 << 10;
+
+/// The message is stored, but the answer is not what was asked for.
+fn stored_but(kind: ErrorKind) -> Failure {
+    Failure {
+        phase: Phase::Answer,
+        outcome: Outcome::Unknown,
+        kind,
+        verdict: Verdict::RequestRefused,
+        suspect_route: false,
+    }
+}
+
+/// What an error code says about message, broker and route (spec §3.1).
+fn refusal(answer: &SendResponse<'_>) -> Failure {
+    let remark = answer.remark.map_or_else(String::new, |text| text.to_cow().into_owned());
+    let (verdict, suspect_route) = match answer.code {
+        response::SYSTEM_BUSY => (Verdict::Unwell, false),
+        response::SYSTEM_ERROR => (Verdict::Unwell, true),
+        response::SERVICE_NOT_AVAILABLE | response::GO_AWAY => (Verdict::Gone, true),
+        response::NO_PERMISSION
+        | response::TOPIC_NOT_EXIST
+        | response::NOT_LEADER_FOR_QUEUE
+        | response::INVALID_PARAMETER => (Verdict::RequestRefused, true),
+        _ => (Verdict::RequestRefused, false),
+    };
+    let stored = answer.code == response::SYSTEM_ERROR && !surely_not_stored(&remark);
+    let kind = match answer.code {
+        response::SYSTEM_BUSY => ErrorKind::Busy { remark },
+        response::GO_AWAY => ErrorKind::GoAway,
+        code => ErrorKind::Broker { code, remark },
+    };
+    let outcome = if stored { Outcome::Unknown } else { Outcome::Rejected };
+    Failure { phase: Phase::Answer, outcome, kind, verdict, suspect_route }
+}
+
+/// SYSTEM_ERROR stands for many things. These are said before anything is written
+/// (`SendMessageProcessor.java`, `AclException`, `CommitLog.java`); after any other the message may
+/// be in the log.
+fn surely_not_stored(remark: &str) -> bool {
+    const BEFORE_WRITING: [&str; 9] = [
+        "in-sync replicas not enough",
+        "create mapped file failed",
+        "broker unable to service",
+        "AclException",
+        "message body size exceeded",
+        "accurate timer message is not enabled",
+        "The specified topic",
+        "request queueId",
+        "the specified topic",
+    ];
+    BEFORE_WRITING.iter().any(|said| remark.contains(said))
+}

@@ -1,0 +1,214 @@
+//! How does a message get an id that Java can read and that never repeats?
+
+use core::fmt;
+use core::net::IpAddr;
+
+use crate::random::Random;
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+/// Characters of address, process and random identity, which stay the same for a month.
+const PREFIX_CHARS: usize = 20;
+const DAY_MS: i64 = 86_400_000;
+
+/// The client's id of a message, stored as its property `UNIQ_KEY`: 32 upper-case hex digits in
+/// the layout of `MessageClientIDSetter.java` (address, process id, random identity, milliseconds
+/// since the start of the month, counter).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId([u8; 32]);
+
+impl MessageId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// Reads an id back from its 32 hex digits; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut digits = <[u8; 32]>::try_from(text.as_bytes()).ok()?;
+        digits.make_ascii_uppercase();
+        digits.iter().all(u8::is_ascii_hexdigit).then_some(Self(digits))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Makes ids. No two of one generator are equal: when 65,536 ids fall into one millisecond the
+/// next ones take the milliseconds after it, a clock that goes back is not followed, and a new
+/// month begins with a new random identity.
+#[derive(Debug)]
+pub(crate) struct IdGenerator {
+    /// Prefix digits, then the digits of the last millisecond, then four for the counter.
+    template: [u8; 32],
+    address: [u8; 4],
+    process: u16,
+    utc_offset_ms: i64,
+    /// Wall clock at which this month began and the next one begins, as the local calendar has it.
+    month_starts_ms: i64,
+    month_ends_ms: i64,
+    last_ms: i64,
+    counter: u16,
+    /// Ids left before the counter comes round within `last_ms`.
+    left: u32,
+    random: Random,
+}
+
+impl IdGenerator {
+    pub(crate) fn new(ip: IpAddr, process: u32, utc_offset_ms: i64, mut random: Random) -> Self {
+        let address = match ip {
+            IpAddr::V4(v4) => v4.octets(),
+            // Java writes 16 bytes here, which makes a longer id; four random ones keep the layout.
+            IpAddr::V6(_) => random.next_u32().to_be_bytes(),
+        };
+        Self {
+            template: [b'0'; 32],
+            address,
+            process: process as u16,
+            utc_offset_ms,
+            month_starts_ms: i64::MAX,
+            month_ends_ms: i64::MIN,
+            last_ms: i64::MIN,
+            counter: 0,
+            left: 0,
+            random,
+        }
+    }
+
+    /// The next id at wall clock `unix_ms`.
+    pub(crate) fn next_id(&mut self, unix_ms: u64) -> MessageId {
+        let now_ms = i64::try_from(unix_ms).unwrap_or(i64::MAX).max(self.last_ms);
+        if now_ms != self.last_ms {
+            self.enter(now_ms);
+        } else if self.left == 0 {
+            self.enter(self.last_ms + 1);
+        }
+        self.left -= 1;
+        write_hex(&mut self.template[28..], &self.counter.to_be_bytes());
+        self.counter = self.counter.wrapping_add(1);
+        MessageId(self.template)
+    }
+
+    fn enter(&mut self, ms: i64) {
+        self.last_ms = ms;
+        self.left = 65_536;
+        if ms >= self.month_ends_ms {
+            self.enter_month(ms);
+        }
+        let since_start = (ms - self.month_starts_ms) as i32;
+        write_hex(&mut self.template[PREFIX_CHARS..28], &since_start.to_be_bytes());
+    }
+
+    fn enter_month(&mut self, ms: i64) {
+        let local_days = (ms + self.utc_offset_ms).div_euclid(DAY_MS);
+        let (year, month) = year_and_month(local_days);
+        let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+        self.month_starts_ms = first_of(year, month) * DAY_MS - self.utc_offset_ms;
+        self.month_ends_ms = first_of(next_year, next_month) * DAY_MS - self.utc_offset_ms;
+        write_hex(&mut self.template[..8], &self.address);
+        write_hex(&mut self.template[8..12], &self.process.to_be_bytes());
+        let identity = self.random.next_u32();
+        write_hex(&mut self.template[12..PREFIX_CHARS], &identity.to_be_bytes());
+    }
+}
+
+fn write_hex(out: &mut [u8], bytes: &[u8]) {
+    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = HEX[usize::from(byte >> 4)];
+        pair[1] = HEX[usize::from(byte & 15)];
+    }
+}
+
+/// Year and month (1 to 12) of a day counted from 1970-01-01, in the proleptic Gregorian calendar.
+fn year_and_month(days: i64) -> (i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month)
+}
+
+/// The day, counted from 1970-01-01, on which a month begins.
+fn first_of(year: i64, month: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let march_month = (month + 9) % 12;
+    let day_of_year = (153 * march_month + 2) / 5;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use core::net::Ipv4Addr;
+
+    const NOV_2026: u64 = 1_793_491_200_000; // 2026-11-01 00:00 UTC
+
+    fn generator() -> IdGenerator {
+        IdGenerator::new(Ipv4Addr::new(10, 20, 30, 40).into(), 0x1_2345, 0, Random::new(1))
+    }
+
+    #[test]
+    fn the_layout_is_javas() {
+        let mut ids = generator();
+        let first = ids.next_id(NOV_2026 + 5);
+        let second = ids.next_id(NOV_2026 + 5);
+
+        assert!(first.as_str().starts_with("0A141E282345"));
+        assert_eq!(&first.as_str()[20..], "000000050000");
+        assert_eq!(&second.as_str()[20..], "000000050001");
+        assert_eq!(MessageId::parse(&first.as_str().to_lowercase()), Some(first));
+    }
+
+    #[test]
+    fn ids_do_not_repeat_within_a_millisecond_or_when_the_clock_goes_back() {
+        let mut ids = generator();
+        let mut seen = BTreeSet::new();
+
+        for n in 0..200_000_u64 {
+            let clock = if n % 3 == 0 { NOV_2026 } else { NOV_2026 + 1 };
+            assert!(seen.insert(ids.next_id(clock)), "id {n} repeats");
+        }
+    }
+
+    #[test]
+    fn a_new_month_has_a_new_identity() {
+        let mut ids = generator();
+        let november = ids.next_id(NOV_2026 + 77);
+        let december = ids.next_id(NOV_2026 + 30 * DAY_MS as u64 + 77);
+
+        assert_eq!(&november.as_str()[20..28], &december.as_str()[20..28]);
+        assert_ne!(&november.as_str()[12..20], &december.as_str()[12..20]);
+    }
+
+    #[test]
+    fn months_begin_where_the_calendar_says() {
+        assert_eq!(first_of(2026, 11) * DAY_MS, NOV_2026 as i64);
+        assert_eq!(first_of(1970, 1), 0);
+        for day in 0..40_000 {
+            let (year, month) = year_and_month(day);
+            let (next_year, next_month) =
+                if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+
+            assert!(first_of(year, month) <= day && day < first_of(next_year, next_month));
+        }
+    }
+}
