@@ -115,8 +115,8 @@ fn json_header<'e>(
     out.push(b'}');
 }
 
-/// Appends a binary header; empty values are left out, because they would decode to null
-/// (spec §1.5).
+/// Appends a binary header. Empty values are written, as Java does, although every reader takes
+/// them for null (spec §1.5).
 fn binary_header<'e>(
     out: &mut Vec<u8>,
     head: &Head<'_>,
@@ -131,9 +131,6 @@ fn binary_header<'e>(
     let ext_at = out.len();
     out.extend_from_slice(&[0; 4]);
     for (name, value) in ext {
-        if value.is_empty() {
-            continue;
-        }
         let len = i16::try_from(name.len());
         let len = len.map_err(|_| WireError::BadField { name: "extFields" })?;
         out.extend_from_slice(&len.to_be_bytes());

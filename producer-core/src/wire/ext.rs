@@ -99,15 +99,20 @@ impl<'a> Ext<'a> {
         self.get(name).map(|value| value.to_bool())
     }
 
-    fn entries(&self) -> Entries<'a> {
+    /// All entries as they stand, with `None` for a value that Java has as null.
+    pub fn entries(&self) -> Entries<'a> {
+        Entries { source: self.open() }
+    }
+
+    fn open(&self) -> Open<'a> {
         match self.source {
-            Source::Absent => Entries::Binary(&[]),
-            Source::Binary(bytes) => Entries::Binary(bytes),
+            Source::Absent => Open::Binary(&[]),
+            Source::Binary(bytes) => Open::Binary(bytes),
             Source::Json(object) => {
                 let mut reader = Reader::new(object);
                 match reader.open_object() {
-                    Ok(()) => Entries::Json(reader),
-                    Err(_) => Entries::Binary(&[]),
+                    Ok(()) => Open::Json(reader),
+                    Err(_) => Open::Binary(&[]),
                 }
             }
         }
@@ -142,9 +147,15 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-/// Entries as they stand, `None` for the value Java has as null.
+/// The entries of [`Ext::entries`].
 #[derive(Debug, Clone)]
-enum Entries<'a> {
+pub struct Entries<'a> {
+    source: Open<'a>,
+}
+
+/// A source being read.
+#[derive(Debug, Clone)]
+enum Open<'a> {
     Json(Reader<'a>),
     Binary(&'a [u8]),
 }
@@ -154,13 +165,13 @@ impl<'a> Iterator for Entries<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Json(reader) => {
+        match &mut self.source {
+            Open::Json(reader) => {
                 let key = reader.next_member().ok()??;
                 let value = reader.value().ok()?;
                 Some((key, value.to_text()))
             }
-            Self::Binary(rest) => {
+            Open::Binary(rest) => {
                 let (key, value, tail) = binary_entry(rest).ok()??;
                 *rest = tail;
                 Some((Text::from_bytes(key), (!value.is_empty()).then(|| Text::from_bytes(value))))

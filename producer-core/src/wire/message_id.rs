@@ -93,7 +93,7 @@ impl UniqKey {
     pub fn made_at_ms(&self, now_ms: i64) -> i64 {
         let start = month_start_ms(now_ms);
         let made = start.saturating_add(i64::from(self.month_ms));
-        if made < now_ms {
+        if made <= now_ms {
             return made;
         }
         month_start_ms(start.saturating_sub(1)).saturating_add(i64::from(self.month_ms))

@@ -72,6 +72,12 @@ pub fn is_forbidden_topic(topic: &str) -> bool {
     SYSTEM_TOPICS[..FORBIDDEN].contains(&topic)
 }
 
+/// Whether a client sends a body of this many bytes: not empty, and not above `max`, before
+/// compression.
+pub const fn is_body_size(bytes: usize, max: usize) -> bool {
+    bytes > 0 && bytes <= max
+}
+
 /// Whether a group belongs to the servers.
 pub fn is_system_group(group: &str) -> bool {
     group.starts_with("CID_RMQ_SYS_")

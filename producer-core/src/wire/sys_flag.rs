@@ -38,7 +38,12 @@ impl Compression {
     /// The compression of a flag, whether or not [`COMPRESSED`] is set. No type bits mean zlib,
     /// as clients before 4.9.4 set none; `None` for numbers Java refuses.
     pub const fn of_flag(flag: i32) -> Option<Self> {
-        match (flag & COMPRESSION_MASK) >> 8 {
+        Self::from_code((flag & COMPRESSION_MASK) >> 8)
+    }
+
+    /// The compression of a type number.
+    pub const fn from_code(code: i32) -> Option<Self> {
+        match code {
             1 => Some(Self::Lz4),
             2 => Some(Self::Zstd),
             0 | 3 => Some(Self::Zlib),
