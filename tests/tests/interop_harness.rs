@@ -4,6 +4,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use producer_core::wire::Fields;
+use producer_core::wire::code::request::SEND_MESSAGE_V2;
+use producer_core::wire::code::response::MESSAGE_ILLEGAL;
+use producer_core::wire::route::{MASTER_ID, TopicRouteData};
 use serde_json::Value;
 use tests::cluster::java::Peer;
 use tests::cluster::{Cluster, Node, Release, Result, Stored, Topic};
@@ -55,8 +59,9 @@ fn stored_is_what_was_sent(cluster: &Cluster) -> Result<()> {
     let mut client = cluster.master("a")?.client()?;
     let properties = "KEYS\u{1}k1 k2\u{2}TAGS\u{1}blue\u{2}UNIQ_KEY\u{1}7F000001\u{2}note\u{1}ü";
 
-    let answer = client.call(310, &send_header("plain", 2, properties), b"first")?.ok()?;
-    client.send_one_way(310, &send_header("plain", 3, ""), b"second")?;
+    let answer =
+        client.call(SEND_MESSAGE_V2, &send_header("plain", 2, properties), b"first")?.ok()?;
+    client.send_one_way(SEND_MESSAGE_V2, &send_header("plain", 3, ""), b"second")?;
 
     let messages = cluster.read_back_when("plain", 2)?;
     assert_eq!(bodies(&messages), ["first", "second"]);
@@ -78,12 +83,8 @@ fn stored_is_what_was_sent(cluster: &Cluster) -> Result<()> {
 fn topics_are_as_asked(cluster: &Cluster) -> Result<()> {
     cluster.create_topic(&Topic::new("uneven", 5).write_queues(2).perm(4))?;
 
-    let mut client = cluster.name_server(0)?.client()?;
-    let route = client.call(105, &[("topic", "uneven")], &[])?.ok()?.json()?;
-    let queues = &route["queueDatas"][0];
-    assert_eq!(queues["readQueueNums"], 5);
-    assert_eq!(queues["writeQueueNums"], 2);
-    assert_eq!(queues["perm"], 4);
+    let queues = &route_of(cluster, "uneven")?.expect("it was made").queues[0];
+    assert_eq!((queues.read_queue_nums, queues.write_queue_nums, queues.perm), (5, 2, 4));
     assert!(cluster.read_back("uneven")?.is_empty());
     assert!(cluster.read_back("never-made")?.is_empty());
     Ok(())
@@ -97,7 +98,8 @@ fn frozen_broker_answers_late(cluster: &Cluster) -> Result<()> {
     broker.freeze()?;
     assert!(!broker.is_live());
     let begin = Instant::now();
-    let asked = thread::spawn(move || client.call(310, &send_header("plain", 0, ""), b"late"));
+    let asked =
+        thread::spawn(move || client.call(SEND_MESSAGE_V2, &send_header("plain", 0, ""), b"late"));
     thread::sleep(pause);
     broker.thaw()?;
     asked.join().expect("the sender does not panic")?.ok()?;
@@ -114,14 +116,12 @@ fn settings_change_at_run_time(cluster: &Cluster) -> Result<()> {
     let mut client = broker.client()?;
 
     broker.update_config("maxMessageSize", "64")?;
-    let refused = client.call(310, &send_header("plain", 0, ""), &[b'x'; 65])?;
+    let refused = client.call(SEND_MESSAGE_V2, &send_header("plain", 0, ""), &[b'x'; 65])?;
     broker.update_config("maxMessageSize", "4194304")?;
 
-    assert_eq!(refused.code, 13);
+    assert_eq!(refused.code, MESSAGE_ILLEGAL);
     broker.update_config("brokerPermission", "4")?;
-    let mut name_server = cluster.name_server(0)?.client()?;
-    let route = name_server.call(105, &[("topic", "plain")], &[])?.ok()?.json()?;
-    assert_eq!(route["queueDatas"][0]["perm"], 4);
+    assert_eq!(route_of(cluster, "plain")?.expect("it is there").queues[0].perm, 4);
     broker.update_config("brokerPermission", "6")
 }
 
@@ -201,7 +201,7 @@ fn messages_survive_a_kill(cluster: &Cluster) -> Result<()> {
 
     assert_eq!(broker.address(), address);
     assert_eq!(cluster.read_back_when("plain", before.len())?, before);
-    broker.client()?.call(310, &send_header("plain", 2, ""), b"next")?.ok()?;
+    broker.client()?.call(SEND_MESSAGE_V2, &send_header("plain", 2, ""), b"next")?.ok()?;
     let after = cluster.read_back_when("plain", before.len() + 1)?;
     assert_eq!(bodies(&after), ["late", "first", "next", "second"]);
     Ok(())
@@ -213,13 +213,9 @@ fn name_server_comes_back_and_is_filled(cluster: &Cluster) -> Result<()> {
     name_server.terminate()?;
     assert!(name_server.client().is_err());
     name_server.restart()?;
-    let asked = name_server.client()?.call(105, &[("topic", "plain")], &[])?;
     cluster.wait_registered()?;
-    let filled = name_server.client()?.call(105, &[("topic", "plain")], &[])?;
 
-    // The broker may have registered by itself meanwhile.
-    assert!(asked.code == 17 || asked.code == 0, "{asked:?}");
-    assert_eq!(filled.code, 0);
+    assert!(route_of(cluster, "plain")?.is_some());
     Ok(())
 }
 
@@ -231,29 +227,29 @@ fn broker_moves_to_another_port(cluster: &Cluster) -> Result<()> {
     broker.restart_on_another_port()?;
 
     assert_ne!(broker.address(), old);
-    let mut client = cluster.name_server(0)?.client()?;
-    let route = client.call(105, &[("topic", "plain")], &[])?.ok()?.json()?;
-    let shown = &route["brokerDatas"][0]["brokerAddrs"]["0"];
-    assert_eq!(*shown, broker.address().to_string());
+    let route = route_of(cluster, "plain")?.expect("it is there");
+    assert_eq!(route.brokers[0].address(MASTER_ID), Some(&*broker.address().to_string()));
     assert_eq!(cluster.read_back_when("plain", 4)?.len(), 4);
     Ok(())
 }
 
-fn send_header<'a>(topic: &'a str, queue: u32, properties: &'a str) -> [(&'a str, &'a str); 11] {
-    let queue = ["0", "1", "2", "3"][queue as usize];
-    [
-        ("a", "harness"),
-        ("b", topic),
-        ("c", "TBW102"),
-        ("d", "4"),
-        ("e", queue),
-        ("f", "0"),
-        ("g", "1700000000000"),
-        ("h", "5"),
-        ("i", properties),
-        ("j", "0"),
-        ("m", "false"),
-    ]
+fn route_of(cluster: &Cluster, topic: &str) -> Result<Option<TopicRouteData>> {
+    cluster.name_server(0)?.client()?.route(topic)
+}
+
+fn send_header<'a>(topic: &'a str, queue_id: i32, properties: &'a str) -> Fields<'a> {
+    Fields::new()
+        .text("a", "harness")
+        .text("b", topic)
+        .text("c", "TBW102")
+        .text("d", "4")
+        .show("e", queue_id)
+        .text("f", "0")
+        .text("g", "1700000000000")
+        .text("h", "5")
+        .text("i", properties)
+        .text("j", "0")
+        .text("m", "false")
 }
 
 fn bodies(messages: &[Stored]) -> Vec<String> {

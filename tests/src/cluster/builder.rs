@@ -121,12 +121,12 @@ impl Builder {
     }
 
     /// 0 for a master, else one more than the slaves of that name so far.
-    fn next_id(&self, spec: &BrokerSpec, so_far: &[Node]) -> Result<u64> {
+    fn next_id(&self, spec: &BrokerSpec, so_far: &[Node]) -> Result<i64> {
         let is_taken = |id| {
             let role = Role::Broker { name: spec.name.clone(), id };
             so_far.iter().any(|node| *node.role() == role)
         };
-        let first = u64::from(spec.is_slave);
+        let first = i64::from(spec.is_slave);
         let id = (first..).find(|id| !is_taken(*id)).expect("there are endless numbers");
         match spec.is_slave || id == 0 {
             true => Ok(id),
@@ -147,7 +147,7 @@ impl Builder {
 }
 
 impl BrokerSpec {
-    fn settings(&self, id: u64, store: &str, addresses: &[SocketAddr]) -> BTreeMap<String, String> {
+    fn settings(&self, id: i64, store: &str, addresses: &[SocketAddr]) -> BTreeMap<String, String> {
         let addresses: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
         let own = [
             ("brokerClusterName", "DefaultCluster"),

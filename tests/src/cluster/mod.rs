@@ -80,7 +80,7 @@ impl Cluster {
     }
 
     /// A broker by name and id; slaves count from 1.
-    pub fn broker(&self, name: &str, id: u64) -> Result<&Node> {
+    pub fn broker(&self, name: &str, id: i64) -> Result<&Node> {
         let role = Role::Broker { name: name.to_owned(), id };
         let found = self.brokers.iter().find(|node| *node.role() == role);
         found.ok_or_else(|| Error::new(format!("no broker {}", role.label())))

@@ -9,6 +9,11 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use producer_core::wire::Fields;
+use producer_core::wire::code::request::{
+    GET_BROKER_CLUSTER_INFO, GET_BROKER_RUNTIME_INFO, UPDATE_BROKER_CONFIG,
+};
+
 use super::home::tail;
 use super::interop_wait::wait_for;
 use super::jvm;
@@ -43,7 +48,7 @@ pub enum Role {
         /// The broker name, shared by a master and its slaves.
         name: String,
         /// 0 for the master, 1 and up for slaves.
-        id: u64,
+        id: i64,
     },
 }
 
@@ -148,7 +153,7 @@ impl Node {
             "brokerPermission" => format!("{key}={value}\n"),
             _ => format!("{key}={value}\nbrokerPermission={permission}\n"),
         };
-        self.client()?.call(UPDATE_CONFIG, &[], body.as_bytes())?.ok()?;
+        self.client()?.call(UPDATE_BROKER_CONFIG, &Fields::new(), body.as_bytes())?.ok()?;
         self.state().updates.insert(key.to_owned(), value.to_owned());
         Ok(())
     }
@@ -157,7 +162,7 @@ impl Node {
     pub fn poke(&self) -> Result<()> {
         let permission = self.setting("brokerPermission").unwrap_or_else(|| "6".to_owned());
         let body = format!("brokerPermission={permission}\n");
-        self.client()?.call(UPDATE_CONFIG, &[], body.as_bytes())?.ok().map(drop)
+        self.client()?.call(UPDATE_BROKER_CONFIG, &Fields::new(), body.as_bytes())?.ok().map(drop)
     }
 
     /// A new connection to it.
@@ -205,13 +210,13 @@ impl Node {
     pub(super) fn wait_serving(&self) -> Result<()> {
         // Any answer will do, but a 4.9.7 name server gives none to a code it does not know.
         let code = match self.role {
-            Role::NameServer(_) => GET_CLUSTER,
-            Role::Broker { .. } => GET_RUNTIME_INFO,
+            Role::NameServer(_) => GET_BROKER_CLUSTER_INFO,
+            Role::Broker { .. } => GET_BROKER_RUNTIME_INFO,
         };
         let served = wait_for(START_LIMIT, || {
             self.check_health()?;
             let asked = Client::connect_within(self.address(), ANSWER_LIMIT)
-                .and_then(|mut client| client.call(code, &[], &[]));
+                .and_then(|mut client| client.call(code, &Fields::new(), &[]));
             Ok(asked.ok())
         })?;
         // A broker whose VIP or replication port is taken may answer and yet be broken.
@@ -326,19 +331,16 @@ impl Role {
 }
 
 /// True also for a name server that is down or frozen: nothing can register there.
-fn knows(name_server: SocketAddr, broker: &str, id: u64, announced: &str) -> bool {
+fn knows(name_server: SocketAddr, broker: &str, id: i64, announced: &str) -> bool {
     let asked = Client::connect_within(name_server, ANSWER_LIMIT)
-        .and_then(|mut client| client.call(GET_CLUSTER, &[], &[]))
-        .and_then(|answer| answer.json());
-    let Ok(table) = asked else { return true };
-    table["brokerAddrTable"][broker]["brokerAddrs"][id.to_string()] == announced
+        .and_then(|mut client| client.cluster_info());
+    let Ok(info) = asked else { return true };
+    let data = info.brokers.iter().find(|(name, _)| name == broker);
+    data.is_some_and(|(_, data)| data.address(id) == Some(announced))
 }
 
 const NAME_SERVER: &str = "org.apache.rocketmq.namesrv.NamesrvStartup";
 const BROKER: &str = "org.apache.rocketmq.broker.BrokerStartup";
-const UPDATE_CONFIG: i32 = 25;
-const GET_RUNTIME_INFO: i32 = 28;
-const GET_CLUSTER: i32 = 106;
 const STDOUT: &str = "stdout";
 const STDERR: &str = "stderr";
 const TERM_LIMIT: Duration = Duration::from_millis(300);

@@ -1,12 +1,19 @@
 //! A blocking client of the remoting protocol, one request at a time, for what the harness asks
-//! of servers. It shares no code with the producer, so a mistake in one shows in the other.
+//! of servers.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind::{TimedOut, WouldBlock};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use producer_core::wire::cluster::ClusterInfo;
+use producer_core::wire::code::{request, response};
+use producer_core::wire::frame::{FRAME_BYTES_MAX, split};
+use producer_core::wire::name_server::RouteRequest;
+use producer_core::wire::route::TopicRouteData;
+use producer_core::wire::version::V4_9_8;
+use producer_core::wire::{Fields, Head, Header, SerializeType, Text, encode_frame};
 
 use super::{Error, Result};
 
@@ -17,6 +24,8 @@ pub struct Client {
     peer: SocketAddr,
     opaque: i32,
     limit: Duration,
+    /// Received, and not yet taken as a frame.
+    received: Vec<u8>,
 }
 
 /// What a server answered, whatever its code.
@@ -43,63 +52,87 @@ impl Client {
         let stream = TcpStream::connect_timeout(&peer, limit)
             .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
             .map_err(Error::doing(format!("connecting to {peer}")))?;
-        Ok(Self { stream, peer, opaque: 0, limit })
+        Ok(Self { stream, peer, opaque: 0, limit, received: Vec::new() })
     }
 
-    /// Asks and waits for the answer.
-    pub fn call(&mut self, code: i32, ext: &[(&str, &str)], body: &[u8]) -> Result<Answer> {
-        let doing = format!("request {code} to {}", self.peer);
-        let end = Instant::now() + self.limit;
-        self.write(code, 0, ext, body).map_err(Error::doing(&doing))?;
-        loop {
-            let left = end.saturating_duration_since(Instant::now()).max(SHORTEST_READ);
-            self.stream.set_read_timeout(Some(left)).map_err(Error::doing(&doing))?;
-            let (header, body) = self.read().map_err(Error::doing(&doing))?;
-            let is_answer = header["flag"].as_i64().is_some_and(|flag| flag & 1 == 1);
-            if is_answer && header["opaque"] == self.opaque {
-                return Ok(Answer::new(&header, body));
-            }
-            if Instant::now() >= end {
-                return Err(Error::new(format!("{doing}: not answered in {:?}", self.limit)));
-            }
-        }
+    /// Asks and waits for the answer. After an error the connection is of no more use.
+    pub fn call(&mut self, code: i32, ext: &Fields<'_>, body: &[u8]) -> Result<Answer> {
+        let answer = self.write(code, Head::REQUEST, ext, body).and_then(|()| self.answer());
+        answer.map_err(Error::doing(format!("request {code} to {}", self.peer)))
     }
 
     /// Sends a request that nobody answers.
-    pub fn send_one_way(&mut self, code: i32, ext: &[(&str, &str)], body: &[u8]) -> Result<()> {
-        let doing = format!("one-way request {code} to {}", self.peer);
-        self.write(code, 2, ext, body).map_err(Error::doing(doing))
+    pub fn send_one_way(&mut self, code: i32, ext: &Fields<'_>, body: &[u8]) -> Result<()> {
+        let sent = self.write(code, Head::ONE_WAY, ext, body);
+        sent.map_err(Error::doing(format!("one-way request {code} to {}", self.peer)))
     }
 
-    fn write(&mut self, code: i32, flag: i32, ext: &[(&str, &str)], body: &[u8]) -> Result<()> {
-        self.opaque += 1;
-        let ext: Map<String, Value> =
-            ext.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
-        let header = json!({
-            "code": code, "flag": flag, "language": "JAVA", "opaque": self.opaque,
-            "version": VERSION, "serializeTypeCurrentRPC": "JSON", "extFields": ext,
-        });
-        let header = header.to_string().into_bytes();
-        let total = u32::try_from(4 + header.len() + body.len()).map_err(Error::doing("size"))?;
-        let mark = u32::try_from(header.len()).map_err(Error::doing("header size"))?;
-        let frame = [&total.to_be_bytes()[..], &mark.to_be_bytes(), &header, body].concat();
-        self.stream.set_write_timeout(Some(self.limit)).map_err(Error::doing("set timeout"))?;
-        self.stream.write_all(&frame).map_err(Error::doing("write"))
-    }
-
-    fn read(&mut self) -> Result<(Value, Vec<u8>)> {
-        let mut sizes = [0; 8];
-        self.stream.read_exact(&mut sizes).map_err(Error::doing("read"))?;
-        let [a, b, c, d, serialize_type, f, g, h] = sizes;
-        let total = u32::from_be_bytes([a, b, c, d]) as usize;
-        let header = u32::from_be_bytes([0, f, g, h]) as usize;
-        if serialize_type != 0 || total > FRAME_BYTES_MAX || total < header + 4 {
-            return Err(Error::new(format!("the frame begins with {sizes:02x?}")));
+    /// Asks a name server where a topic lives; `None` if it knows no such topic.
+    pub fn route(&mut self, topic: &str) -> Result<Option<TopicRouteData>> {
+        let ask = RouteRequest { topic: topic.to_owned(), accept_standard_json_only: None };
+        let answer = self.call(request::GET_ROUTEINFO_BY_TOPIC, &ask.to_ext(), &[])?;
+        if answer.code == response::TOPIC_NOT_EXIST {
+            return Ok(None);
         }
-        let mut rest = vec![0; total - 4];
-        self.stream.read_exact(&mut rest).map_err(Error::doing("read"))?;
-        let body = rest.split_off(header);
-        Ok((serde_json::from_slice(&rest).map_err(Error::doing("header"))?, body))
+        let route = TopicRouteData::decode(&answer.ok()?.body);
+        route.map(Some).map_err(Error::doing(format!("the route of {topic}")))
+    }
+
+    /// Asks a name server which brokers it knows.
+    pub fn cluster_info(&mut self) -> Result<ClusterInfo> {
+        let answer = self.call(request::GET_BROKER_CLUSTER_INFO, &Fields::new(), &[])?.ok()?;
+        ClusterInfo::decode(&answer.body).map_err(Error::doing("the list of brokers"))
+    }
+
+    fn write(&mut self, code: i32, flag: i32, ext: &Fields<'_>, body: &[u8]) -> Result<()> {
+        self.opaque += 1;
+        // 4.9.8 is new enough for strict JSON in routes and too old to be told to go away.
+        let head = Head { code, flag, opaque: self.opaque, version: V4_9_8, ..Head::default() };
+        let mut frame = Vec::new();
+        encode_frame(&mut frame, SerializeType::Json, &head, ext.iter(), body)
+            .map_err(Error::doing("encoding"))?;
+        self.stream.set_write_timeout(Some(self.limit)).map_err(Error::doing("setting a limit"))?;
+        self.stream.write_all(&frame).map_err(Error::doing("writing"))
+    }
+
+    /// The answer to the last request; older answers and a broker's own requests are dropped.
+    fn answer(&mut self) -> Result<Answer> {
+        let end = Instant::now() + self.limit;
+        loop {
+            let whole = split(&self.received, FRAME_BYTES_MAX).map_err(Error::doing("a frame"))?;
+            if let Some(frame) = whole {
+                let header = Header::decode(frame.serialize, frame.header);
+                let header = header.map_err(Error::doing("a header"))?;
+                let awaited = header.is_response() && header.opaque == self.opaque;
+                let answer = awaited.then(|| Answer::new(&header, frame.body));
+                let taken = frame.len;
+                self.received.drain(..taken);
+                match answer {
+                    Some(answer) => return Ok(answer),
+                    None => continue,
+                }
+            }
+            self.read_more(end)?;
+        }
+    }
+
+    fn read_more(&mut self, end: Instant) -> Result<()> {
+        let late = || Error::new(format!("not answered in {:?}", self.limit));
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(late());
+        }
+        self.stream.set_read_timeout(Some(left)).map_err(Error::doing("setting a limit"))?;
+        let mut chunk = [0; 65_536];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Err(Error::new("the server closed the connection")),
+            Ok(bytes) => {
+                self.received.extend_from_slice(&chunk[..bytes]);
+                Ok(())
+            }
+            Err(error) if matches!(error.kind(), WouldBlock | TimedOut) => Err(late()),
+            Err(error) => Err(Error::doing("reading")(error)),
+        }
     }
 }
 
@@ -107,7 +140,7 @@ impl Answer {
     /// Itself if the code is 0, else an error that shows code and remark.
     pub fn ok(self) -> Result<Self> {
         match self.code {
-            0 => Ok(self),
+            response::SUCCESS => Ok(self),
             code => {
                 let remark = self.remark.as_deref().unwrap_or("no remark");
                 Err(Error::new(format!("answered with code {code}: {remark}")))
@@ -121,73 +154,13 @@ impl Answer {
         value.ok_or_else(|| Error::new(format!("the answer has no number {key}: {:?}", self.ext)))
     }
 
-    /// The body as JSON. Older servers write integer keys without quotes, which is mended here.
-    pub fn json(&self) -> Result<Value> {
-        let text = String::from_utf8_lossy(&self.body);
-        let value = serde_json::from_str(&quote_integer_keys(&text));
-        value.map_err(Error::doing(format!("the body {text:?} is not JSON")))
-    }
-
-    fn new(header: &Value, body: Vec<u8>) -> Self {
-        let as_text = |value: &Value| match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let ext = header["extFields"].as_object().into_iter().flatten();
+    fn new(header: &Header<'_>, body: &[u8]) -> Self {
+        let owned = |text: &Text<'_>| text.to_cow().into_owned();
         Self {
-            code: header["code"].as_i64().and_then(|code| code.try_into().ok()).unwrap_or(-1),
-            remark: header["remark"].as_str().map(str::to_owned),
-            ext: ext.map(|(key, value)| (key.clone(), as_text(value))).collect(),
-            body,
+            code: header.code,
+            remark: header.remark.as_ref().map(owned),
+            ext: header.ext.iter().map(|(key, value)| (owned(&key), owned(&value))).collect(),
+            body: body.to_vec(),
         }
-    }
-}
-
-/// `{0:"a"}` becomes `{"0":"a"}`; what is inside strings stays.
-fn quote_integer_keys(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    let (mut in_string, mut escaped, mut before_key) = (false, false, false);
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        if before_key && c.is_ascii_digit() {
-            let mut number = String::from(c);
-            while let Some(digit) = rest.next_if(char::is_ascii_digit) {
-                number.push(digit);
-            }
-            // In an array a number follows a comma too: only a colon makes it a key.
-            let quote = if rest.peek() == Some(&':') { "\"" } else { "" };
-            out.extend([quote, number.as_str(), quote]);
-            before_key = false;
-            continue;
-        }
-        if in_string {
-            in_string = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-        } else {
-            in_string = c == '"';
-            before_key = c == '{' || c == ',';
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// 4.9.8: new enough for strict JSON in routes, too old to be told to go away.
-const VERSION: i32 = 409;
-const FRAME_BYTES_MAX: usize = 64 << 20;
-const SHORTEST_READ: Duration = Duration::from_millis(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn integer_keys_get_quotes_and_nothing_else_changes() {
-        let strict = r#"{"a{1:":{"0":"x\",2:","12":[1,2,{"3":-4}]},"n":5}"#;
-
-        let loose = r#"{"a{1:":{0:"x\",2:",12:[1,2,{3:-4}]},"n":5}"#;
-
-        assert_eq!(quote_integer_keys(loose), strict);
-        assert_eq!(quote_integer_keys(strict), strict);
     }
 }

@@ -1,7 +1,11 @@
 //! A message as a broker stored it, decoded from the bytes that pulls and views answer with.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
+
+use producer_core::wire::message_id::OffsetMessageId;
+use producer_core::wire::properties;
+use producer_core::wire::stored::StoredMessage;
 
 use super::{Error, Result};
 
@@ -65,12 +69,7 @@ impl Stored {
 
     /// The id the broker gave it, the `msgId` of its answer: store host and physical offset in hex.
     pub fn offset_id(&self) -> String {
-        let ip = match self.store_host.ip() {
-            IpAddr::V4(ip) => ip.octets().to_vec(),
-            IpAddr::V6(ip) => ip.octets().to_vec(),
-        };
-        let ip: String = ip.iter().map(|byte| format!("{byte:02X}")).collect();
-        format!("{ip}{:08X}{:016X}", self.store_host.port(), self.physical_offset)
+        OffsetMessageId { host: self.store_host, offset: self.physical_offset }.encode()
     }
 
     /// The stored bytes in hex, as the Java peer takes them.
@@ -80,102 +79,29 @@ impl Stored {
 
     /// Decodes the first message of `bytes` and takes it off.
     pub(super) fn take(bytes: &mut &[u8], broker: &str) -> Result<Self> {
-        let size = Reader { rest: bytes }.i32()?;
-        let size = usize::try_from(size).map_err(Error::doing("stored message size"))?;
-        let raw = bytes.split_off(..size).ok_or_else(|| Error::new("stored message: cut off"))?;
-        Self::decode(raw, broker)
-    }
-
-    fn decode(raw: &[u8], broker: &str) -> Result<Self> {
-        let mut from = Reader { rest: raw };
-        let _size = from.i32()?;
-        let magic = from.i32()?.cast_unsigned();
-        let _body_crc = from.i32()?;
-        let (queue_id, flag) = (from.i32()?, from.i32()?);
-        let (queue_offset, physical_offset) = (from.i64()?, from.i64()?);
-        let sys_flag = from.i32()?;
-        let (born_time_ms, born_host) = (from.i64()?, from.host(sys_flag & 0x10 != 0)?);
-        let (store_time_ms, store_host) = (from.i64()?, from.host(sys_flag & 0x20 != 0)?);
-        let (reconsume_times, prepared_transaction_offset) = (from.i32()?, from.i64()?);
-        let body_bytes = from.i32()?;
-        let body = from.take(body_bytes)?.to_vec();
-        let topic_bytes = match magic {
-            MAGIC => i32::from(from.array::<1>()?[0]),
-            MAGIC_LONG_TOPIC => from.i16()?.into(),
-            other => return Err(Error::new(format!("stored message: magic {other:08x}"))),
-        };
-        let topic = String::from_utf8_lossy(from.take(topic_bytes)?).into_owned();
-        let properties_bytes = from.i16()?;
-        let properties = properties(from.take(properties_bytes.into())?);
+        let decoded = StoredMessage::decode(bytes);
+        let (message, rest) = decoded.map_err(Error::doing("a stored message"))?;
+        let raw = &bytes[..bytes.len() - rest.len()];
+        *bytes = rest;
+        let properties = properties::decode(&message.properties);
+        let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Ok(Self {
             broker: broker.to_owned(),
-            topic,
-            queue_id,
-            queue_offset,
-            physical_offset,
-            flag,
-            sys_flag,
-            born_time_ms,
-            born_host,
-            store_time_ms,
-            store_host,
-            reconsume_times,
-            prepared_transaction_offset,
-            body,
-            properties,
+            topic: message.topic.into_owned(),
+            queue_id: message.queue_id,
+            queue_offset: message.queue_offset,
+            physical_offset: message.physical_offset,
+            flag: message.flag,
+            sys_flag: message.sys_flag,
+            born_time_ms: message.born_timestamp,
+            born_host: message.born_host,
+            store_time_ms: message.store_timestamp,
+            store_host: message.store_host,
+            reconsume_times: message.reconsume_times,
+            prepared_transaction_offset: message.prepared_transaction_offset,
+            body: message.body.to_vec(),
+            properties: properties.collect(),
             raw: raw.to_vec(),
         })
     }
 }
-
-/// `name 0x01 value 0x02`, repeated; the last separator may be missing.
-fn properties(bytes: &[u8]) -> BTreeMap<String, String> {
-    let text = String::from_utf8_lossy(bytes);
-    let pairs = text.split('\u{2}').filter_map(|pair| pair.split_once('\u{1}'));
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-/// Takes big-endian numbers off the front.
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, bytes: i32) -> Result<&'a [u8]> {
-        let taken = usize::try_from(bytes).ok().and_then(|bytes| self.rest.split_off(..bytes));
-        taken.ok_or_else(|| Error::new(format!("stored message: {bytes} bytes are not there")))
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (first, rest) = self
-            .rest
-            .split_first_chunk()
-            .ok_or_else(|| Error::new(format!("stored message: {N} bytes are not there")))?;
-        self.rest = rest;
-        Ok(*first)
-    }
-
-    fn i16(&mut self) -> Result<i16> {
-        self.array().map(i16::from_be_bytes)
-    }
-
-    fn i32(&mut self) -> Result<i32> {
-        self.array().map(i32::from_be_bytes)
-    }
-
-    fn i64(&mut self) -> Result<i64> {
-        self.array().map(i64::from_be_bytes)
-    }
-
-    fn host(&mut self, is_v6: bool) -> Result<SocketAddr> {
-        let ip = match is_v6 {
-            true => Ipv6Addr::from(self.array::<16>()?).into(),
-            false => IpAddr::from(Ipv4Addr::from(self.array::<4>()?)),
-        };
-        let port = u16::try_from(self.i32()?).map_err(Error::doing("stored message port"))?;
-        Ok((ip, port).into())
-    }
-}
-
-const MAGIC: u32 = 0xDAA3_20A7;
-const MAGIC_LONG_TOPIC: u32 = 0xDAA3_20AB;

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use producer_core::wire::code::{request, response};
+use producer_core::wire::offset::{MaxOffset, MinOffset};
+use producer_core::wire::query::PullMessage;
+use producer_core::wire::topic_config::CreateTopic;
+
 use super::interop_wait::wait_for;
 use super::raw::Client;
 use super::{Error, Result, Stored};
@@ -10,9 +15,9 @@ use super::{Error, Result, Stored};
 #[derive(Clone, Debug)]
 pub struct Topic {
     name: String,
-    read_queues: u32,
-    write_queues: u32,
-    perm: u32,
+    read_queues: i32,
+    write_queues: i32,
+    perm: i32,
     is_ordered: bool,
     attributes: Option<String>,
     masters: Option<Vec<String>>,
@@ -20,7 +25,7 @@ pub struct Topic {
 
 impl Topic {
     /// With that many queues on every master.
-    pub fn new(name: &str, queues: u32) -> Self {
+    pub fn new(name: &str, queues: i32) -> Self {
         Self {
             name: name.to_owned(),
             read_queues: queues,
@@ -33,13 +38,13 @@ impl Topic {
     }
 
     /// Another number of queues for writing than for reading.
-    pub fn write_queues(mut self, queues: u32) -> Self {
+    pub fn write_queues(mut self, queues: i32) -> Self {
         self.write_queues = queues;
         self
     }
 
     /// 4 to read, 2 to write, their sum for both.
-    pub fn perm(mut self, perm: u32) -> Self {
+    pub fn perm(mut self, perm: i32) -> Self {
         self.perm = perm;
         self
     }
@@ -68,29 +73,27 @@ impl Topic {
 
     /// UPDATE_AND_CREATE_TOPIC straight to one master.
     pub(super) fn create_on(&self, master: &mut Client) -> Result<()> {
-        let (reads, writes) = (self.read_queues.to_string(), self.write_queues.to_string());
-        let (perm, is_ordered) = (self.perm.to_string(), self.is_ordered.to_string());
-        let mut ext = vec![
-            ("topic", self.name.as_str()),
-            ("defaultTopic", "TBW102"),
-            ("readQueueNums", &reads),
-            ("writeQueueNums", &writes),
-            ("perm", &perm),
-            ("topicFilterType", "SINGLE_TAG"),
-            ("topicSysFlag", "0"),
-            ("order", &is_ordered),
-        ];
-        ext.extend(self.attributes.as_deref().map(|attributes| ("attributes", attributes)));
-        master.call(UPDATE_AND_CREATE_TOPIC, &ext, &[])?.ok().map(drop)
+        let create = CreateTopic {
+            topic: self.name.clone(),
+            default_topic: "TBW102".to_owned(),
+            read_queue_nums: self.read_queues,
+            write_queue_nums: self.write_queues,
+            perm: self.perm,
+            topic_filter_type: "SINGLE_TAG".to_owned(),
+            topic_sys_flag: Some(0),
+            order: self.is_ordered.to_string(),
+            attributes: self.attributes.clone(),
+            force: None,
+        };
+        let answer = master.call(request::UPDATE_AND_CREATE_TOPIC, &create.to_ext(), &[])?;
+        answer.ok().map(drop).map_err(Error::doing(format!("creating topic {}", self.name)))
     }
 
     /// Until the route has the topic on that broker.
     pub(super) fn wait_visible(&self, name_server: &mut Client, broker: &str) -> Result<()> {
         let seen = wait_for(Duration::from_secs(5), || {
-            let answer = name_server.call(GET_ROUTE, &[("topic", &self.name)], &[])?;
-            let route = if answer.code == 0 { answer.json()? } else { return Ok(None) };
-            let queues = route["queueDatas"].as_array().into_iter().flatten();
-            Ok(queues.into_iter().find(|queue| queue["brokerName"] == broker).map(drop))
+            let route = name_server.route(&self.name)?.unwrap_or_default();
+            Ok(route.queues.iter().find(|queue| queue.broker_name == broker).map(drop))
         })?;
         seen.ok_or_else(|| Error::new(format!("no route shows topic {} on {broker}", self.name)))
     }
@@ -100,80 +103,112 @@ impl Topic {
 pub(super) fn read(master: &mut Client, broker: &str, topic: &str) -> Result<Vec<Stored>> {
     let mut messages = Vec::new();
     for queue in 0..QUEUES_MAX {
-        let Some(mut more) = read_queue(master, broker, topic, queue)? else { break };
+        let place = Place { broker, topic, queue };
+        let Some(mut more) = place.read(master)? else { break };
         messages.append(&mut more);
     }
     Ok(messages)
 }
 
-/// `None` if the broker has no such queue or topic.
-fn read_queue(
-    master: &mut Client,
-    broker: &str,
-    topic: &str,
-    queue: u32,
-) -> Result<Option<Vec<Stored>>> {
-    let queue_id = queue.to_string();
-    let place = [("topic", topic), ("queueId", queue_id.as_str())];
-    let end = master.call(GET_MAX_OFFSET, &place, &[])?.ok()?.number("offset")?;
-    let mut next = master.call(GET_MIN_OFFSET, &place, &[])?.ok()?.number("offset")?;
-    let mut messages = Vec::new();
-    let mut empty_answers = 0;
-    // An empty queue is asked once too: only a pull tells whether it exists.
-    loop {
-        let offset = next.to_string();
-        let pull = [
-            ("consumerGroup", "harness"),
-            ("topic", topic),
-            ("queueId", &queue_id),
-            ("queueOffset", &offset),
-            ("maxMsgNums", "32"),
-            // No subscription is kept for this group, and none is asked for.
-            ("sysFlag", "4"),
-            ("subscription", "*"),
-            ("subVersion", "0"),
-            ("commitOffset", "0"),
-            ("suspendTimeoutMillis", "0"),
-            ("expressionType", "TAG"),
-        ];
-        let answer = master.call(PULL_MESSAGE, &pull, &[])?;
-        match answer.code {
-            0 => {
-                next = answer.number("nextBeginOffset")?;
-                let mut rest = &answer.body[..];
-                while !rest.is_empty() {
-                    messages.push(Stored::take(&mut rest, broker)?);
+/// One queue of one broker.
+struct Place<'a> {
+    broker: &'a str,
+    topic: &'a str,
+    queue: i32,
+}
+
+/// What one pull brought.
+enum Pulled {
+    Messages { body: Vec<u8>, next: i64 },
+    Nothing { next: i64 },
+    NoSuchQueue,
+}
+
+impl Place<'_> {
+    /// `None` if the broker has no such queue or topic.
+    fn read(&self, master: &mut Client) -> Result<Option<Vec<Stored>>> {
+        let (mut next, end) = self.bounds(master)?;
+        let mut messages = Vec::new();
+        let mut empty_answers = 0;
+        // An empty queue is asked once too: only a pull tells whether it exists.
+        loop {
+            match self.pull(master, next)? {
+                Pulled::NoSuchQueue => return Ok(None),
+                Pulled::Messages { body, next: beyond } => {
+                    let mut rest = &body[..];
+                    while !rest.is_empty() {
+                        messages.push(Stored::take(&mut rest, self.broker)?);
+                    }
+                    next = beyond;
+                }
+                Pulled::Nothing { next: beyond } => {
+                    empty_answers += 1;
+                    next = next.max(beyond);
                 }
             }
-            TOPIC_NOT_EXIST | INVALID_PARAMETER => return Ok(None),
-            // 4.9.7 gives this code to every mistake.
-            1 if answer.remark.as_deref().is_some_and(|text| text.contains("queueId")) => {
-                return Ok(None);
+            if next >= end {
+                return Ok(Some(messages));
             }
-            PULL_NOT_FOUND | PULL_RETRY | PULL_OFFSET_MOVED if next >= end => {}
-            PULL_NOT_FOUND | PULL_RETRY | PULL_OFFSET_MOVED if empty_answers < 100 => {
-                empty_answers += 1;
-                next = next.max(answer.number("nextBeginOffset")?);
-            }
-            _ => {
-                let place = format!("pulling {topic} from queue {queue} of {broker} at {next}");
-                return answer.ok().map_err(Error::doing(place)).map(|_| None);
+            if empty_answers > EMPTY_ANSWERS_MAX {
+                let Self { broker, topic, queue } = self;
+                let place = format!("{topic}, queue {queue} of {broker}");
+                return Err(Error::new(format!("{place}: no message {next} before {end}")));
             }
         }
-        if next >= end {
-            return Ok(Some(messages));
+    }
+
+    /// The offsets of the first message and of the next one to come.
+    fn bounds(&self, master: &mut Client) -> Result<(i64, i64)> {
+        let (topic, queue_id, broker_name) = (self.topic.to_owned(), self.queue, None);
+        let max = MaxOffset { topic: topic.clone(), queue_id, committed: None, broker_name };
+        let min = MinOffset { topic, queue_id, broker_name: None };
+        let mut offset = |code, ext| master.call(code, &ext, &[])?.ok()?.number("offset");
+        Ok((
+            offset(request::GET_MIN_OFFSET, min.to_ext())?,
+            offset(request::GET_MAX_OFFSET, max.to_ext())?,
+        ))
+    }
+
+    fn pull(&self, master: &mut Client, at: i64) -> Result<Pulled> {
+        let pull = PullMessage {
+            consumer_group: "harness".to_owned(),
+            topic: self.topic.to_owned(),
+            queue_id: self.queue,
+            queue_offset: at,
+            max_msg_nums: 32,
+            // The subscription is in the request: brokers keep none for this group.
+            sys_flag: 4,
+            subscription: Some("*".to_owned()),
+            expression_type: Some("TAG".to_owned()),
+            ..PullMessage::default()
+        };
+        let answer = master.call(request::PULL_MESSAGE, &pull.to_ext(), &[])?;
+        match answer.code {
+            response::SUCCESS => {
+                let next = answer.number("nextBeginOffset")?;
+                Ok(Pulled::Messages { body: answer.body, next })
+            }
+            response::PULL_NOT_FOUND
+            | response::PULL_RETRY_IMMEDIATELY
+            | response::PULL_OFFSET_MOVED => {
+                Ok(Pulled::Nothing { next: answer.number("nextBeginOffset")? })
+            }
+            response::TOPIC_NOT_EXIST | response::INVALID_PARAMETER => Ok(Pulled::NoSuchQueue),
+            // 4.9.7 gives this code to every mistake.
+            response::SYSTEM_ERROR
+                if answer.remark.as_deref().is_some_and(|text| text.contains("queueId")) =>
+            {
+                Ok(Pulled::NoSuchQueue)
+            }
+            _ => {
+                let Self { broker, topic, queue } = self;
+                let place = format!("pulling {topic} from queue {queue} of {broker} at {at}");
+                answer.ok().map(|_| Pulled::NoSuchQueue).map_err(Error::doing(place))
+            }
         }
     }
 }
 
-const PULL_MESSAGE: i32 = 11;
-const UPDATE_AND_CREATE_TOPIC: i32 = 17;
-const GET_MAX_OFFSET: i32 = 30;
-const GET_MIN_OFFSET: i32 = 31;
-const GET_ROUTE: i32 = 105;
-const TOPIC_NOT_EXIST: i32 = 17;
-const PULL_NOT_FOUND: i32 = 19;
-const PULL_RETRY: i32 = 20;
-const PULL_OFFSET_MOVED: i32 = 21;
-const INVALID_PARAMETER: i32 = 29;
-const QUEUES_MAX: u32 = 1024;
+const QUEUES_MAX: i32 = 1024;
+/// The broker says there are messages and gives none: in between they are being indexed.
+const EMPTY_ANSWERS_MAX: u32 = 100;
