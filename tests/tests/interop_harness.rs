@@ -10,7 +10,7 @@ use producer_core::wire::code::response::MESSAGE_ILLEGAL;
 use producer_core::wire::route::{MASTER_ID, TopicRouteData};
 use serde_json::Value;
 use tests::cluster::java::Peer;
-use tests::cluster::{Cluster, Node, Release, Result, Stored, Topic};
+use tests::cluster::{BrokerSpec, Cluster, Node, Release, Result, Stored, Topic};
 
 #[test]
 fn interop_harness_drives_5_4_0() -> Result<()> {
@@ -20,6 +20,48 @@ fn interop_harness_drives_5_4_0() -> Result<()> {
 #[test]
 fn interop_harness_drives_4_9_7() -> Result<()> {
     drive(Release::V4_9_7)
+}
+
+/// On the release whose brokers lose registrations and whose slaves refuse pulls.
+#[test]
+fn interop_harness_starts_a_large_cluster() -> Result<()> {
+    let cluster = Cluster::builder(Release::V5_4_0)
+        .name_servers(2)
+        .broker(BrokerSpec::master("a").config("brokerRole", "SYNC_MASTER"))
+        .master("b")
+        .slave("a")
+        .start()?;
+    cluster.create_topic(&Topic::new("both", 2))?;
+    cluster.create_topic(&Topic::new("one", 2).on(&["b"]))?;
+
+    for nth in 0..2 {
+        let mut name_server = cluster.name_server(nth)?.client()?;
+        let info = name_server.cluster_info()?;
+        let shown = |name: &str, id: i64| {
+            let data = info.brokers.iter().find(|(broker, _)| broker == name);
+            data.and_then(|(_, data)| data.address(id)).map(str::to_owned)
+        };
+        for (name, id) in [("a", 0), ("a", 1), ("b", 0)] {
+            let address = cluster.broker(name, id)?.address().to_string();
+            assert_eq!(shown(name, id), Some(address), "{name} {id} at name server {nth}");
+        }
+        let route = name_server.route("one")?.expect("it was made");
+        assert_eq!(route.queues.len(), 1);
+    }
+    for (broker, body) in [("b", "to b"), ("a", "to a")] {
+        let mut client = cluster.master(broker)?.client()?;
+        client.call(SEND_MESSAGE_V2, &send_header("both", 1, ""), body.as_bytes())?.ok()?;
+    }
+    let messages = cluster.read_back_when("both", 2)?;
+    assert_eq!(bodies(&messages), ["to a", "to b"]);
+
+    cluster.name_server(0)?.kill();
+    cluster.master("b")?.kill();
+    cluster.create_topic(&Topic::new("late", 1))?;
+    assert_eq!(bodies(&cluster.read_back("both")?), ["to a"]);
+    cluster.master("b")?.restart()?;
+    assert_eq!(cluster.read_back_when("both", 2)?, messages);
+    Ok(())
 }
 
 /// One cluster for all steps: starting it costs more than all of them.

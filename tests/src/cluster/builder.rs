@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::home::Home;
 use super::node::{Node, Plan, Role};
 use super::port::Ports;
-use super::release::{jars, require_java, say};
+use super::release::{cache, jars, lock, require_java, say};
 use super::{Cluster, Error, Release, Result};
 
 /// Describes a [`Cluster`]: one name server unless told otherwise, and no broker.
@@ -81,6 +82,8 @@ impl Builder {
     /// server. Starts anew, with other ports, if another program took one of them meanwhile.
     pub fn start(&self) -> Result<Cluster> {
         require_java()?;
+        // One cluster at a time on this machine: starting takes all cores there are.
+        let _turn = lock(&cache()?.join("start.lock"), TURN_LIMIT)?;
         let mut attempts = 3;
         loop {
             attempts -= 1;
@@ -178,3 +181,5 @@ impl BrokerSpec {
         own.into_iter().chain(self.config.iter().cloned()).collect()
     }
 }
+
+const TURN_LIMIT: Duration = Duration::from_secs(600);

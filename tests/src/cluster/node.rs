@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use producer_core::wire::Fields;
 use producer_core::wire::code::request::{
-    GET_BROKER_CLUSTER_INFO, GET_BROKER_RUNTIME_INFO, UPDATE_BROKER_CONFIG,
+    GET_BROKER_CLUSTER_INFO, GET_BROKER_CONFIG, UPDATE_BROKER_CONFIG,
 };
 
 use super::home::tail;
@@ -211,16 +211,16 @@ impl Node {
         // Any answer will do, but a 4.9.7 name server gives none to a code it does not know.
         let code = match self.role {
             Role::NameServer(_) => GET_BROKER_CLUSTER_INFO,
-            Role::Broker { .. } => GET_BROKER_RUNTIME_INFO,
+            Role::Broker { .. } => GET_BROKER_CONFIG,
         };
         let served = wait_for(START_LIMIT, || {
-            self.check_health()?;
+            self.check_started()?;
             let asked = Client::connect_within(self.address(), ANSWER_LIMIT)
                 .and_then(|mut client| client.call(code, &Fields::new(), &[]));
             Ok(asked.ok())
         })?;
         // A broker whose VIP or replication port is taken may answer and yet be broken.
-        self.check_health()?;
+        self.check_started()?;
         served.map(drop).ok_or_else(|| self.failure(format_args!("not ready in {START_LIMIT:?}")))
     }
 
@@ -231,7 +231,7 @@ impl Node {
         let announced = self.announced();
         let mut last_poke = Instant::now();
         let known = wait_for(START_LIMIT, || {
-            self.check_health()?;
+            self.check_alive()?;
             if self.name_servers.iter().all(|server| knows(*server, name, *id, &announced)) {
                 return Ok(Some(()));
             }
@@ -280,18 +280,25 @@ impl Node {
         config.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
     }
 
-    /// A JVM that failed to bind a port lives on without serving, so its output counts too.
-    fn check_health(&self) -> Result<()> {
+    fn check_alive(&self) -> Result<()> {
         let ended = match self.state().process.as_mut() {
             Some(process) => process.exit_status(),
             None => return Err(Error::new(format!("{} is down", self.label()))),
         };
-        if let Some(status) = ended {
-            return Err(self.failure(format_args!("ended at start with {status}")));
+        match ended {
+            None => Ok(()),
+            Some(status) => Err(self.failure(format_args!("ended with {status}"))),
         }
-        let printed = fs::read_to_string(self.home.join(STDOUT)).unwrap_or_default();
-        if printed.contains("Exception") || printed.contains("Lock failed") {
-            return Err(self.failure(format_args!("failed at start")));
+    }
+
+    /// A JVM that failed to bind a port lives on without serving, so what it printed counts too.
+    fn check_started(&self) -> Result<()> {
+        self.check_alive()?;
+        for file in [STDOUT, STDERR] {
+            let printed = fs::read_to_string(self.home.join(file)).unwrap_or_default();
+            if printed.contains("Exception") || printed.contains("Lock failed") {
+                return Err(self.failure(format_args!("failed at start")));
+            }
         }
         Ok(())
     }
