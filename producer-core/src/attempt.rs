@@ -297,7 +297,7 @@ impl<T> Producer<T> {
         }
         let Some(connection) = self.conns.get_mut(under.conn) else { return false };
         if under.opaque.is_some() {
-            connection.in_flight -= 1;
+            connection.settled();
         }
         let withdrawn = connection.withdraw(under.from, under.to);
         self.released(under.conn);

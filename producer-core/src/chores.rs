@@ -46,7 +46,7 @@ impl<T> Producer<T> {
             self.chores.swap_remove(index);
             let Some(purpose) = self.in_flight.remove(chore.opaque, chore.conn) else { continue };
             if let Some(conn) = self.conns.get_mut(chore.conn) {
-                conn.in_flight -= 1;
+                conn.settled();
             }
             self.chore_timed_out(chore.conn, purpose);
             self.released(chore.conn);
@@ -78,7 +78,10 @@ impl<T> Producer<T> {
     fn close_if_dead(&mut self, key: Key) {
         let timeout = self.config.request_timeout;
         let now = self.now;
-        let dead = self.conns.get(key).is_some_and(|conn| now.since(conn.last_received) >= timeout);
+        let dead = self
+            .conns
+            .get(key)
+            .is_some_and(|conn| now.since(conn.last_received.max(conn.opened)) >= timeout);
         if dead {
             self.outputs.push_back(Output::Close { conn: ConnId(key) });
             self.connection_ended(key, &crate::ConnectionEnd::Other("it fell silent".into()));

@@ -39,10 +39,10 @@ impl Environment {
     }
 }
 
-/// How a producer behaves. [`Config::default`] is safe: attempt cap, ejection with probes, route
+/// How a producer behaves. Write `Config { field, ..Config::default() }`: fields are added without
+/// notice. [`Config::default`] is safe: attempt cap, ejection with probes, route
 /// refresh on evidence, retry budget, bounded memory. [`Config::java`] is the Java client 5.4.0.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Config {
     /// Producer group. Default `RUST_PRODUCER`; it matters for transactions, in traces and to
     /// people who look at the broker, so name it after the service.

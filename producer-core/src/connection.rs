@@ -56,7 +56,9 @@ pub(crate) struct Connection {
     pub(crate) retiring: bool,
     /// Since when the peer owes an answer and has said nothing.
     pub(crate) silent_since: Option<Instant>,
+    /// When something arrived, or the dial began.
     pub(crate) last_received: Instant,
+    pub(crate) opened: Instant,
     pub(crate) last_used: Instant,
     pub(crate) heartbeat_due: Instant,
     /// Whether a broker, not a name server, is at the other end.
@@ -81,6 +83,7 @@ impl Connection {
             retiring: false,
             silent_since: Some(now),
             last_received: now,
+            opened: now,
             last_used: now,
             heartbeat_due: Instant::FAR,
             to_broker,
@@ -113,6 +116,14 @@ impl Connection {
         self.last_used = now;
         if self.silent_since.is_none() {
             self.silent_since = Some(now);
+        }
+    }
+
+    /// A request was answered or given up.
+    pub(crate) fn settled(&mut self) {
+        self.in_flight -= 1;
+        if self.in_flight == 0 {
+            self.silent_since = None;
         }
     }
 

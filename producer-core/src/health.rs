@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::config::{FaultTable, Health};
+use crate::config::{Adaptive, FaultTable, Health};
 use crate::random::Random;
 use crate::time::Instant;
 
@@ -26,16 +26,28 @@ enum Standing {
     Good,
     /// Avoided; a probe is due at the instant.
     Ejected {
+        why: Why,
         probe_at: Instant,
     },
     /// Avoided; a probe is under way.
-    Probed,
+    Probed {
+        why: Why,
+    },
     /// It answered a probe: the next send may try it.
     OnTrial,
     /// A send is trying it, until the instant at the latest.
     Tried {
         until: Instant,
     },
+}
+
+/// Why a broker is avoided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// It could not be reached or said nothing: any word from it is news.
+    Gone,
+    /// It answers, but with errors: its words are nothing new.
+    Unwell,
 }
 
 /// One broker's record.
@@ -69,7 +81,7 @@ impl Record {
             Health::Java(_) => now >= self.avoided_until,
             Health::Adaptive(_) => match self.standing {
                 Standing::Good | Standing::OnTrial => true,
-                Standing::Ejected { .. } | Standing::Probed => false,
+                Standing::Ejected { .. } | Standing::Probed { .. } => false,
                 Standing::Tried { until } => now >= until,
             },
         }
@@ -110,11 +122,11 @@ impl Record {
                         self.failures = 0;
                         self.standing = Standing::Good;
                     }
-                    Verdict::Gone => self.eject(now),
+                    Verdict::Gone => self.eject(Why::Gone, adaptive, now),
                     Verdict::Unwell | Verdict::Slow => {
                         self.failures += 1;
                         if before != Standing::Good || self.failures >= adaptive.failures {
-                            self.eject(now);
+                            self.eject(Why::Unwell, adaptive, now);
                         }
                     }
                 }
@@ -123,10 +135,15 @@ impl Record {
         }
     }
 
-    fn eject(&mut self, now: Instant) {
-        if !matches!(self.standing, Standing::Ejected { .. } | Standing::Probed) {
-            self.standing = Standing::Ejected { probe_at: now + FIRST_PROBE };
-        }
+    /// The first probe comes soon, for most failures are short; after a trial that failed they
+    /// come at their interval.
+    fn eject(&mut self, why: Why, adaptive: &Adaptive, now: Instant) {
+        let probe_at = match self.standing {
+            Standing::Good => now + FIRST_PROBE.min(adaptive.probe_interval),
+            Standing::OnTrial | Standing::Tried { .. } => now + adaptive.probe_interval,
+            Standing::Ejected { .. } | Standing::Probed { .. } => return,
+        };
+        self.standing = Standing::Ejected { why, probe_at };
     }
 
     /// `updateFaultItem` of `LatencyFaultToleranceImpl.java` 5.1.4: the stay is only ever extended,
@@ -159,7 +176,7 @@ impl Record {
             (Health::Java(table), _) => {
                 (table.detector && !self.reachable).then_some(self.detect_at)
             }
-            (Health::Adaptive(_), Standing::Ejected { probe_at }) => Some(probe_at),
+            (Health::Adaptive(_), Standing::Ejected { probe_at, .. }) => Some(probe_at),
             _ => None,
         }
     }
@@ -168,33 +185,45 @@ impl Record {
     pub(crate) fn probing(&mut self, policy: &Health, now: Instant) {
         match policy {
             Health::Java(table) => self.detect_at = now + table.detect_interval,
-            _ => self.standing = Standing::Probed,
+            _ => {
+                if let Standing::Ejected { why, .. } = self.standing {
+                    self.standing = Standing::Probed { why };
+                }
+            }
         }
     }
 
-    /// The probe was answered, or anything else came from a broker thought dead. Returns whether
-    /// usability changed.
+    /// The probe was answered. Returns whether usability changed.
     pub(crate) fn alive(&mut self) -> bool {
         self.reachable = true;
-        let avoided = matches!(self.standing, Standing::Ejected { .. } | Standing::Probed);
+        let avoided = matches!(self.standing, Standing::Ejected { .. } | Standing::Probed { .. });
         if avoided {
             self.standing = Standing::OnTrial;
         }
         avoided
     }
 
+    /// Anything at all came from the broker. Returns whether usability changed.
+    pub(crate) fn heard(&mut self) -> bool {
+        let silent = matches!(
+            self.standing,
+            Standing::Ejected { why: Why::Gone, .. } | Standing::Probed { why: Why::Gone }
+        );
+        silent && self.alive()
+    }
+
     /// The probe failed.
     pub(crate) fn probe_failed(&mut self, policy: &Health, now: Instant, random: &mut Random) {
-        if let (Health::Adaptive(adaptive), Standing::Probed) = (policy, self.standing) {
+        if let (Health::Adaptive(adaptive), Standing::Probed { why }) = (policy, self.standing) {
             let probe_at = now + random.jitter(adaptive.probe_interval);
-            self.standing = Standing::Ejected { probe_at };
+            self.standing = Standing::Ejected { why, probe_at };
         }
     }
 }
 
 /// How long the one send of a trial may keep others away.
 const TRIAL: Duration = Duration::from_secs(1);
-/// The first probe comes soon: most failures are short.
+/// After this the first probe is sent.
 const FIRST_PROBE: Duration = Duration::from_millis(100);
 
 /// For how long Java avoids a broker after this latency (`computeNotAvailableDuration`).
@@ -206,7 +235,6 @@ pub(crate) fn java_stay(table: &FaultTable, latency: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Adaptive;
 
     const MS: Duration = Duration::from_millis(1);
 

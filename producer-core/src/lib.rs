@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod admission;
 mod attempt;
 mod budget;
 mod chores;

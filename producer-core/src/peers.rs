@@ -61,7 +61,7 @@ impl<T> Producer<T> {
         let now = self.now;
         let Some(conn) = self.conns.get_mut(key) else { return };
         conn.state = State::Open;
-        conn.last_received = now;
+        conn.opened = now;
         conn.last_used = now;
         conn.silent_since = (conn.in_flight > 0).then_some(now);
         if conn.to_broker {
@@ -201,7 +201,7 @@ impl<T> Producer<T> {
         let mut changed = false;
         for broker in &mut self.routes.brokers {
             if broker.conn == key && broker.health.suspect() {
-                changed |= broker.health.alive();
+                changed |= broker.health.heard();
             }
         }
         self.epoch += u64::from(changed);

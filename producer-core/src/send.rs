@@ -18,9 +18,9 @@ use crate::wire::java_hash;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SendId(pub(crate) Key);
 
-/// What one send asks for beyond its message. The default asks for nothing.
+/// What one send asks for beyond its message. The default asks for nothing; write
+/// `SendOptions { field, ..SendOptions::default() }`, for fields are added without notice.
 #[derive(Clone, Debug, Default)]
-#[non_exhaustive]
 pub struct SendOptions {
     /// Which queue. Default: they take turns.
     pub queue: QueueChoice,

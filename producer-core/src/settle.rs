@@ -51,6 +51,8 @@ impl<T> Producer<T> {
         let now = self.now;
         let Some(connection) = self.conns.get_mut(conn) else { return };
         connection.heard(now);
+        self.heard_from(conn);
+        let Some(connection) = self.conns.get_mut(conn) else { return };
         let mut unfinished = core::mem::take(&mut connection.unfinished);
         let result = if unfinished.is_empty() {
             self.frames(conn, bytes).map(|used| unfinished.extend_from_slice(&bytes[used..]))
@@ -72,7 +74,6 @@ impl<T> Producer<T> {
                 self.connection_ended(conn, &ConnectionEnd::Malformed(problem));
             }
         }
-        self.heard_from(conn);
     }
 
     /// Handles every whole frame; returns how many bytes they take.
@@ -102,10 +103,7 @@ impl<T> Producer<T> {
             return Ok(());
         };
         if let Some(connection) = self.conns.get_mut(conn) {
-            connection.in_flight -= 1;
-            if connection.in_flight == 0 {
-                connection.silent_since = None;
-            }
+            connection.settled();
         }
         match purpose {
             Purpose::Send(key) => self.answered(key, &answer),

@@ -1,0 +1,148 @@
+//! Who is let in, who waits for room, and who goes on when a wait is over?
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::error::{ErrorKind, Outcome, Phase, SendError};
+use crate::message::Message;
+use crate::output::Output;
+use crate::producer::Producer;
+use crate::route::TopicId;
+use crate::send::{Send, SendId, SendOptions, Stage};
+use crate::slab::Key;
+use crate::time::Instant;
+
+impl<T> Producer<T> {
+    pub(crate) fn refuse(&mut self, ticket: T, kind: ErrorKind) -> SendId {
+        self.stats.not_sent += 1;
+        let error = SendError::new(kind, Outcome::NotSent, None, Duration::ZERO, Vec::new());
+        self.outputs.push_back(Output::Completed { ticket, result: Err(error) });
+        SendId(Key::NONE)
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        ticket: T,
+        message: Message,
+        options: SendOptions,
+        topic: TopicId,
+        bytes: usize,
+    ) -> Key {
+        let timeout = options.timeout.unwrap_or(self.config.send_timeout);
+        let deadline = self.now + timeout;
+        let id = match options.message_id {
+            Some(id) => id,
+            None => self.ids.next_id(self.unix_ms()),
+        };
+        let key = self.sends.insert(Send {
+            ticket: Some(ticket),
+            message,
+            options,
+            topic,
+            id,
+            stage: Stage::Room,
+            accepted: self.now,
+            deadline,
+            attempts: 0,
+            attempts_all: 0,
+            pauses: 0,
+            outcome: Outcome::NotSent,
+            trail: Vec::new(),
+            tried: 0,
+            last_broker: None,
+            bytes,
+            holds_room: false,
+        });
+        if self.due.len() < self.sends.slots() {
+            self.due.resize(self.sends.slots(), Instant::FAR);
+        }
+        self.set_due(key, deadline);
+        key
+    }
+
+    pub(crate) fn fits(&self, bytes: usize) -> bool {
+        // One message alone always fits, however large.
+        self.sends_admitted < self.config.sends_max
+            && (self.bytes_admitted + bytes <= self.config.bytes_max || self.sends_admitted == 0)
+    }
+
+    /// The send has its room: it goes to its lane, or on its way.
+    pub(crate) fn admit(&mut self, key: Key) {
+        let Some(send) = self.sends.get_mut(key) else { return };
+        send.holds_room = true;
+        self.sends_admitted += 1;
+        self.bytes_admitted += send.bytes;
+        self.account.deposit();
+        match send.lane() {
+            Some(lane) => self.enter_lane(key, lane),
+            None => self.dispatch(key),
+        }
+    }
+
+    /// Lets sends go on whose wait is over. Nothing else runs sends from within sends, so the depth
+    /// of calls does not depend on how many wait.
+    pub(crate) fn run_ready(&mut self) {
+        loop {
+            while let Some(key) = self.ready.pop_front() {
+                match self.sends.get(key).map(|send| send.stage) {
+                    None | Some(Stage::Under(_)) => {}
+                    Some(Stage::Room) => self.admit(key),
+                    Some(Stage::Lane | Stage::Route | Stage::Backoff) => self.dispatch(key),
+                }
+            }
+            if !self.admit_next() {
+                break;
+            }
+        }
+        if self.closing.is_some() {
+            self.go_on_closing();
+        }
+    }
+
+    /// Gives room to the first that waits for it, if it fits.
+    fn admit_next(&mut self) -> bool {
+        while let Some(key) = self.room.front() {
+            let Some(bytes) = self.sends.get(key).map(|send| send.bytes) else {
+                self.room.pop();
+                continue;
+            };
+            if !self.fits(bytes) {
+                return false;
+            }
+            self.room.pop();
+            self.waiting_for_room -= 1;
+            self.ready.push_back(key);
+            return true;
+        }
+        false
+    }
+
+    /// Sends a message that has its room and its turn, or makes it wait for its topic's route.
+    fn dispatch(&mut self, key: Key) {
+        let Some(send) = self.sends.get(key) else { return };
+        let topic = self.routes.topic(send.topic);
+        if topic.route.is_some() {
+            self.attempt(key);
+        } else if topic.absent_until.is_some_and(|until| self.now < until) {
+            self.fail_before_attempt(key, Phase::Route, ErrorKind::TopicNotFound);
+        } else {
+            self.wait_for_route(key);
+        }
+    }
+
+    /// Takes a send out of everything it is in; it is over. Those it kept waiting go on.
+    pub(crate) fn remove(&mut self, key: Key, outcome: Outcome) -> Option<Send<T>> {
+        let send = self.sends.remove(key)?;
+        self.due[key.slot as usize] = Instant::FAR;
+        if send.holds_room {
+            self.sends_admitted -= 1;
+            self.bytes_admitted -= send.bytes;
+        } else {
+            self.waiting_for_room -= 1;
+        }
+        if let Some(lane) = send.lane() {
+            self.leave_lane(key, lane, &send.options, outcome);
+        }
+        Some(send)
+    }
+}

@@ -1,0 +1,451 @@
+//! A world in virtual time around one producer: name servers and brokers that do as they are told.
+//!
+//! Latency is 1 ms each way. Brokers keep what they store, so that tests can compare what was
+//! believed with what is there.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use producer_core::wire::send::{SendForm, SendRequest};
+use producer_core::wire::{Fields, Head, Header, Language, SerializeType, encode_frame, frame};
+use producer_core::{
+    Config, ConnId, ConnectionEnd, Environment, Instant, Message, Output, Producer, Receipt,
+    SendError, SendId, SendOptions,
+};
+
+pub const LATENCY: Duration = Duration::from_millis(1);
+pub const UNIX_MS: u64 = 1_793_491_200_000;
+
+/// What a broker does with a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// Stores it and says so.
+    Store,
+    /// Stores it and answers with this code.
+    StoreAnd(i32),
+    /// Stores it and never answers.
+    StoreSilently,
+    /// Answers with this code and stores nothing.
+    Refuse(i32),
+    /// Reads and never answers, probes included.
+    Hang,
+    /// Resets the connection when a send arrives.
+    Reset,
+    /// Answers with garbage.
+    Garbage,
+}
+
+/// What happens to a dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dial {
+    Accept,
+    Refuse,
+    /// No answer at all.
+    BlackHole,
+}
+
+pub struct Peer {
+    pub dial: Dial,
+    pub does: Does,
+    pub delay: Duration,
+    pub stored: Vec<Stored>,
+    pub sends_seen: usize,
+    pub dials: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub queue_id: i32,
+    pub body: Vec<u8>,
+    pub properties: String,
+}
+
+/// What a name server knows.
+#[derive(Clone, Debug)]
+pub enum Knows {
+    Routes,
+    Nothing,
+    Silent,
+}
+
+enum Event {
+    Dialled(ConnId, String),
+    ToPeer(ConnId, Vec<u8>),
+    ToProducer(ConnId, Vec<u8>),
+    Ended(ConnId, ConnectionEnd),
+}
+
+pub struct World {
+    pub now: Instant,
+    pub producer: Producer<u64>,
+    pub peers: BTreeMap<String, Peer>,
+    pub name_servers: BTreeMap<String, (Knows, Dial)>,
+    /// Topic → route JSON.
+    pub routes: BTreeMap<String, String>,
+    pub route_requests: usize,
+    pub done: BTreeMap<u64, Result<Receipt, SendError>>,
+    pub written: Vec<u64>,
+    pub closed: Option<producer_core::CloseReport>,
+    pub routes_seen: BTreeMap<u64, Result<producer_core::Route, SendError>>,
+    conns: BTreeMap<ConnId, (String, Vec<u8>)>,
+    events: BTreeMap<(Instant, u64), Event>,
+    sequence: u64,
+    next_ticket: u64,
+    wake_at: Option<Instant>,
+}
+
+pub fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// `{"brokerDatas":..}` of brokers with `queues` each, all writable.
+pub fn route_json(brokers: &[(&str, &str)], queues: u32) -> String {
+    let brokers: Vec<(&str, &str, u32, u32)> =
+        brokers.iter().map(|&(name, address)| (name, address, queues, 6)).collect();
+    route_json_of(&brokers)
+}
+
+/// The same with queue count and permission a broker. An address of `""` means no master.
+pub fn route_json_of(brokers: &[(&str, &str, u32, u32)]) -> String {
+    let datas: Vec<String> = brokers
+        .iter()
+        .map(|(name, address, ..)| {
+            let (id, address) = if address.is_empty() { (1, "slave:1") } else { (0, *address) };
+            format!(
+                r#"{{"brokerAddrs":{{"{id}":"{address}"}},"brokerName":"{name}","cluster":"c"}}"#
+            )
+        })
+        .collect();
+    let queues: Vec<String> = brokers
+        .iter()
+        .map(|(name, _, queues, perm)| {
+            format!(
+                r#"{{"brokerName":"{name}","perm":{perm},"readQueueNums":{queues},"topicSysFlag":0,"writeQueueNums":{queues}}}"#
+            )
+        })
+        .collect();
+    format!(
+        r#"{{"brokerDatas":[{}],"filterServerTable":{{}},"queueDatas":[{}]}}"#,
+        datas.join(","),
+        queues.join(",")
+    )
+}
+
+impl World {
+    /// Two name servers; brokers `a` and `b` (add more with `broker`), topic `t` on both.
+    pub fn new(config: Config) -> Self {
+        Self::with_seed(config, 7)
+    }
+
+    pub fn with_seed(mut config: Config, seed: u64) -> Self {
+        if config.name_servers.is_empty() {
+            config.name_servers = producer_core::Address::list("ns0:1;ns1:1").expect("valid");
+        }
+        let name_servers = config
+            .name_servers
+            .iter()
+            .map(|address| (address.to_string(), (Knows::Routes, Dial::Accept)))
+            .collect();
+        let mut world = Self {
+            now: Instant::ZERO,
+            producer: Producer::new(config, Environment::new(seed, UNIX_MS)),
+            peers: BTreeMap::new(),
+            name_servers,
+            routes: BTreeMap::new(),
+            route_requests: 0,
+            done: BTreeMap::new(),
+            written: Vec::new(),
+            closed: None,
+            routes_seen: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            events: BTreeMap::new(),
+            sequence: 0,
+            next_ticket: 0,
+            wake_at: None,
+        };
+        world.broker("a:1");
+        world.broker("b:1");
+        world.routes.insert("t".into(), route_json(&[("a", "a:1"), ("b", "b:1")], 4));
+        world
+    }
+
+    pub fn broker(&mut self, address: &str) -> &mut Peer {
+        self.peers.entry(address.into()).or_insert(Peer {
+            dial: Dial::Accept,
+            does: Does::Store,
+            delay: Duration::ZERO,
+            stored: Vec::new(),
+            sends_seen: 0,
+            dials: 0,
+        })
+    }
+
+    pub fn send(&mut self, body: &str) -> u64 {
+        self.send_with(body, SendOptions::default()).0
+    }
+
+    pub fn send_with(&mut self, body: &str, options: SendOptions) -> (u64, SendId) {
+        let message = Message::new("t", body.as_bytes().to_vec()).expect("valid");
+        self.send_message(message, options)
+    }
+
+    pub fn send_message(&mut self, message: Message, options: SendOptions) -> (u64, SendId) {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let id = self.producer.send(self.now, ticket, message, options);
+        self.drain();
+        (ticket, id)
+    }
+
+    /// Sends and waits for the end.
+    pub fn sent(&mut self, body: &str) -> Result<Receipt, SendError> {
+        let ticket = self.send(body);
+        self.finish(ticket)
+    }
+
+    pub fn finish(&mut self, ticket: u64) -> Result<Receipt, SendError> {
+        let limit = self.now + ms(120_000);
+        while !self.done.contains_key(&ticket) {
+            assert!(self.step(limit), "send {ticket} never ended");
+        }
+        self.done.remove(&ticket).expect("just seen")
+    }
+
+    pub fn query(&mut self, topic: &str) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let topic = producer_core::TopicName::new(topic).expect("valid");
+        self.producer.query_route(self.now, ticket, &topic, ms(3_000), false);
+        self.drain();
+        ticket
+    }
+
+    pub fn close(&mut self, within: Duration) {
+        self.producer.close(self.now, self.now + within);
+        self.drain();
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, span: Duration) {
+        let until = self.now + span;
+        while self.step(until) {}
+        self.now = until;
+        self.producer.handle_timeout(until);
+        self.drain();
+    }
+
+    /// Runs until nothing is in hand.
+    pub fn run_until_done(&mut self) {
+        let limit = self.now + ms(600_000);
+        while self.producer.stats().in_hand > 0 {
+            assert!(self.step(limit), "something never ended");
+        }
+    }
+
+    /// Ends every connection to `address`, as a killed process does.
+    pub fn cut(&mut self, address: &str, end: &ConnectionEnd) {
+        let conns: Vec<ConnId> =
+            self.conns.iter().filter(|(_, (to, _))| to == address).map(|(c, _)| *c).collect();
+        for conn in conns {
+            self.conns.remove(&conn);
+            self.producer.handle_closed(self.now, conn, end.clone());
+            self.drain();
+        }
+    }
+
+    pub fn kill(&mut self, address: &str) {
+        self.broker(address).dial = Dial::Refuse;
+        self.cut(address, &ConnectionEnd::Reset);
+    }
+
+    /// The next event at or before `limit`; false if there is none.
+    fn step(&mut self, limit: Instant) -> bool {
+        let event = self.events.first_key_value().map(|((at, _), _)| *at);
+        let next = event.into_iter().chain(self.wake_at).min().map(|at| at.max(self.now));
+        let Some(at) = next.filter(|&at| at <= limit) else { return false };
+        self.now = at;
+        if event.is_some_and(|event| event <= at) {
+            let (_, event) = self.events.pop_first().expect("just seen");
+            self.handle(event);
+        } else {
+            self.producer.handle_timeout(at);
+        }
+        self.drain();
+        true
+    }
+
+    fn later(&mut self, delay: Duration, event: Event) {
+        self.sequence += 1;
+        self.events.insert((self.now + delay, self.sequence), event);
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Dialled(conn, address) => {
+                self.conns.insert(conn, (address, Vec::new()));
+                self.producer.handle_connected(self.now, conn);
+            }
+            Event::ToProducer(conn, bytes) => {
+                if self.conns.contains_key(&conn) {
+                    self.producer.handle_received(self.now, conn, &bytes);
+                }
+            }
+            Event::Ended(conn, end) => {
+                self.conns.remove(&conn);
+                self.producer.handle_closed(self.now, conn, end);
+            }
+            Event::ToPeer(conn, bytes) => {
+                if let Some((_, pending)) = self.conns.get_mut(&conn) {
+                    pending.extend_from_slice(&bytes);
+                    self.peer_reads(conn);
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.producer.poll_output() {
+                Output::Connect { conn, address, deadline } => {
+                    self.dial(conn, address.as_str(), deadline);
+                }
+                Output::Transmit { conn } => {
+                    let mut bytes = Vec::new();
+                    self.producer.take_bytes(conn, &mut bytes);
+                    self.later(LATENCY, Event::ToPeer(conn, bytes));
+                }
+                Output::Close { conn } => {
+                    self.conns.remove(&conn);
+                }
+                Output::Completed { ticket, result } => {
+                    let before = self.done.insert(ticket, result);
+                    assert!(before.is_none(), "ticket {ticket} came back twice");
+                }
+                Output::Written { ticket, .. } => self.written.push(ticket),
+                Output::Route { ticket, result } => {
+                    self.routes_seen.insert(ticket, result);
+                }
+                Output::Closed(report) => self.closed = Some(report),
+                Output::Idle { wake_at } => {
+                    self.wake_at = wake_at;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn dial(&mut self, conn: ConnId, address: &str, deadline: Instant) {
+        let dial = match self.name_servers.get(address) {
+            Some((_, dial)) => *dial,
+            None => {
+                let peer = self.broker(address);
+                peer.dials += 1;
+                peer.dial
+            }
+        };
+        match dial {
+            Dial::Accept => self.later(LATENCY, Event::Dialled(conn, address.into())),
+            Dial::Refuse => self.later(LATENCY, Event::Ended(conn, ConnectionEnd::Refused)),
+            Dial::BlackHole => {
+                self.later(deadline.since(self.now), Event::Ended(conn, ConnectionEnd::DialTimeout))
+            }
+        }
+    }
+
+    fn peer_reads(&mut self, conn: ConnId) {
+        let (address, pending) = self.conns.get_mut(&conn).expect("connected");
+        let (address, mut bytes) = (address.clone(), std::mem::take(pending));
+        let mut answers = VecDeque::new();
+        loop {
+            let Some(found) = frame::split(&bytes, 16 << 20).expect("our frames are frames") else {
+                break;
+            };
+            let header = Header::decode(found.serialize, found.header).expect("our headers");
+            let body = found.body.to_vec();
+            if let Some(answer) = self.answer(&address, &header, found.serialize, &body) {
+                answers.push_back(answer);
+            }
+            let used = found.len;
+            bytes.drain(..used);
+        }
+        if let Some((_, pending)) = self.conns.get_mut(&conn) {
+            *pending = bytes;
+        }
+        for (delay, answer) in answers {
+            match answer {
+                Some(bytes) => self.later(LATENCY + delay, Event::ToProducer(conn, bytes)),
+                None => self.later(LATENCY, Event::Ended(conn, ConnectionEnd::Reset)),
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        address: &str,
+        header: &Header<'_>,
+        serialize: SerializeType,
+        body: &[u8],
+    ) -> Option<(Duration, Option<Vec<u8>>)> {
+        let reply = |code, fields: &Fields<'_>, remark: Option<&str>, body: &[u8]| {
+            let head = Head {
+                code,
+                language: Language::JAVA,
+                version: 493,
+                opaque: header.opaque,
+                flag: Head::RESPONSE,
+                remark,
+            };
+            let mut out = Vec::new();
+            encode_frame(&mut out, serialize, &head, fields.iter(), body).expect("small");
+            Some((Duration::ZERO, Some(out)))
+        };
+        if let Some((knows, _)) = self.name_servers.get(address) {
+            self.route_requests += 1;
+            let topic = header.ext.text("topic").expect("a topic");
+            return match (knows, self.routes.get(&topic)) {
+                (Knows::Silent, _) => None,
+                (Knows::Routes, Some(route)) => reply(0, &Fields::new(), None, route.as_bytes()),
+                _ => reply(17, &Fields::new(), Some("No topic route info"), b""),
+            };
+        }
+        let peer = self.peers.get_mut(address).expect("a broker");
+        if header.code != 310 {
+            return (peer.does != Does::Hang).then(|| reply(0, &Fields::new(), None, b""))?;
+        }
+        let request = SendRequest::from_ext(SendForm::V2, &header.ext).expect("a send");
+        peer.sends_seen += 1;
+        let stores = matches!(peer.does, Does::Store | Does::StoreAnd(_) | Does::StoreSilently);
+        if stores {
+            peer.stored.push(Stored {
+                queue_id: request.queue_id,
+                body: body.to_vec(),
+                properties: request.properties.unwrap_or_default().into_owned(),
+            });
+        }
+        let fields = Fields::new()
+            .text("msgId", "7F00000100002A9F0000000000000001")
+            .show("queueId", request.queue_id)
+            .show("queueOffset", peer.stored.len())
+            .text("MSG_REGION", "DefaultRegion")
+            .text("TRACE_ON", "true");
+        let delay = peer.delay;
+        if header.flag & 2 != 0 {
+            return None;
+        }
+        let answer = match peer.does {
+            Does::Store => reply(0, &fields, None, b""),
+            Does::StoreAnd(code) => reply(code, &fields, None, b""),
+            Does::Refuse(code) => reply(code, &Fields::new(), Some("as told"), b""),
+            Does::StoreSilently | Does::Hang => None,
+            Does::Reset => return Some((Duration::ZERO, None)),
+            Does::Garbage => return Some((Duration::ZERO, Some(vec![0xFF; 64]))),
+        };
+        answer.map(|(_, bytes)| (delay, bytes))
+    }
+
+    /// Bodies stored at all brokers.
+    pub fn stored(&self) -> Vec<String> {
+        let all = self.peers.values().flat_map(|peer| peer.stored.iter());
+        all.map(|stored| String::from_utf8_lossy(&stored.body).into_owned()).collect()
+    }
+}
