@@ -52,3 +52,6 @@ pub use frame::{Frame, SerializeType};
 pub use header::{Header, HeaderLine};
 pub use language::Language;
 pub use text::Text;
+
+#[cfg(test)]
+mod tests;

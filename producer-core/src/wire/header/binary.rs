@@ -1,6 +1,6 @@
 //! The binary header (spec §1.5, `RocketMQSerializable.java`).
 
-use super::HeaderLine;
+use super::{HeaderLine, Visit};
 use crate::wire::ext::binary_entry;
 use crate::wire::{Ext, Language, Text, WireError};
 
@@ -8,7 +8,7 @@ use crate::wire::{Ext, Language, Text, WireError};
 #[inline]
 pub(super) fn decode<'a>(
     bytes: &'a [u8],
-    visit: &mut impl FnMut(Text<'a>, Text<'a>),
+    visit: &mut impl Visit<'a>,
     ext: &mut Ext<'a>,
 ) -> Result<HeaderLine<'a>, WireError> {
     let (fixed, rest) = bytes.split_first_chunk::<FIXED_BYTES>().ok_or(WireError::Truncated)?;
@@ -17,10 +17,10 @@ pub(super) fn decode<'a>(
     if !entries.is_empty() {
         *ext = Ext::binary(entries);
     }
-    let mut rest = entries;
+    let mut rest = visit.expected_binary(entries);
     while let Some((key, value, tail)) = binary_entry(rest)? {
         if !value.is_empty() {
-            visit(Text::from_bytes(key), Text::from_bytes(value));
+            visit.field(Text::from_bytes(key), Text::from_bytes(value));
         }
         rest = tail;
     }

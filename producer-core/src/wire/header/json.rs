@@ -1,38 +1,93 @@
 //! The JSON header (spec §1.4).
 
-use super::HeaderLine;
+use super::usual::{self, Stop};
+use super::{HeaderLine, Visit};
 use crate::wire::json::{Reader, Value};
-use crate::wire::{Ext, Language, Text, WireError};
+use crate::wire::{Ext, Language, WireError};
 
-/// Decodes a JSON header.
+/// Decodes a JSON header: as far as it looks as Java writes it by the short way, the rest, if there
+/// is one, by the general way.
 #[inline]
 pub(super) fn decode<'a>(
     bytes: &'a [u8],
-    visit: &mut impl FnMut(Text<'a>, Text<'a>),
+    visit: &mut impl Visit<'a>,
     ext: &mut Ext<'a>,
 ) -> Result<HeaderLine<'a>, WireError> {
     let mut line = HeaderLine::EMPTY;
-    let mut reader = Reader::new(bytes);
-    reader.open_object()?;
+    match usual::decode(bytes, &mut line, visit, ext) {
+        Stop::End => {}
+        Stop::Member { at, first } => {
+            let mut reader = Reader::resume(bytes, at, 1, first);
+            members(bytes, &mut reader, &mut line, visit, ext)?;
+        }
+        Stop::ExtField { at, first, start } => {
+            let mut reader = Reader::resume(bytes, at, 2, first);
+            ext_fields(bytes, start, &mut reader, visit, ext)?;
+            members(bytes, &mut reader, &mut line, visit, ext)?;
+        }
+        Stop::Start => {
+            let mut reader = Reader::new(bytes);
+            reader.open_object()?;
+            members(bytes, &mut reader, &mut line, visit, ext)?;
+        }
+    }
+    Ok(line)
+}
+
+/// Reads the members of the header in any order, to the end of the text.
+#[cold]
+fn members<'a>(
+    bytes: &'a [u8],
+    reader: &mut Reader<'a>,
+    line: &mut HeaderLine<'a>,
+    visit: &mut impl Visit<'a>,
+    ext: &mut Ext<'a>,
+) -> Result<(), WireError> {
     while let Some(name) = reader.next_member()? {
-        match name.as_bytes() {
-            Some(b"code") => line.code = int(&mut reader, "code")?,
-            Some(b"flag") => line.flag = int(&mut reader, "flag")?,
-            Some(b"opaque") => line.opaque = int(&mut reader, "opaque")?,
-            Some(b"version") => line.version = int(&mut reader, "version")?,
-            Some(b"language") => line.language = language(reader.value()?)?,
-            Some(b"remark") => line.remark = reader.value()?.to_text(),
-            Some(b"extFields") => ext_fields(bytes, &mut reader, visit, ext)?,
+        match &*name.to_cow() {
+            "code" => line.code = int(reader, "code")?,
+            "flag" => line.flag = int(reader, "flag")?,
+            "opaque" => line.opaque = int(reader, "opaque")?,
+            "version" => line.version = int(reader, "version")?,
+            "language" => line.language = language(reader.value()?)?,
+            "remark" => line.remark = reader.value()?.to_text(),
+            "extFields" if reader.peek() == Some(b'{') => {
+                let start = reader.position();
+                reader.open_object()?;
+                ext_fields(bytes, start, reader, visit, ext)?;
+            }
+            "extFields" => {
+                *ext = Ext::default();
+                if reader.value()? != Value::Null {
+                    return Err(WireError::BadField { name: "extFields" });
+                }
+            }
             _ => {
                 reader.value()?;
             }
         }
     }
-    reader.end()?;
-    Ok(line)
+    reader.end()
 }
 
-#[inline]
+/// Reads the rest of the ext fields, whose brace is at `start`.
+#[cold]
+fn ext_fields<'a>(
+    bytes: &'a [u8],
+    start: usize,
+    reader: &mut Reader<'a>,
+    visit: &mut impl Visit<'a>,
+    ext: &mut Ext<'a>,
+) -> Result<(), WireError> {
+    while let Some(name) = reader.next_member()? {
+        if let Some(value) = reader.value()?.to_text() {
+            visit.field(name, value);
+        }
+    }
+    *ext = Ext::json(&bytes[start..reader.position()]);
+    Ok(())
+}
+
 fn int(reader: &mut Reader<'_>, name: &'static str) -> Result<i32, WireError> {
     reader.value()?.to_i32().ok_or(WireError::BadField { name })
 }
@@ -41,7 +96,6 @@ fn int(reader: &mut Reader<'_>, name: &'static str) -> Result<i32, WireError> {
 fn language(value: Value<'_>) -> Result<Language, WireError> {
     match value {
         Value::Null => Ok(Language::UNKNOWN),
-        Value::String(name) if name == "JAVA" => Ok(Language::JAVA),
         Value::String(name) => Ok(Language::from_name(&name.to_cow())),
         Value::Number(_) => {
             let code = value.to_i32().and_then(|code| u8::try_from(code).ok());
@@ -49,29 +103,4 @@ fn language(value: Value<'_>) -> Result<Language, WireError> {
         }
         Value::Bool(_) | Value::Nested(_) => Err(WireError::BadField { name: "language" }),
     }
-}
-
-#[inline]
-fn ext_fields<'a>(
-    bytes: &'a [u8],
-    reader: &mut Reader<'a>,
-    visit: &mut impl FnMut(Text<'a>, Text<'a>),
-    ext: &mut Ext<'a>,
-) -> Result<(), WireError> {
-    *ext = Ext::default();
-    if reader.peek() != Some(b'{') {
-        return match reader.value()? {
-            Value::Null => Ok(()),
-            _ => Err(WireError::BadField { name: "extFields" }),
-        };
-    }
-    let start = reader.position();
-    reader.open_object()?;
-    while let Some(name) = reader.next_member()? {
-        if let Some(value) = reader.value()?.to_text() {
-            visit(name, value);
-        }
-    }
-    *ext = Ext::json(&bytes[start..reader.position()]);
-    Ok(())
 }

@@ -2,6 +2,9 @@
 
 mod binary;
 mod json;
+mod usual;
+
+pub(super) use usual::{leading_digits, plain_len};
 
 use super::{Ext, Language, SerializeType, Text, WireError};
 
@@ -72,9 +75,10 @@ impl<'a> Header<'a> {
     /// Decodes the header of a frame. All of it is checked, ext fields included.
     pub fn decode(serialize: SerializeType, bytes: &'a [u8]) -> Result<Self, WireError> {
         let mut ext = Ext::default();
+        let nobody = &mut Each(|_, _| {});
         let line = match serialize {
-            SerializeType::Json => json::decode(bytes, &mut |_, _| {}, &mut ext)?,
-            SerializeType::RocketMq => binary::decode(bytes, &mut |_, _| {}, &mut ext)?,
+            SerializeType::Json => json::decode(bytes, nobody, &mut ext)?,
+            SerializeType::RocketMq => binary::decode(bytes, nobody, &mut ext)?,
         };
         let HeaderLine { code, language, version, opaque, flag, remark } = line;
         Ok(Self { code, language, version, opaque, flag, remark, ext })
@@ -101,9 +105,48 @@ pub fn decode_with<'a>(
     bytes: &'a [u8],
     visit: &mut impl FnMut(Text<'a>, Text<'a>),
 ) -> Result<HeaderLine<'a>, WireError> {
+    decode_fields(serialize, bytes, &mut Each(visit))
+}
+
+/// Decodes a header in one pass and gives its ext fields to `visit`.
+#[inline]
+pub(super) fn decode_fields<'a>(
+    serialize: SerializeType,
+    bytes: &'a [u8],
+    visit: &mut impl Visit<'a>,
+) -> Result<HeaderLine<'a>, WireError> {
     let mut ext = Ext::default();
     match serialize {
         SerializeType::Json => json::decode(bytes, visit, &mut ext),
         SerializeType::RocketMq => binary::decode(bytes, visit, &mut ext),
+    }
+}
+
+/// Who gets the ext fields while a header is decoded.
+pub(super) trait Visit<'a> {
+    /// Takes one field that is not null.
+    fn field(&mut self, name: Text<'a>, value: Text<'a>);
+
+    /// Takes fields of a JSON header that come in an order known beforehand, which is quicker.
+    /// `fields` follows the opening brace; what is returned follows a value's quote, or is all.
+    #[inline]
+    fn expected(&mut self, fields: &'a [u8]) -> &'a [u8] {
+        fields
+    }
+
+    /// The same for the entries of a binary header.
+    #[inline]
+    fn expected_binary(&mut self, entries: &'a [u8]) -> &'a [u8] {
+        entries
+    }
+}
+
+/// Shows each field to a function.
+struct Each<F>(F);
+
+impl<'a, F: FnMut(Text<'a>, Text<'a>)> Visit<'a> for Each<F> {
+    #[inline]
+    fn field(&mut self, name: Text<'a>, value: Text<'a>) {
+        (self.0)(name, value);
     }
 }

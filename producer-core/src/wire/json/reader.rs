@@ -39,6 +39,18 @@ impl<'a> Reader<'a> {
         Self { bytes, at: 0, depth: 0, first: false }
     }
 
+    /// A reader that goes on at byte `at`, inside `depth` open objects, before a member: the first
+    /// one (or behind a comma) if `first` says so, otherwise before its comma.
+    #[inline]
+    pub(in crate::wire) const fn resume(
+        bytes: &'a [u8],
+        at: usize,
+        depth: u32,
+        first: bool,
+    ) -> Self {
+        Self { bytes, at, depth, first }
+    }
+
     /// Enters an object.
     #[inline]
     pub fn open_object(&mut self) -> Result<(), WireError> {

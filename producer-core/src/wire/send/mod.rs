@@ -1,8 +1,12 @@
 //! Sending a message: SEND_MESSAGE (10, 324), SEND_MESSAGE_V2 (310, 320, 325) and the response.
 
+mod response;
+
 use alloc::borrow::Cow;
 
-use super::{Ext, Fields, SerializeType, Text, WireError, header};
+use super::{Ext, Fields, Text, WireError};
+
+pub use response::SendResponse;
 
 /// Which names the fields of a send go by (spec §2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,124 +136,6 @@ impl<'a> Found<'a> {
 
     fn int(&self, at: usize) -> Result<Option<i32>, WireError> {
         self.found[at].map(|_| self.need_int(at)).transpose()
-    }
-}
-
-/// Any response, read in the one pass that a received header gets, with the fields that answer a
-/// send (spec §2.3, `SendMessageResponseHeader.java`).
-///
-/// The receive path does not know yet what was asked, so fields that another response lacks are
-/// `None` and never an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SendResponse<'a> {
-    /// Response code (or request code: look at `flag`).
-    pub code: i32,
-    /// Version ordinal of the answering server.
-    pub version: i32,
-    /// Request id.
-    pub opaque: i32,
-    /// Bit 0: response, bit 1: one-way.
-    pub flag: i32,
-    /// Error text.
-    pub remark: Option<Text<'a>>,
-    /// Offset message id; a comma-joined list for a batch.
-    pub msg_id: Option<Text<'a>>,
-    /// Queue written.
-    pub queue_id: Option<i32>,
-    /// Logical offset in the queue, of the first message of a batch.
-    pub queue_offset: Option<i64>,
-    /// The message's UNIQ_KEY; 5.x brokers only.
-    pub transaction_id: Option<Text<'a>>,
-    /// Region of the broker.
-    pub region: Option<Text<'a>>,
-    /// `TRACE_ON`: false only if the text is exactly "false" (spec §3.3).
-    pub trace_on: Option<bool>,
-    /// Handle to recall a timer message; 5.3.2+.
-    pub recall_handle: Option<Text<'a>>,
-    /// Id of an inner batch; 5.x.
-    pub batch_uniq_id: Option<Text<'a>>,
-    /// Name of a number field whose text is no number. Java raises an exception for this one
-    /// response, so it does not cost the connection here.
-    pub bad_field: Option<&'static str>,
-}
-
-impl<'a> SendResponse<'a> {
-    /// Decodes the header of a frame in one pass, without allocating.
-    #[inline]
-    pub fn decode(serialize: SerializeType, bytes: &'a [u8]) -> Result<Self, WireError> {
-        let mut got = Self::default();
-        let line = header::decode_with(serialize, bytes, &mut |key, value| got.take(key, value))?;
-        got.code = line.code;
-        got.version = line.version;
-        got.opaque = line.opaque;
-        got.flag = line.flag;
-        got.remark = line.remark;
-        Ok(got)
-    }
-
-    /// Whether this answers a request of ours, rather than being a request to us.
-    #[inline]
-    pub const fn is_response(&self) -> bool {
-        self.flag & 1 == 1
-    }
-
-    /// The ext fields in the order that a Java broker's `HashMap` gives them.
-    pub fn to_ext(&self) -> Fields<'a> {
-        Fields::new()
-            .show_opt("queueId", self.queue_id)
-            .text_opt("transactionId", self.transaction_id.map(|text| text.to_cow()))
-            .text_opt("batchUniqId", self.batch_uniq_id.map(|text| text.to_cow()))
-            .text_opt("recallHandle", self.recall_handle.map(|text| text.to_cow()))
-            .text_opt("msgId", self.msg_id.map(|text| text.to_cow()))
-            .show_opt("TRACE_ON", self.trace_on)
-            .text_opt("MSG_REGION", self.region.map(|text| text.to_cow()))
-            .show_opt("queueOffset", self.queue_offset)
-    }
-
-    #[inline]
-    fn take(&mut self, key: Text<'a>, value: Text<'a>) {
-        match key.as_bytes() {
-            Some(b"msgId") => self.msg_id = Some(value),
-            Some(b"queueId") => {
-                self.queue_id = value.to_i32();
-                if self.queue_id.is_none() {
-                    self.bad_field = Some("queueId");
-                }
-            }
-            Some(b"queueOffset") => {
-                self.queue_offset = value.to_i64();
-                if self.queue_offset.is_none() {
-                    self.bad_field = Some("queueOffset");
-                }
-            }
-            Some(b"transactionId") => self.transaction_id = Some(value),
-            Some(b"MSG_REGION") => self.region = Some(value),
-            Some(b"TRACE_ON") => self.trace_on = Some(!value.eq_str("false")),
-            Some(b"recallHandle") => self.recall_handle = Some(value),
-            Some(b"batchUniqId") => self.batch_uniq_id = Some(value),
-            _ => {}
-        }
-    }
-}
-
-impl Default for SendResponse<'_> {
-    fn default() -> Self {
-        Self {
-            code: 0,
-            version: 0,
-            opaque: header::OPAQUE_MISSING,
-            flag: 0,
-            remark: None,
-            msg_id: None,
-            queue_id: None,
-            queue_offset: None,
-            transaction_id: None,
-            region: None,
-            trace_on: None,
-            recall_handle: None,
-            batch_uniq_id: None,
-            bad_field: None,
-        }
     }
 }
 

@@ -1,0 +1,4 @@
+//! Properties of the codec: nothing from outside panics, and what is written is read again.
+
+mod arbitrary;
+mod round_trips;
