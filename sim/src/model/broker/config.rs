@@ -1,0 +1,115 @@
+//! What is a broker told at its start?
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use producer_core::wire::{SerializeType, perm};
+
+use super::super::Release;
+
+/// Settings of a [`super::Broker`]. Defaults are those of Java 5.4.0 where it has them.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// Broker name.
+    pub name: String,
+    /// 0 for a master; slaves refuse sends.
+    pub id: i64,
+    /// Cluster.
+    pub cluster: String,
+    /// Address that clients are told and that message ids carry.
+    pub address: SocketAddr,
+    /// `host:port` of each name server.
+    pub name_servers: Vec<String>,
+    /// Release it behaves like.
+    pub release: Release,
+    /// Its own serialize type.
+    pub serialize: SerializeType,
+    /// Topics there from the start.
+    pub topics: Vec<(String, TopicConfig)>,
+    /// Whether a send creates its topic.
+    pub auto_create_topics: bool,
+    /// Whether groups come into being by themselves; none are known otherwise.
+    pub auto_create_groups: bool,
+    /// Permission bits on top of each topic's own.
+    pub permission: i32,
+    /// Largest body in bytes.
+    pub body_bytes_max: usize,
+    /// Whether half messages are refused.
+    pub reject_transactions: bool,
+    /// Region in each answer.
+    pub region: String,
+    /// Whether answers ask clients to trace.
+    pub trace_on: bool,
+    /// Time between registrations.
+    pub register_period: Duration,
+    /// Wait before a lost name server is tried again.
+    pub reconnect_delay: Duration,
+    /// How long a send may wait for a slow disk before it is refused as busy.
+    pub send_wait_max: Duration,
+    /// Wall time at the origin of the clock, in ms since 1970.
+    pub wall_origin_ms: i64,
+    /// What random choices depend on.
+    pub seed: u64,
+    /// Log size in bytes above which the oldest messages are dropped.
+    pub log_bytes_max: usize,
+    /// Unread answer bytes at which a connection is closed.
+    pub out_bytes_max: usize,
+}
+
+impl BrokerConfig {
+    /// The master `name` at `address`.
+    pub fn new(name: impl Into<String>, address: SocketAddr) -> Self {
+        Self {
+            name: name.into(),
+            id: 0,
+            cluster: "DefaultCluster".to_owned(),
+            address,
+            name_servers: Vec::new(),
+            release: Release::default(),
+            serialize: SerializeType::Json,
+            topics: Vec::new(),
+            auto_create_topics: true,
+            auto_create_groups: true,
+            permission: perm::READ | perm::WRITE,
+            body_bytes_max: 4 << 20,
+            reject_transactions: false,
+            region: "DefaultRegion".to_owned(),
+            trace_on: true,
+            register_period: Duration::from_secs(30),
+            reconnect_delay: Duration::from_secs(5),
+            send_wait_max: Duration::from_millis(200),
+            wall_origin_ms: 0,
+            seed: 0,
+            log_bytes_max: 1 << 30,
+            out_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// Settings of a topic at one broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// Queues to read.
+    pub read_queues: i32,
+    /// Queues to write.
+    pub write_queues: i32,
+    /// Bits of [`producer_core::wire::perm`].
+    pub perm: i32,
+    /// Unit flags.
+    pub sys_flag: i32,
+    /// Whether the topic is ordered.
+    pub order: bool,
+}
+
+impl TopicConfig {
+    /// A readable and writable topic of so many queues.
+    pub const fn queues(queues: i32) -> Self {
+        Self {
+            read_queues: queues,
+            write_queues: queues,
+            perm: perm::READ | perm::WRITE,
+            sys_flag: 0,
+            order: false,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What can go wrong with a send, on command?
+
+use std::time::Duration;
+
+use producer_core::wire::code::response;
+
+/// Something that happens to sends in the place of, or besides, what should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is stored, and this is the answer.
+    Refuse(Refusal),
+    /// Stored, and answered with a status that says that it may be lost.
+    StoredBut(Status),
+    /// Stored and not answered.
+    NoAnswer,
+    /// Stored and answered twice.
+    AnswerTwice,
+    /// Stored and answered under a request id that nobody has asked with.
+    WrongOpaque,
+    /// Stored and answered so much later.
+    AnswerLate(Duration),
+    /// Stored; half of the answer, then the connection ends.
+    HalfAnswer,
+    /// Stored; bytes that are no frame in the place of the answer.
+    Garbage,
+    /// Nothing is stored, and the connection ends.
+    CloseBeforeStoring,
+    /// Stored, and the connection ends without an answer.
+    CloseAfterStoring,
+}
+
+/// An error code of a broker, with the remark that real ones give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// 1: the store failed.
+    SystemError,
+    /// 2: the store is busy.
+    Busy,
+    /// 2: the queue of sends is full.
+    Overload,
+    /// 2: the page cache was busy, and the queue was cleared.
+    PageCacheBusy,
+    /// 2: the send waited too long in the queue.
+    WaitedTooLong,
+    /// 13: message illegal.
+    Illegal,
+    /// 14: disk full.
+    DiskFull,
+    /// 16: no permission.
+    NoPermission,
+    /// 17: topic does not exist.
+    NoTopic,
+    /// 1500: the broker is going down. Only for clients that announce to understand it; others
+    /// are served as if nothing were.
+    GoAway,
+}
+
+impl Refusal {
+    /// Code in the answer.
+    pub const fn code(self) -> i32 {
+        match self {
+            Self::SystemError => response::SYSTEM_ERROR,
+            Self::Busy | Self::Overload | Self::PageCacheBusy | Self::WaitedTooLong => {
+                response::SYSTEM_BUSY
+            }
+            Self::Illegal => response::MESSAGE_ILLEGAL,
+            Self::DiskFull => response::SERVICE_NOT_AVAILABLE,
+            Self::NoPermission => response::NO_PERMISSION,
+            Self::NoTopic => response::TOPIC_NOT_EXIST,
+            Self::GoAway => response::GO_AWAY,
+        }
+    }
+}
+
+/// A status that a stored message is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// 10: not yet on disk.
+    FlushDiskTimeout,
+    /// 11: no slave.
+    SlaveNotAvailable,
+    /// 12: not yet at a slave.
+    FlushSlaveTimeout,
+}
+
+impl Status {
+    /// Code in the answer.
+    pub const fn code(self) -> i32 {
+        match self {
+            Self::FlushDiskTimeout => response::FLUSH_DISK_TIMEOUT,
+            Self::SlaveNotAvailable => response::SLAVE_NOT_AVAILABLE,
+            Self::FlushSlaveTimeout => response::FLUSH_SLAVE_TIMEOUT,
+        }
+    }
+}
+
+/// For how many sends a fault holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// The next so many.
+    Next(u32),
+    /// All, until [`super::Broker::clear_faults`].
+    All,
+}
+
+/// Faults in the order they were switched on; the first that is not used up counts.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    armed: Vec<(Fault, Times)>,
+}
+
+impl Faults {
+    pub(super) fn add(&mut self, fault: Fault, times: Times) {
+        if times != Times::Next(0) {
+            self.armed.push((fault, times));
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.armed.clear();
+    }
+
+    /// The fault of the next send that `applies` agrees to.
+    pub(super) fn take(&mut self, applies: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        let at = self.armed.iter().position(|(fault, _)| applies(fault))?;
+        let (fault, times) = &mut self.armed[at];
+        let fault = fault.clone();
+        match times {
+            Times::Next(left) if *left > 1 => *left -= 1,
+            Times::Next(_) => {
+                self.armed.remove(at);
+            }
+            Times::All => {}
+        }
+        Some(fault)
+    }
+}
+
+/// How an answer leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    Once,
+    Twice,
+    Never,
+    WrongOpaque,
+    Half,
+    Garbage,
+    Close,
+    Late(Duration),
+}
+
+impl Fault {
+    /// What the fault does to the answer.
+    pub(super) const fn delivery(&self) -> Delivery {
+        match self {
+            Self::Refuse(_) | Self::StoredBut(_) => Delivery::Once,
+            Self::NoAnswer => Delivery::Never,
+            Self::AnswerTwice => Delivery::Twice,
+            Self::WrongOpaque => Delivery::WrongOpaque,
+            Self::AnswerLate(by) => Delivery::Late(*by),
+            Self::HalfAnswer => Delivery::Half,
+            Self::Garbage => Delivery::Garbage,
+            Self::CloseBeforeStoring | Self::CloseAfterStoring => Delivery::Close,
+        }
+    }
+}

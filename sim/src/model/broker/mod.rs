@@ -1,0 +1,423 @@
+//! What does a broker store, and what does it answer? The broker, without I/O.
+
+mod clients;
+mod config;
+mod fault;
+mod log;
+mod offsets;
+mod read;
+mod registrar;
+mod send;
+mod store;
+mod topic_admin;
+mod topics;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use producer_core::wire::code::request as ask;
+use producer_core::wire::send::SendForm;
+use producer_core::wire::{Frame, SerializeType, WireError};
+
+use super::answer::{Answer, AnswerForm, Request, Ticket};
+use super::links::{Frames, Links};
+use super::schedule::Schedule;
+use super::{ConnId, Instant, Node, Output};
+
+pub use config::{BrokerConfig, TopicConfig};
+pub use fault::{Fault, Refusal, Status, Times};
+pub use log::Message;
+
+use clients::Clients;
+use fault::{Delivery, Faults};
+use log::Log;
+use registrar::Registrar;
+use topics::Topics;
+
+/// A broker.
+///
+/// Its log is the truth that a test holds a producer's receipts against: [`Self::messages`].
+#[derive(Debug)]
+pub struct Broker {
+    config: BrokerConfig,
+    links: Links,
+    registrar: Registrar,
+    topics: Topics,
+    log: Log,
+    clients: Clients,
+    faults: Faults,
+    answer_delay: Duration,
+    disk: Disk,
+    frozen: bool,
+    later: Schedule<Later>,
+    random: u64,
+    counters: Counters,
+}
+
+/// How the disk is.
+#[derive(Debug, Default)]
+struct Disk {
+    full: bool,
+    /// Time each send takes, one after the other.
+    time: Duration,
+    free_at: Instant,
+}
+
+/// What has happened to a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Requests taken, of all kinds.
+    pub requests: u64,
+    /// Sends taken, a batch as one.
+    pub sends: u64,
+    /// Messages stored, each of a batch.
+    pub stored: u64,
+    /// Messages that fell out of the log because it became too large.
+    pub dropped: u64,
+}
+
+#[derive(Debug)]
+enum Later {
+    /// An answer whose time has come.
+    Answer(Ticket, Answer, Delivery),
+    /// A send that the disk has time for.
+    Send(Held),
+    /// A send that waited too long.
+    GiveUp(Ticket),
+}
+
+/// A request that waits, by its own bytes.
+#[derive(Debug)]
+struct Held {
+    conn: ConnId,
+    peer: Option<SocketAddr>,
+    serialize: SerializeType,
+    header: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Broker {
+    /// A broker with an empty log.
+    pub fn new(config: BrokerConfig) -> Self {
+        Self {
+            links: Links::new(config.out_bytes_max),
+            registrar: Registrar::new(&config.name_servers),
+            topics: Topics::new(&config),
+            log: Log::new(config.log_bytes_max),
+            clients: Clients::default(),
+            faults: Faults::default(),
+            answer_delay: Duration::ZERO,
+            disk: Disk::default(),
+            frozen: false,
+            later: Schedule::new(),
+            random: config.seed,
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    /// Switches a fault on for sends. Faults count in the order they were switched on.
+    pub fn fault(&mut self, fault: Fault, times: Times) {
+        self.faults.add(fault, times);
+    }
+
+    /// Switches all faults of sends off.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
+    /// Lets each answer to a send leave so much later; [`Duration::ZERO`] for at once.
+    pub fn delay_answers(&mut self, by: Duration) {
+        self.answer_delay = by;
+    }
+
+    /// Lets each send take so much time of the disk, one after the other. Those that would wait
+    /// longer than [`BrokerConfig::send_wait_max`] are refused as busy.
+    pub fn slow_disk(&mut self, time: Duration) {
+        self.disk.time = time;
+    }
+
+    /// Fills or empties the disk.
+    pub fn fill_disk(&mut self, full: bool) {
+        self.disk.full = full;
+    }
+
+    /// Sets the permission bits on top of each topic's own, and registers. Only routes and order
+    /// topics look at them, as in Java.
+    pub fn set_permission(&mut self, now: Instant, permission: i32) {
+        self.config.permission = permission;
+        self.topics.changes += 1;
+        self.register(now);
+    }
+
+    /// Sets whether the broker is a master (0) or a slave, and registers.
+    pub fn set_id(&mut self, now: Instant, id: i64) {
+        self.config.id = id;
+        self.register(now);
+    }
+
+    /// Sets the address that clients are told, and registers.
+    pub fn set_address(&mut self, now: Instant, address: SocketAddr) {
+        self.config.address = address;
+        self.register(now);
+    }
+
+    /// Creates or changes a topic, and registers.
+    pub fn set_topic(&mut self, now: Instant, topic: &str, config: TopicConfig) {
+        self.topics.set(topic, config);
+        self.register(now);
+    }
+
+    /// Stops executing, as a stopped process does; what arrives is kept.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
+    /// Executes all that came while frozen, and goes on.
+    pub fn thaw(&mut self, now: Instant) {
+        self.frozen = false;
+        for conn in self.links.ids() {
+            self.receive(now, conn, &[]);
+        }
+        self.handle_timeout(now);
+    }
+
+    /// The settings as they are now.
+    pub const fn config(&self) -> &BrokerConfig {
+        &self.config
+    }
+
+    /// What has happened so far.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The open connections that peers have made.
+    pub fn connections(&self) -> usize {
+        self.links.accepted()
+    }
+
+    /// The ids of clients whose heartbeats are known, in order.
+    pub fn clients(&self) -> Vec<String> {
+        self.clients.ids()
+    }
+
+    /// The topics and their settings, in order of name.
+    pub fn topics(&self) -> Vec<(String, TopicConfig)> {
+        self.topics.iter().map(|(name, topic)| (name.to_owned(), topic.config)).collect()
+    }
+
+    /// All messages in the order they were stored.
+    pub fn messages(&self) -> Vec<Message> {
+        self.log.messages().map(|stored| Message::from(&stored)).collect()
+    }
+
+    /// Carries out a request, and sees to its answer.
+    fn execute(&mut self, now: Instant, request: &Request<'_>) {
+        let ticket = request.ticket();
+        if SendForm::of_code(request.header.code).is_some() {
+            let (answer, delivery) = self.send(now, request);
+            return self.deliver(now, ticket, &answer, delivery);
+        }
+        let answer = match request.header.code {
+            ask::UPDATE_AND_CREATE_TOPIC => self.create_topic(now, request),
+            ask::UPDATE_BROKER_CONFIG => self.update_config(now, request),
+            ask::HEART_BEAT => self.heartbeat(now, request),
+            ask::UNREGISTER_CLIENT => self.unregister_client(request),
+            ask::GET_MAX_OFFSET => self.max_offset(request),
+            ask::GET_MIN_OFFSET => self.min_offset(request),
+            ask::SEARCH_OFFSET_BY_TIMESTAMP => self.search_offset(request),
+            ask::GET_EARLIEST_MSG_STORETIME => self.earliest(request),
+            ask::PULL_MESSAGE => self.pull(request),
+            ask::VIEW_MESSAGE_BY_ID => self.view(request),
+            ask::QUERY_MESSAGE => self.query(request),
+            code => Ok(Answer::not_supported(code)),
+        };
+        let answer = answer.unwrap_or_else(Answer::bad_request);
+        match request.header.code {
+            ask::UPDATE_AND_CREATE_TOPIC | ask::UPDATE_BROKER_CONFIG if answer.code == 0 => {
+                self.answer_when_registered(now, ticket, answer);
+            }
+            _ => self.reply(now, ticket, &answer),
+        }
+    }
+
+    /// Keeps a send until the disk has time for it.
+    fn hold(&mut self, now: Instant, request: &Request<'_>, frame: &Frame<'_>) {
+        let starts_at = self.disk.free_at.max(now);
+        if starts_at.since(now) > self.config.send_wait_max {
+            let give_up = Later::GiveUp(request.ticket());
+            return self.later.put(now + self.config.send_wait_max, give_up);
+        }
+        self.disk.free_at = starts_at + self.disk.time;
+        let held = Held {
+            conn: request.conn,
+            peer: request.peer,
+            serialize: frame.serialize,
+            header: frame.header.to_vec(),
+            body: frame.body.to_vec(),
+        };
+        self.later.put(self.disk.free_at, Later::Send(held));
+    }
+
+    fn run_later(&mut self, now: Instant, later: Later) {
+        match later {
+            Later::Answer(ticket, answer, delivery) => {
+                self.deliver(now, ticket, &answer, delivery);
+            }
+            Later::GiveUp(ticket) => {
+                let answer = self.refuse(Refusal::WaitedTooLong, "");
+                self.reply(now, ticket, &answer);
+            }
+            Later::Send(held) => {
+                let Held { conn, peer, serialize, ref header, ref body } = held;
+                let frame = Frame { serialize, header, body, len: 0 };
+                if let Ok(request) = Request::decode(conn, peer, &frame) {
+                    self.execute(now, &request);
+                }
+            }
+        }
+    }
+
+    /// Answers in the usual way.
+    fn reply(&mut self, now: Instant, ticket: Ticket, answer: &Answer) {
+        self.deliver(now, ticket, answer, Delivery::Once);
+    }
+
+    fn deliver(&mut self, now: Instant, ticket: Ticket, answer: &Answer, delivery: Delivery) {
+        let form = AnswerForm { release: self.config.release, own: self.config.serialize };
+        let ticket_as = match delivery {
+            Delivery::WrongOpaque => Ticket { opaque: !ticket.opaque, ..ticket },
+            _ => ticket,
+        };
+        let copies = match delivery {
+            Delivery::Late(by) => {
+                let later = Later::Answer(ticket, answer.clone(), Delivery::Once);
+                return self.later.put(now + by, later);
+            }
+            Delivery::Close => return self.links.close(ticket.conn),
+            Delivery::Garbage => {
+                return self.links.send(ticket.conn, |out| out.extend_from_slice(&[0xff; 64]));
+            }
+            Delivery::Never => 0,
+            Delivery::Once | Delivery::WrongOpaque | Delivery::Half => 1,
+            Delivery::Twice => 2,
+        };
+        if ticket.one_way {
+            return;
+        }
+        self.links.send(ticket.conn, |out| {
+            let start = out.len();
+            for _ in 0..copies {
+                form.write(out, &ticket_as, answer);
+            }
+            if delivery == Delivery::Half {
+                out.truncate(start + (out.len() - start) / 2);
+            }
+        });
+        if delivery == Delivery::Half {
+            self.links.close(ticket.conn);
+        }
+    }
+
+    /// The next number of a splitmix64 sequence.
+    const fn next_random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn wall_ms(&self, now: Instant) -> i64 {
+        self.config.wall_origin_ms.saturating_add_unsigned(now.as_millis())
+    }
+}
+
+impl Frames for Broker {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn handle_frame(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        frame: &Frame<'_>,
+    ) -> Result<(), WireError> {
+        let request = Request::decode(conn, self.links.peer(conn), frame)?;
+        if request.header.is_response() {
+            self.name_server_answered(now, conn, request.header.opaque);
+            return Ok(());
+        }
+        self.counters.requests += 1;
+        let is_send = SendForm::of_code(request.header.code).is_some();
+        if is_send && self.disk.time > Duration::ZERO {
+            self.hold(now, &request, frame);
+        } else {
+            self.execute(now, &request);
+        }
+        Ok(())
+    }
+}
+
+impl Node for Broker {
+    /// The log, topics, faults and settings stay; connections, clients and what waited are gone.
+    fn handle_start(&mut self, now: Instant) {
+        self.links.reset();
+        self.clients = Clients::default();
+        self.later.clear();
+        self.disk.free_at = now;
+        self.frozen = false;
+        self.registrar.reset(now);
+        self.registrar_timeout(now);
+    }
+
+    fn handle_accepted(&mut self, _now: Instant, conn: ConnId, peer: SocketAddr) {
+        self.links.accept(conn, peer);
+    }
+
+    fn handle_connected(&mut self, now: Instant, conn: ConnId) {
+        self.name_server_connected(now, conn);
+    }
+
+    fn handle_received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
+        if self.frozen {
+            self.links.keep(conn, bytes);
+        } else {
+            self.receive(now, conn, bytes);
+        }
+    }
+
+    fn handle_closed(&mut self, now: Instant, conn: ConnId) {
+        if self.links.remove(conn) {
+            self.clients.disconnect(conn);
+            self.name_server_closed(now, conn);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.frozen {
+            return;
+        }
+        while let Some(later) = self.later.take(now) {
+            self.run_later(now, later);
+        }
+        self.registrar_timeout(now);
+        for conn in self.clients.expire(now) {
+            self.links.close(conn);
+        }
+    }
+
+    fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.links.poll() {
+            return output;
+        }
+        let due = [self.later.next_at(), self.registrar.next_at(), self.clients.next_at()];
+        Output::Idle { wake_at: due.into_iter().flatten().min().filter(|_| !self.frozen) }
+    }
+
+    fn take_bytes(&mut self, conn: ConnId, out: &mut Vec<u8>) {
+        self.links.take_bytes(conn, out);
+    }
+}

@@ -1,0 +1,260 @@
+//! Is a send allowed, and what is it answered? Codes 10, 310, 320, 324 and 325
+//! (`AbstractSendMessageProcessor.java`, `SendMessageProcessor.java`).
+
+use producer_core::wire::code::{request as ask, response};
+use producer_core::wire::property_names as names;
+use producer_core::wire::send::{SendForm, SendRequest};
+use producer_core::wire::{names as legal, perm, properties, sys_flag};
+
+use super::super::answer::{Answer, Request};
+use super::super::{Instant, Release};
+use super::fault::{Delivery, Fault, Refusal};
+use super::topics::{RETRY_PREFIX, describe};
+use super::{Broker, TopicConfig};
+
+impl Broker {
+    /// Carries out a send, with the faults that are switched on.
+    pub(super) fn send(&mut self, now: Instant, request: &Request<'_>) -> (Answer, Delivery) {
+        self.counters.sends += 1;
+        let understands_go_away = request.header.version > GO_AWAY_ABOVE;
+        let applies =
+            |fault: &Fault| *fault != Fault::Refuse(Refusal::GoAway) || understands_go_away;
+        let fault = self.faults.take(applies);
+        if let Some(Fault::Refuse(refusal)) = fault {
+            let topic = topic_of(request);
+            return (self.refuse(refusal, &topic), self.in_time(Delivery::Once));
+        }
+        if fault == Some(Fault::CloseBeforeStoring) {
+            return (Answer::ok(), Delivery::Close);
+        }
+        let mut answer = self.send_as_java(now, request);
+        match fault {
+            None => (answer, self.in_time(Delivery::Once)),
+            Some(Fault::StoredBut(status)) => {
+                if answer.code == response::SUCCESS {
+                    answer.code = status.code();
+                }
+                (answer, self.in_time(Delivery::Once))
+            }
+            Some(fault) => (answer, fault.delivery()),
+        }
+    }
+
+    /// The answer that a refusal makes, and the fields that real ones have.
+    pub(super) fn refuse(&self, refusal: Refusal, topic: &str) -> Answer {
+        let code = refusal.code();
+        let remark = match refusal {
+            Refusal::SystemError => "store putMessage return null".to_owned(),
+            Refusal::Busy => {
+                "[REJECTREQUEST]system busy, start flow control for a while".to_owned()
+            }
+            Refusal::Overload => "[OVERLOAD]system busy, start flow control for a while".to_owned(),
+            Refusal::PageCacheBusy => {
+                "[PCBUSY_CLEAN_QUEUE]broker busy, start flow control for a while, \
+                 period in queue: 0ms, size of queue: 0"
+                    .to_owned()
+            }
+            Refusal::WaitedTooLong => format!(
+                "[TIMEOUT_CLEAN_QUEUE]broker busy, start flow control for a while, \
+                 period in queue: {}ms, size of queue: 0",
+                self.config.send_wait_max.as_millis()
+            ),
+            Refusal::GoAway => "please go away".to_owned(),
+            Refusal::Illegal => self.illegal_remark(),
+            Refusal::DiskFull => DISK_FULL.to_owned(),
+            Refusal::NoPermission => self.forbidden_remark(),
+            Refusal::NoTopic => self.no_topic_remark(topic),
+        };
+        match refusal {
+            Refusal::Busy
+            | Refusal::Overload
+            | Refusal::PageCacheBusy
+            | Refusal::WaitedTooLong
+            | Refusal::GoAway => Answer::outside(code, remark),
+            Refusal::SystemError
+            | Refusal::Illegal
+            | Refusal::DiskFull
+            | Refusal::NoPermission
+            | Refusal::NoTopic => self.in_region(Answer::error(code, remark)),
+        }
+    }
+
+    fn in_time(&self, delivery: Delivery) -> Delivery {
+        if self.answer_delay.is_zero() { delivery } else { Delivery::Late(self.answer_delay) }
+    }
+
+    fn send_as_java(&mut self, now: Instant, request: &Request<'_>) -> Answer {
+        if self.config.id != 0 && self.config.release == Release::V5_4_0 {
+            return self.refuse(Refusal::Busy, "");
+        }
+        let code = request.header.code;
+        let Some(form) = SendForm::of_code(code) else { return Answer::not_supported(code) };
+        let send = match SendRequest::from_ext(form, &request.header.ext) {
+            Ok(send) => send,
+            Err(error) => return Answer::bad_request(error),
+        };
+        if let Err(later) = self.not_yet_modelled(request, &send) {
+            return later;
+        }
+        match self.check(now, request, &send) {
+            Ok(queue_id) => self.store(now, request, &send, queue_id),
+            Err(refused) => self.in_region(refused),
+        }
+    }
+
+    /// Transactions, timers and pushed replies have their own models, which are not there yet:
+    /// they are refused and never taken for plain messages.
+    fn not_yet_modelled(
+        &self,
+        request: &Request<'_>,
+        send: &SendRequest<'_>,
+    ) -> Result<(), Answer> {
+        let text = send.properties.as_deref().unwrap_or("");
+        let has = |name: &str| properties::get(text, name).is_some();
+        let half = sys_flag::transaction(send.sys_flag) == sys_flag::TRANSACTION_PREPARED;
+        let what = if is_reply(request.header.code) {
+            let client = properties::get(text, names::MESSAGE_REPLY_TO_CLIENT);
+            client.is_some_and(|id| self.clients.knows(id)).then_some("pushing replies")
+        } else if request.header.code == ask::SEND_BATCH_MESSAGE {
+            None
+        } else if half && !self.config.reject_transactions {
+            Some("transactions")
+        } else if has(names::DELAY_TIME_LEVEL) {
+            Some("delay levels")
+        } else if self.config.release == Release::V5_4_0 && TIMERS.iter().any(|&name| has(name)) {
+            Some("timers")
+        } else {
+            None
+        };
+        let Some(what) = what else { return Ok(()) };
+        let remark = format!("the broker model does not know {what} yet");
+        Err(Answer::outside(response::REQUEST_CODE_NOT_SUPPORTED, remark))
+    }
+
+    /// All checks, in Java's order; the queue to be written.
+    fn check(
+        &mut self,
+        now: Instant,
+        request: &Request<'_>,
+        send: &SendRequest<'_>,
+    ) -> Result<usize, Answer> {
+        let topic = &*send.topic;
+        let ordered = self.topics.get(topic).is_some_and(|topic| topic.config.order);
+        if ordered && !perm::is_writable(self.config.permission) {
+            return Err(Answer::error(response::NO_PERMISSION, self.forbidden_remark()));
+        }
+        if let Err(error) = legal::check_topic(topic) {
+            return Err(Answer::error(self.invalid_parameter(), self.name_remark(topic, error)));
+        }
+        if legal::is_forbidden_topic(topic) {
+            let remark = format!("Sending message to topic[{topic}] is forbidden.");
+            return Err(Answer::error(response::NO_PERMISSION, remark));
+        }
+        let config = self.topic_for(now, send)?;
+        if send.queue_id >= config.read_queues.max(config.write_queues) {
+            let topic = describe(self.config.release, topic, &config);
+            let peer = request.peer.map(|peer| peer.to_string()).unwrap_or_default();
+            let queue_id = send.queue_id;
+            let remark =
+                format!("request queueId[{queue_id}] is illegal, {topic} Producer: {peer}");
+            return Err(Answer::error(self.invalid_parameter(), remark));
+        }
+        self.check_message(request, send)?;
+        let random = self.next_random();
+        Ok(usize::try_from(send.queue_id)
+            .unwrap_or_else(|_| (random % config.write_queues.max(1) as u64) as usize))
+    }
+
+    /// The topic of a send, created if that is what sends do.
+    fn topic_for(&mut self, now: Instant, send: &SendRequest<'_>) -> Result<TopicConfig, Answer> {
+        if let Some(topic) = self.topics.get(&send.topic) {
+            return Ok(topic.config);
+        }
+        let queues = send.default_topic_queue_nums;
+        let made = self.topics.made_by_send(&self.config, &send.topic, &send.default_topic, queues);
+        let Some(made) = made else {
+            let remark = self.no_topic_remark(&send.topic);
+            return Err(Answer::error(response::TOPIC_NOT_EXIST, remark));
+        };
+        self.set_topic(now, &send.topic, made);
+        Ok(made)
+    }
+
+    fn check_message(&self, request: &Request<'_>, send: &SendRequest<'_>) -> Result<(), Answer> {
+        let batch = request.header.code == ask::SEND_BATCH_MESSAGE;
+        if let Some(group) = send.topic.strip_prefix(RETRY_PREFIX) {
+            if batch && self.config.release == Release::V5_4_0 {
+                let topic = &send.topic;
+                let remark = format!("batch request does not support retry group {topic}");
+                return Err(Answer::error(response::MESSAGE_ILLEGAL, remark));
+            }
+            if !self.config.auto_create_groups {
+                let help = self.config.release.help();
+                let remark = format!("subscription group not exist, {group} {help}");
+                return Err(Answer::error(response::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
+            }
+        }
+        let half = sys_flag::transaction(send.sys_flag) == sys_flag::TRANSACTION_PREPARED;
+        if half && !batch {
+            let ip = self.config.address.ip();
+            let remark = format!("the broker[{ip}] sending transaction message is forbidden");
+            return Err(Answer::error(response::NO_PERMISSION, remark));
+        }
+        if self.disk.full || self.config.id != 0 {
+            return Err(Answer::error(response::SERVICE_NOT_AVAILABLE, DISK_FULL));
+        }
+        let properties = send.properties.as_deref().unwrap_or("").len();
+        let too_long = request.body.len() > self.config.body_bytes_max;
+        if half || too_long || properties > properties::PROPERTIES_BYTES_MAX {
+            return Err(Answer::error(response::MESSAGE_ILLEGAL, self.illegal_remark()));
+        }
+        Ok(())
+    }
+
+    /// Adds what the send processor puts into each of its answers.
+    pub(super) fn in_region(&self, mut answer: Answer) -> Answer {
+        let trace_on = if self.config.trace_on { "true" } else { "false" };
+        answer.fields.push(names::TRACE_SWITCH, trace_on);
+        answer.fields.push(names::MSG_REGION, self.config.region.clone());
+        answer
+    }
+
+    fn illegal_remark(&self) -> String {
+        format!(
+            "the message is illegal, maybe msg body or properties length not matched. \
+             msg body length limit {}B, msg properties length limit 32KB.",
+            self.config.body_bytes_max
+        )
+    }
+
+    fn forbidden_remark(&self) -> String {
+        format!("the broker[{}] sending message is forbidden", self.config.address.ip())
+    }
+
+    fn no_topic_remark(&self, topic: &str) -> String {
+        format!("topic[{topic}] not exist, apply first please!{}", self.config.release.help())
+    }
+}
+
+/// Whether a code sends a reply.
+pub(super) const fn is_reply(code: i32) -> bool {
+    matches!(code, ask::SEND_REPLY_MESSAGE | ask::SEND_REPLY_MESSAGE_V2)
+}
+
+fn topic_of(request: &Request<'_>) -> String {
+    let name = match SendForm::of_code(request.header.code) {
+        Some(SendForm::V1) => "topic",
+        Some(SendForm::V2) | None => "b",
+    };
+    request.header.ext.text(name).unwrap_or_default()
+}
+
+const DISK_FULL: &str = "service not available now. It may be caused by one of the following \
+    reasons: the broker's disk is full [CL:  0.92 CQ:  0.92 INDEX: -1.00], messages are put to the \
+    slave, message store has been shut down, etc.";
+
+/// Properties that make a timer message of 5.x.
+const TIMERS: [&str; 3] = ["TIMER_DELIVER_MS", "TIMER_DELAY_SEC", "TIMER_DELAY_MS"];
+
+/// Clients that announce a later version than 5.3.1 understand GO_AWAY (spec §1.7).
+const GO_AWAY_ABOVE: i32 = producer_core::wire::version::ordinal(5, 3, 1);

@@ -1,0 +1,192 @@
+//! How does a message get into the log, and what does its answer say?
+
+use producer_core::wire::code::{request as ask, response};
+use producer_core::wire::message_id::{OffsetMessageId, UniqKey, month_start_ms};
+use producer_core::wire::property_names::{
+    CLUSTER, MESSAGE_REPLY_TO_CLIENT, MSG_REGION, TRACE_SWITCH,
+    UNIQ_CLIENT_MESSAGE_ID_KEYIDX as UNIQ_KEY, WAIT_STORE_MSG_OK,
+};
+use producer_core::wire::send::SendRequest;
+use producer_core::wire::stored::StoredMessage;
+use producer_core::wire::{Fields, WireError, batch, crc32, properties};
+
+use super::super::answer::{Answer, Request};
+use super::super::{Instant, Release};
+use super::Broker;
+use super::send::is_reply;
+
+/// Where a message, or the first of a batch, went.
+struct Place {
+    ids: String,
+    queue_offset: i64,
+}
+
+impl Broker {
+    /// Stores a checked send and answers it.
+    pub(super) fn store(
+        &mut self,
+        now: Instant,
+        request: &Request<'_>,
+        send: &SendRequest<'_>,
+        queue_id: usize,
+    ) -> Answer {
+        let text = send.properties.as_deref().unwrap_or("");
+        let uniq_key = match properties::get(text, UNIQ_KEY) {
+            Some(key) => key.to_owned(),
+            None => self.next_uniq_key(now),
+        };
+        let placed = if request.header.code == ask::SEND_BATCH_MESSAGE {
+            self.store_batch(now, request, send, queue_id)
+        } else {
+            let properties = self.stored_properties(text, &uniq_key);
+            let message = self.message(now, request, send, queue_id, properties.into());
+            self.append(queue_id, message)
+        };
+        let place = match placed {
+            Ok(place) => place,
+            Err(error) => return Answer::bad_request(error),
+        };
+        let reply = is_reply(request.header.code);
+        let mut fields = Fields::new().show("queueId", queue_id);
+        if self.config.release == Release::V5_4_0 && !reply {
+            fields.push("transactionId", uniq_key);
+        }
+        fields.push("msgId", place.ids);
+        let mut answer = self.in_region(Answer::fields(fields));
+        answer.fields.push("queueOffset", place.queue_offset.to_string());
+        if reply {
+            let client = properties::get(text, MESSAGE_REPLY_TO_CLIENT).unwrap_or("null");
+            answer.code = response::SYSTEM_ERROR;
+            answer.remark =
+                Some(format!("push reply message fail, channel of <{client}> not found."));
+        }
+        answer
+    }
+
+    fn store_batch(
+        &mut self,
+        now: Instant,
+        request: &Request<'_>,
+        send: &SendRequest<'_>,
+        queue_id: usize,
+    ) -> Result<Place, WireError> {
+        // All members are read before the first is stored: a batch is stored whole or not at all.
+        let members = batch::members(request.body).collect::<Result<Vec<_>, _>>()?;
+        let mut first: Option<Place> = None;
+        for member in &members {
+            let properties = match self.config.release {
+                Release::V4_9_7 => {
+                    let cluster = properties::encode([(CLUSTER, &*self.config.cluster)]);
+                    format!("{}{cluster}", closed(&member.properties)).into()
+                }
+                Release::V5_4_0 => member.properties.clone(),
+            };
+            let mut message = self.message(now, request, send, queue_id, properties);
+            message.flag = member.flag;
+            message.body = member.body.into();
+            message.body_crc = crc32::crc32_stored(member.body);
+            let place = self.append(queue_id, message)?;
+            match &mut first {
+                None => first = Some(place),
+                Some(first) => {
+                    first.ids.push(',');
+                    first.ids.push_str(&place.ids);
+                }
+            }
+        }
+        first.ok_or(WireError::Truncated)
+    }
+
+    fn append(
+        &mut self,
+        queue_id: usize,
+        mut message: StoredMessage<'_>,
+    ) -> Result<Place, WireError> {
+        let id = OffsetMessageId { host: self.config.address, offset: self.log.end() };
+        message.physical_offset = id.offset;
+        let Some(topic) = self.topics.get_mut(&message.topic) else {
+            return Err(WireError::MissingField { name: "topic" });
+        };
+        let queue = topic.queue(queue_id);
+        message.queue_offset = queue.max();
+        self.log.append(&message)?;
+        queue.at.push_back(id.offset);
+        self.counters.stored += 1;
+        let place = Place { ids: id.encode(), queue_offset: message.queue_offset };
+        let dropped = self.log.trim();
+        if dropped > 0 {
+            self.counters.dropped += dropped;
+            self.topics.trim(self.log.start());
+        }
+        Ok(place)
+    }
+
+    fn message<'m>(
+        &self,
+        now: Instant,
+        request: &Request<'m>,
+        send: &'m SendRequest<'_>,
+        queue_id: usize,
+        properties: std::borrow::Cow<'m, str>,
+    ) -> StoredMessage<'m> {
+        StoredMessage {
+            body_crc: crc32::crc32_stored(request.body),
+            queue_id: queue_id as i32,
+            flag: send.flag,
+            queue_offset: 0,
+            physical_offset: 0,
+            sys_flag: send.sys_flag,
+            born_timestamp: send.born_timestamp,
+            born_host: request.peer.unwrap_or(self.config.address),
+            store_timestamp: self.wall_ms(now),
+            store_host: self.config.address,
+            reconsume_times: send.reconsume_times.unwrap_or(0),
+            prepared_transaction_offset: 0,
+            body: request.body.into(),
+            topic: (&*send.topic).into(),
+            properties,
+        }
+    }
+
+    /// A single message's properties with those that the broker adds (5.4.0: `oriProps.put`;
+    /// 4.9.7 adds the cluster and takes WAIT away).
+    fn stored_properties(&self, text: &str, uniq_key: &str) -> String {
+        let cluster = (CLUSTER, &*self.config.cluster);
+        match self.config.release {
+            Release::V4_9_7 => {
+                let kept = properties::decode(text).filter(|entry| entry.0 != WAIT_STORE_MSG_OK);
+                properties::encode(kept.chain([cluster]))
+            }
+            Release::V5_4_0 => {
+                let trace_on = if self.config.trace_on { "true" } else { "false" };
+                let region = (MSG_REGION, &*self.config.region);
+                let ours = [region, cluster, (TRACE_SWITCH, trace_on)];
+                let has_key = properties::get(text, UNIQ_KEY).is_some();
+                let key = (!has_key).then_some((UNIQ_KEY, uniq_key));
+                format!("{}{}", closed(text), properties::encode(ours.into_iter().chain(key)))
+            }
+        }
+    }
+
+    fn next_uniq_key(&mut self, now: Instant) -> String {
+        let wall = self.wall_ms(now);
+        let random = self.next_random();
+        let key = UniqKey {
+            ip: self.config.address.ip(),
+            pid: self.config.address.port(),
+            hash: random as u32,
+            month_ms: (wall - month_start_ms(wall)) as u32,
+            counter: (random >> 32) as u16,
+        };
+        key.encode()
+    }
+}
+
+/// A property string to which more can be appended.
+fn closed(text: &str) -> String {
+    let mut text = text.to_owned();
+    if !text.is_empty() && !text.ends_with(char::from(properties::PROPERTY_SEPARATOR)) {
+        text.push(char::from(properties::PROPERTY_SEPARATOR));
+    }
+    text
+}

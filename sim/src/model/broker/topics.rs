@@ -1,0 +1,139 @@
+//! Which topics does a broker have, and how are they made (`TopicConfigManager.java`)?
+
+use std::collections::BTreeMap;
+
+use producer_core::wire::perm;
+
+use super::super::Release;
+use super::super::name_server::TopicRegistration;
+use super::config::{BrokerConfig, TopicConfig};
+use super::log::QueueIndex;
+
+/// The topic from which others are made, and its queues.
+pub(super) const TEMPLATE: &str = "TBW102";
+const TEMPLATE_QUEUES: i32 = 8;
+/// What topics of messages that consumers gave back begin with.
+pub(super) const RETRY_PREFIX: &str = "%RETRY%";
+
+/// A topic and the positions of its messages.
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) config: TopicConfig,
+    /// By queue id; grows as queues are written.
+    pub(super) queues: Vec<QueueIndex>,
+}
+
+impl Topic {
+    /// A queue that exists, or may.
+    pub(super) fn queue(&mut self, id: usize) -> &mut QueueIndex {
+        if self.queues.len() <= id {
+            self.queues.resize_with(id + 1, QueueIndex::default);
+        }
+        &mut self.queues[id]
+    }
+}
+
+/// The topics of a broker.
+#[derive(Debug)]
+pub(super) struct Topics {
+    map: BTreeMap<String, Topic>,
+    /// Number of changes, as name servers see it.
+    pub(super) changes: i64,
+}
+
+impl Topics {
+    pub(super) fn new(config: &BrokerConfig) -> Self {
+        let mut topics = Self { map: BTreeMap::new(), changes: 1 };
+        if config.auto_create_topics {
+            let inherit = TopicConfig {
+                perm: perm::READ | perm::WRITE | perm::INHERIT,
+                ..TopicConfig::queues(TEMPLATE_QUEUES)
+            };
+            topics.set(TEMPLATE, inherit);
+        }
+        topics.set(&format!("{}_REPLY_TOPIC", config.cluster), TopicConfig::queues(1));
+        for (name, topic) in &config.topics {
+            topics.set(name, *topic);
+        }
+        topics
+    }
+
+    pub(super) fn set(&mut self, name: &str, config: TopicConfig) {
+        self.changes += 1;
+        match self.map.get_mut(name) {
+            Some(topic) => topic.config = config,
+            None => {
+                self.map.insert(name.to_owned(), Topic { config, queues: Vec::new() });
+            }
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Topic> {
+        self.map.get(name)
+    }
+
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Topic> {
+        self.map.get_mut(name)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Topic)> {
+        self.map.iter().map(|(name, topic)| (name.as_str(), topic))
+    }
+
+    /// What a topic that a send asks for would be; `None` if it may not be made.
+    pub(super) fn made_by_send(
+        &self,
+        config: &BrokerConfig,
+        name: &str,
+        template: &str,
+        queues: i32,
+    ) -> Option<TopicConfig> {
+        if let Some(from) = self.map.get(template) {
+            let switched_off = template == TEMPLATE && !config.auto_create_topics;
+            if perm::is_inherited(from.config.perm) && !switched_off {
+                let queues = queues.min(from.config.write_queues).max(0);
+                let perm = from.config.perm & !perm::INHERIT;
+                return Some(TopicConfig { perm, ..TopicConfig::queues(queues) });
+            }
+        }
+        name.starts_with(RETRY_PREFIX).then(|| TopicConfig::queues(1))
+    }
+
+    /// Forgets positions below the start of the log.
+    pub(super) fn trim(&mut self, start: i64) {
+        for queue in self.map.values_mut().flat_map(|topic| &mut topic.queues) {
+            queue.trim(start);
+        }
+    }
+
+    /// What name servers are told.
+    pub(super) fn registrations(&self, permission: i32) -> Vec<TopicRegistration> {
+        let topics = self.map.iter().map(|(name, topic)| TopicRegistration {
+            topic: name.clone(),
+            read_queues: topic.config.read_queues,
+            write_queues: topic.config.write_queues,
+            // The template keeps the bit that others inherit (`registerBrokerAll`).
+            perm: topic.config.perm & (permission | perm::INHERIT),
+            sys_flag: topic.config.sys_flag,
+            order: topic.config.order,
+        });
+        topics.collect()
+    }
+}
+
+/// A topic's settings as remarks show them.
+pub(super) fn describe(release: Release, name: &str, topic: &TopicConfig) -> String {
+    let attributes = match release {
+        Release::V4_9_7 => "",
+        Release::V5_4_0 => ", attributes={}",
+    };
+    format!(
+        "TopicConfig [topicName={name}, readQueueNums={}, writeQueueNums={}, perm={}, \
+         topicFilterType=SINGLE_TAG, topicSysFlag={}, order={}{attributes}]",
+        topic.read_queues,
+        topic.write_queues,
+        perm::text(topic.perm),
+        topic.sys_flag,
+        topic.order
+    )
+}

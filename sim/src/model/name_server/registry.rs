@@ -1,0 +1,198 @@
+//! Which brokers are alive, and which queues have they registered (`RouteInfoManager.java`)?
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use producer_core::wire::cluster::ClusterInfo;
+use producer_core::wire::perm;
+use producer_core::wire::route::{BrokerData, QueueData, TopicRouteData};
+
+use super::super::{ConnId, Instant, Release};
+use super::registration::{DataVersion, Registration};
+
+/// The brokers of one name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct BrokerSet {
+    cluster: String,
+    /// Addresses by id.
+    addresses: BTreeMap<i64, String>,
+}
+
+/// The queues of a topic at the brokers of one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Queues {
+    read: i32,
+    write: i32,
+    perm: i32,
+    sys_flag: i32,
+}
+
+#[derive(Debug)]
+struct Live {
+    broker: String,
+    id: i64,
+    conn: Option<ConnId>,
+    seen: Instant,
+    silence_max: Duration,
+    version: DataVersion,
+}
+
+/// All that brokers have registered.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    brokers: BTreeMap<String, BrokerSet>,
+    /// Brokers that are alive, by address.
+    live: BTreeMap<String, Live>,
+    /// Queues by topic and broker.
+    topics: BTreeMap<String, BTreeMap<String, Queues>>,
+}
+
+impl Registry {
+    pub(super) fn register(
+        &mut self,
+        now: Instant,
+        conn: Option<ConnId>,
+        silence_max: Duration,
+        of: &Registration,
+    ) {
+        let set = self.brokers.entry(of.broker.clone()).or_default();
+        set.cluster.clone_from(&of.cluster);
+        // An address has one id, and an id one address: a slave that became master, or a broker
+        // that moved, leaves nothing behind.
+        set.addresses.retain(|&id, address| id == of.id || *address != of.address);
+        let before = set.addresses.insert(of.id, of.address.clone());
+        if let Some(before) = before.filter(|before| *before != of.address) {
+            self.live.remove(&before);
+        }
+        let known = self.live.get(&of.address).map(|live| live.version);
+        let live = Live {
+            broker: of.broker.clone(),
+            id: of.id,
+            conn,
+            seen: now,
+            silence_max,
+            version: of.version,
+        };
+        self.live.insert(of.address.clone(), live);
+        if of.id == 0 && known != Some(of.version) {
+            for topic in &of.topics {
+                let queues = Queues {
+                    read: topic.read_queues,
+                    write: topic.write_queues,
+                    perm: topic.perm,
+                    sys_flag: topic.sys_flag,
+                };
+                let at = self.topics.entry(topic.topic.clone()).or_default();
+                at.insert(of.broker.clone(), queues);
+            }
+        }
+    }
+
+    pub(super) fn unregister(&mut self, broker: &str, id: i64) {
+        let Some(set) = self.brokers.get_mut(broker) else { return };
+        if let Some(address) = set.addresses.remove(&id) {
+            self.live.remove(&address);
+        }
+        if set.addresses.is_empty() {
+            self.brokers.remove(broker);
+            for at in self.topics.values_mut() {
+                at.remove(broker);
+            }
+            self.topics.retain(|_, at| !at.is_empty());
+        }
+    }
+
+    /// Forgets the broker that registered over `conn`.
+    pub(super) fn disconnect(&mut self, conn: ConnId) {
+        for (broker, id) in self.find(|live| live.conn == Some(conn)) {
+            self.unregister(&broker, id);
+        }
+    }
+
+    /// Forgets brokers that were silent for too long, and says over which connections they came.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<ConnId> {
+        let silent = |live: &Live| live.seen + live.silence_max < now;
+        let conns = self.live.values().filter(|live| silent(live)).filter_map(|live| live.conn);
+        let conns = conns.collect();
+        for (broker, id) in self.find(silent) {
+            self.unregister(&broker, id);
+        }
+        conns
+    }
+
+    /// Takes or gives the write permission of all queues of a broker; says how many there are.
+    pub(super) fn set_writable(&mut self, broker: &str, writable: bool) -> usize {
+        let mut count = 0;
+        for queues in self.topics.values_mut().filter_map(|at| at.get_mut(broker)) {
+            queues.perm =
+                if writable { queues.perm | perm::WRITE } else { queues.perm & !perm::WRITE };
+            count += 1;
+        }
+        count
+    }
+
+    pub(super) fn remove_topic(&mut self, topic: &str) {
+        self.topics.remove(topic);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    pub(super) fn address(&self, broker: &str, id: i64) -> Option<&str> {
+        self.brokers.get(broker)?.addresses.get(&id).map(String::as_str)
+    }
+
+    pub(super) fn topics(&self) -> Vec<String> {
+        self.topics.keys().cloned().collect()
+    }
+
+    /// The brokers and queues of a topic; `None` if either is missing.
+    pub(super) fn route(&self, release: Release, topic: &str) -> Option<TopicRouteData> {
+        let at = self.topics.get(topic)?;
+        let brokers: Vec<_> = at
+            .keys()
+            .filter_map(|name| Some(broker_data(release, name, self.brokers.get(name)?)))
+            .collect();
+        if brokers.is_empty() {
+            return None;
+        }
+        let queues = at.iter().map(|(broker, queues)| QueueData {
+            broker_name: broker.clone(),
+            read_queue_nums: queues.read,
+            write_queue_nums: queues.write,
+            perm: queues.perm,
+            topic_sys_flag: queues.sys_flag,
+        });
+        Some(TopicRouteData { queues: queues.collect(), brokers, ..TopicRouteData::default() })
+    }
+
+    /// All brokers and clusters.
+    pub(super) fn cluster(&self, release: Release) -> ClusterInfo {
+        let mut clusters: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut brokers = Vec::new();
+        for (name, set) in &self.brokers {
+            brokers.push((name.clone(), broker_data(release, name, set)));
+            clusters.entry(set.cluster.clone()).or_default().push(name.clone());
+        }
+        ClusterInfo { brokers, clusters: clusters.into_iter().collect() }
+    }
+
+    fn find(&self, wanted: impl Fn(&Live) -> bool) -> Vec<(String, i64)> {
+        let found = self.live.values().filter(|live| wanted(live));
+        found.map(|live| (live.broker.clone(), live.id)).collect()
+    }
+}
+
+fn broker_data(release: Release, name: &str, set: &BrokerSet) -> BrokerData {
+    BrokerData {
+        cluster: Some(set.cluster.clone()),
+        broker_name: name.to_owned(),
+        addresses: set.addresses.iter().map(|(&id, address)| (id, address.clone())).collect(),
+        zone_name: None,
+        enable_acting_master: match release {
+            Release::V4_9_7 => None,
+            Release::V5_4_0 => Some(false),
+        },
+    }
+}
