@@ -37,7 +37,10 @@ impl<T> Producer<T> {
         let key = self.sends.insert(Send {
             ticket: Some(ticket),
             message,
-            options,
+            queue: options.queue,
+            reply: options.reply,
+            require: options.require,
+            attempt_timeout: options.attempt_timeout,
             topic,
             id,
             stage: Stage::Room,
@@ -130,19 +133,27 @@ impl<T> Producer<T> {
         }
     }
 
-    /// Takes a send out of everything it is in; it is over. Those it kept waiting go on.
-    pub(crate) fn remove(&mut self, key: Key, outcome: Outcome) -> Option<Send<T>> {
-        let send = self.sends.remove(key)?;
+    /// Takes a send out of everything it is in; it is over. Those it kept waiting go on. `keep`
+    /// takes what is still wanted from it.
+    pub(crate) fn remove<R>(
+        &mut self,
+        key: Key,
+        outcome: Outcome,
+        keep: impl FnOnce(&mut Send<T>) -> R,
+    ) -> Option<R> {
+        let (kept, bytes, holds_room, lane, strict) = self.sends.remove_with(key, |send| {
+            (keep(send), send.bytes, send.holds_room, send.lane(), send.is_strict())
+        })?;
         self.due[key.slot as usize] = Instant::FAR;
-        if send.holds_room {
+        if holds_room {
             self.sends_admitted -= 1;
-            self.bytes_admitted -= send.bytes;
+            self.bytes_admitted -= bytes;
         } else {
             self.waiting_for_room -= 1;
         }
-        if let Some(lane) = send.lane() {
-            self.leave_lane(key, lane, &send.options, outcome);
+        if let Some(lane) = lane {
+            self.leave_lane(key, lane, strict && outcome == Outcome::Unknown);
         }
-        Some(send)
+        Some(kept)
     }
 }

@@ -50,7 +50,7 @@ impl<T> Producer<T> {
         let born_ms = self.unix_ms();
         let Some(send) = self.sends.get_mut(key) else { return };
         let due = attempt_deadline(&self.config, send, now);
-        let one_way = send.options.reply == Reply::OneWay;
+        let one_way = send.reply == Reply::OneWay;
         let opaque = self.in_flight.insert(conn, Purpose::Send(key));
         if one_way {
             // Only the number is wanted: nobody will answer.
@@ -63,8 +63,7 @@ impl<T> Producer<T> {
             connection.out(),
             &Filling {
                 topic_head: &self.routes.topics[send.topic as usize].frame_head,
-                broker_json: &broker.name_json,
-                broker: &broker.name,
+                broker_part: &broker.frame_part,
                 queue_id: queue.id,
                 sys_flag: 0,
                 born_ms,
@@ -121,13 +120,13 @@ impl<T> Producer<T> {
         };
         let topic = &mut self.routes.topics[send.topic as usize];
         let Some(known) = topic.route.as_ref() else { return Err(ErrorKind::TopicNotFound) };
-        if known.queues.is_empty() && !matches!(send.options.queue, QueueChoice::Key { .. }) {
+        if known.queues.is_empty() && !matches!(send.queue, QueueChoice::Key { .. }) {
             return Err(match known.empty {
                 Empty::NotWritable => ErrorKind::TopicNotWritable,
                 Empty::NoMaster => ErrorKind::NoMaster,
             });
         }
-        let chosen = match &send.options.queue {
+        let chosen = match &send.queue {
             QueueChoice::Rotate => pick::rotate(topic, self.config.rotation, &view),
             QueueChoice::Queue(queue) => {
                 let index = known.views.iter().position(|view| view == queue);
@@ -157,7 +156,7 @@ impl<T> Producer<T> {
         let Some(send) = self.sends.get_mut(key) else { return };
         let topic = send.topic;
         let wait = self.config.backoff.longest;
-        let strict = matches!(send.options.queue, QueueChoice::Key { order: Order::Strict, .. });
+        let strict = send.is_strict();
         let transient = matches!(kind, ErrorKind::NoMaster | ErrorKind::TopicNotWritable);
         let asked_since = self.routes.topic(topic).asked.is_some_and(|at| at >= send.accepted);
         let hopeless = !transient || (asked_since && !strict && send.attempts_all == 0);
@@ -224,7 +223,7 @@ impl<T> Producer<T> {
 
     fn next_step(&mut self, key: Key, kind: &ErrorKind, outcome: Outcome) -> Step {
         let Some(send) = self.sends.get(key) else { return Step::GiveUp };
-        let strict = matches!(send.options.queue, QueueChoice::Key { order: Order::Strict, .. });
+        let strict = send.is_strict();
         let situation = Situation {
             config: &self.config,
             kind,
@@ -323,8 +322,10 @@ impl<T> Producer<T> {
     /// Ends a send with an error.
     pub(crate) fn fail(&mut self, key: Key, kind: ErrorKind) {
         let Some(outcome) = self.sends.get(key).map(|send| send.outcome) else { return };
-        let Some(mut send) = self.remove(key, outcome) else { return };
-        let trail = mem::take(&mut send.trail);
+        let ended = self.remove(key, outcome, |send| {
+            (send.ticket.take(), send.id, send.accepted, mem::take(&mut send.trail))
+        });
+        let Some((ticket, id, accepted, trail)) = ended else { return };
         let (counter, reported) = match (outcome, &mut self.closing) {
             (Outcome::NotSent, closing) => {
                 (&mut self.stats.not_sent, closing.as_mut().map(|c| &mut c.report.not_sent))
@@ -336,7 +337,7 @@ impl<T> Producer<T> {
                 if let Some(closing) = closing {
                     let ids = &mut closing.report.unknown_ids;
                     if ids.len() < crate::output::CloseReport::IDS_MAX {
-                        ids.push(send.id);
+                        ids.push(id);
                     }
                 }
                 (&mut self.stats.unknown, closing.as_mut().map(|c| &mut c.report.unknown))
@@ -346,33 +347,34 @@ impl<T> Producer<T> {
         if let Some(reported) = reported {
             *reported += 1;
         }
-        let Some(ticket) = send.ticket else { return };
-        let elapsed = self.now.since(send.accepted);
-        let error = SendError::new(kind, outcome, Some(send.id), elapsed, trail);
+        let Some(ticket) = ticket else { return };
+        let elapsed = self.now.since(accepted);
+        let error = SendError::new(kind, outcome, Some(id), elapsed, trail);
         self.outputs.push_back(Output::Completed { ticket, result: Err(error) });
     }
 
     /// Ends a send with a receipt.
     pub(crate) fn succeed(&mut self, key: Key, receipt: Receipt) {
-        let Some(send) = self.remove(key, Outcome::NotSent) else { return };
+        let ticket = self.remove(key, Outcome::NotSent, |send| send.ticket.take()).flatten();
         self.stats.stored += 1;
         if let Some(closing) = &mut self.closing {
             closing.report.stored += 1;
         }
-        if let Some(ticket) = send.ticket {
+        if let Some(ticket) = ticket {
             self.outputs.push_back(Output::Completed { ticket, result: Ok(receipt) });
         }
     }
 
     /// A one-way send's frame was taken by the driver: that is all there will ever be to know.
     pub(crate) fn one_way_written(&mut self, key: Key) {
-        let Some(send) = self.remove(key, Outcome::NotSent) else { return };
+        let ended = self.remove(key, Outcome::NotSent, |send| (send.ticket.take(), send.id));
+        let Some((ticket, message_id)) = ended else { return };
         self.stats.written += 1;
         if let Some(closing) = &mut self.closing {
             closing.report.written += 1;
         }
-        if let Some(ticket) = send.ticket {
-            self.outputs.push_back(Output::Written { ticket, message_id: send.id });
+        if let Some(ticket) = ticket {
+            self.outputs.push_back(Output::Written { ticket, message_id });
         }
     }
 
@@ -418,9 +420,9 @@ impl<T> Producer<T> {
 /// When an attempt that begins now must be answered: within its cap, and so that those that are
 /// still allowed keep their share of the time.
 fn attempt_deadline<T>(config: &Config, send: &crate::send::Send<T>, now: Instant) -> Instant {
-    let cap = send.options.attempt_timeout.or(config.attempt_timeout);
+    let cap = send.attempt_timeout.or(config.attempt_timeout);
     let Some(cap) = cap.filter(|_| send.may_retry()) else { return send.deadline };
     let left = config.attempts_max.saturating_sub(send.attempts).max(1);
-    let share = send.deadline.since(now) / left;
-    (now + cap.min(share)).min(send.deadline)
+    let share = send.deadline.as_nanos().saturating_sub(now.as_nanos()) / u64::from(left);
+    (now + cap).min(Instant::from_nanos(now.as_nanos() + share))
 }

@@ -1,9 +1,9 @@
 //! How do messages of one key keep their order? One at a time.
 
-use crate::error::{ErrorKind, Outcome, Phase};
+use crate::error::{ErrorKind, Phase};
 use crate::producer::Producer;
 use crate::route::TopicId;
-use crate::send::{Order, QueueChoice, SendOptions, Stage};
+use crate::send::Stage;
 use crate::slab::Key;
 use crate::waiters::Waiters;
 
@@ -31,20 +31,14 @@ impl<T> Producer<T> {
         self.ready.push_back(key);
     }
 
-    /// A send of the lane has ended; the next one goes on, or all fail that may not overtake it.
-    pub(crate) fn leave_lane(
-        &mut self,
-        key: Key,
-        id: (TopicId, u64),
-        options: &SendOptions,
-        outcome: Outcome,
-    ) {
-        let strict = matches!(options.queue, QueueChoice::Key { order: Order::Strict, .. });
+    /// A send of the lane has ended; the next one goes on, or, if the order is `broken`, all fail
+    /// that may not overtake it.
+    pub(crate) fn leave_lane(&mut self, key: Key, id: (TopicId, u64), broken: bool) {
         match self.lanes.get(&id) {
             Some(lane) if lane.busy == key => {}
             _ => return,
         }
-        if strict && outcome == Outcome::Unknown {
+        if broken {
             if let Some(mut lane) = self.lanes.remove(&id) {
                 while let Some(waiting) = lane.waiting.pop() {
                     self.fail_before_attempt(waiting, Phase::Lane, ErrorKind::OrderBroken);

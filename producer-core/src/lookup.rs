@@ -216,7 +216,7 @@ impl<T> Producer<T> {
         }
         let config = &self.config;
         let dial = |advertised: &_| config.dialled(advertised).clone();
-        let installed = self.routes.install(id, data, provisional, dial)?;
+        let installed = self.routes.install(id, data, provisional, &self.templates, dial)?;
         if installed.queues_changed {
             self.stats.route_changes += 1;
             self.epoch += 1;

@@ -255,7 +255,7 @@ impl<T> Producer<T> {
             }
             self.abandon_attempt(key);
         }
-        self.remove(key, Outcome::NotSent);
+        self.remove(key, Outcome::NotSent, |_| ());
         self.run_ready();
         Some(ticket)
     }

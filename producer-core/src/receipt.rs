@@ -70,13 +70,19 @@ pub struct OffsetId {
 impl OffsetId {
     /// Takes over the id that a broker sent; `None` when it is not 32 or 56 hex digits.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        if !matches!(bytes.len(), 32 | 56) || !bytes.iter().all(u8::is_ascii_hexdigit) {
-            return None;
-        }
+        Self::from_digits(text.as_bytes())
+    }
+
+    pub(crate) fn from_digits(bytes: &[u8]) -> Option<Self> {
+        // No early exit, and a fixed length where it is common: that makes a few wide compares.
+        let hex = |ok, byte: &u8| ok & byte.is_ascii_hexdigit();
         let mut digits = [0; 56];
-        digits[..bytes.len()].copy_from_slice(bytes);
-        Some(Self { digits, len: bytes.len() as u8 })
+        if let Ok(v4) = <&[u8; 32]>::try_from(bytes) {
+            digits[..32].copy_from_slice(v4);
+            return v4.iter().fold(true, hex).then_some(Self { digits, len: 32 });
+        }
+        digits = *<&[u8; 56]>::try_from(bytes).ok()?;
+        digits.iter().fold(true, hex).then_some(Self { digits, len: 56 })
     }
 
     /// The id as text.

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use crate::health::Record;
 use crate::lookup::Lookup;
 use crate::names::{Address, TopicName};
+use crate::send_frame::Templates;
 use crate::slab::Key;
 use crate::time::Instant;
 use crate::waiters::Waiters;
@@ -65,8 +66,8 @@ pub(crate) struct Broker {
     pub(crate) dialled: Option<Address>,
     pub(crate) conn: Key,
     pub(crate) health: Record,
-    /// The name as a JSON string's inside, for frames.
-    pub(crate) name_json: Vec<u8>,
+    /// The part of every frame that is the same for this broker.
+    pub(crate) frame_part: Vec<u8>,
 }
 
 /// A queue by number.
@@ -189,14 +190,13 @@ impl Routes {
         &mut self.brokers[id as usize]
     }
 
-    fn intern_broker(&mut self, name: &str) -> BrokerId {
+    fn intern_broker(&mut self, name: &str, templates: &Templates) -> BrokerId {
         if let Some(id) = self.broker_id(name) {
             return id;
         }
         let id = self.brokers.len() as BrokerId;
         let name: Arc<str> = Arc::from(name);
-        let mut name_json = Vec::new();
-        crate::wire::json::escape_into(&mut name_json, &name);
+        let frame_part = templates.broker_part(&name);
         self.broker_ids.insert(name.clone(), id);
         self.brokers.push(Broker {
             name,
@@ -204,7 +204,7 @@ impl Routes {
             dialled: None,
             conn: Key::NONE,
             health: Record::new(),
-            name_json,
+            frame_part,
         });
         id
     }
@@ -216,13 +216,15 @@ impl Routes {
         id: TopicId,
         data: TopicRouteData,
         provisional: bool,
+        templates: &Templates,
         dial: impl Fn(&Address) -> Address,
     ) -> Result<Installed, String> {
         let same = |known: &Known| known.data == data && known.provisional == provisional;
         if self.topic(id).route.as_ref().is_some_and(same) {
             return Ok(Installed::default());
         }
-        let mut known = self.known(&data.publish_queues().map_err(|error| error.to_string())?);
+        let publish = data.publish_queues().map_err(|error| error.to_string())?;
+        let mut known = self.known(&publish, templates);
         let writable = data.queues.iter().any(|queue| perm::is_writable(queue.perm));
         known.empty = if writable { Empty::NoMaster } else { Empty::NotWritable };
         known.provisional = provisional;
@@ -230,7 +232,7 @@ impl Routes {
         for broker in &data.brokers {
             let Some(master) = broker.address(MASTER_ID) else { continue };
             let advertised = Address::new(master).map_err(|error| error.to_string())?;
-            let broker_id = self.intern_broker(&broker.broker_name);
+            let broker_id = self.intern_broker(&broker.broker_name, templates);
             let broker = self.broker_mut(broker_id);
             if broker.advertised.as_ref() != Some(&advertised) {
                 broker.dialled = Some(dial(&advertised));
@@ -251,14 +253,14 @@ impl Routes {
         Ok(Installed { queues_changed, moved })
     }
 
-    fn known(&mut self, publish: &PublishInfo<'_>) -> Known {
+    fn known(&mut self, publish: &PublishInfo<'_>, templates: &Templates) -> Known {
         let mut queues = Vec::with_capacity(publish.queues.len());
         let mut views = Vec::with_capacity(publish.queues.len());
         let mut stretches: Vec<Stretch> = Vec::new();
         for queue in &publish.queues {
             let Ok(id) = u32::try_from(queue.queue_id) else { continue };
             // A static topic's queue has a made-up broker; `host` is the one that keeps it now.
-            let broker = self.intern_broker(queue.host.unwrap_or(&queue.broker_name));
+            let broker = self.intern_broker(queue.host.unwrap_or(&queue.broker_name), templates);
             views.push(Queue { broker: self.broker(broker).name.clone(), id });
             match stretches.last_mut() {
                 Some(last) if last.broker == broker => last.len += 1,

@@ -167,7 +167,10 @@ pub(crate) struct Send<T> {
     /// Gone once its caller has lost interest; the send then only keeps its place in the lane.
     pub(crate) ticket: Option<T>,
     pub(crate) message: Message,
-    pub(crate) options: SendOptions,
+    pub(crate) queue: QueueChoice,
+    pub(crate) reply: Reply,
+    pub(crate) require: Option<Require>,
+    pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) topic: TopicId,
     pub(crate) id: MessageId,
     pub(crate) stage: Stage,
@@ -192,15 +195,20 @@ impl<T> Send<T> {
     /// Whether more than one attempt is allowed: plain selectors and fixed queues get one, as in
     /// Java, for a second would change the order or the queue that was asked for.
     pub(crate) fn may_retry(&self) -> bool {
-        matches!(self.options.queue, QueueChoice::Rotate | QueueChoice::Key { .. })
+        matches!(self.queue, QueueChoice::Rotate | QueueChoice::Key { .. })
     }
 
     /// The lane, if the send is ordered.
     pub(crate) fn lane(&self) -> Option<(TopicId, u64)> {
-        match self.options.queue {
+        match self.queue {
             QueueChoice::Key { lane, .. } => Some((self.topic, lane)),
             _ => None,
         }
+    }
+
+    /// Whether the send may wait for its queue, but go to no other.
+    pub(crate) fn is_strict(&self) -> bool {
+        matches!(self.queue, QueueChoice::Key { order: Order::Strict, .. })
     }
 }
 

@@ -1,7 +1,9 @@
 //! How does a message become a frame, in one pass over its bytes?
 //!
 //! What is the same for every message of a topic is encoded when the topic is first used
-//! ([`Templates::topic_head`]); per message only numbers, properties and body are appended.
+//! ([`Templates::topic_head`]), what is the same for a broker when it is first seen
+//! ([`Templates::broker_part`]). Per message, numbers and id are laid out in a small array, and the
+//! frame is a handful of copies.
 
 use alloc::vec::Vec;
 
@@ -14,9 +16,8 @@ use crate::wire::{Language, SerializeType, digits, json};
 pub(crate) struct Filling<'a> {
     /// From [`Templates::topic_head`].
     pub(crate) topic_head: &'a [u8],
-    /// The broker's name, as it stands within a JSON string.
-    pub(crate) broker_json: &'a [u8],
-    pub(crate) broker: &'a str,
+    /// From [`Templates::broker_part`].
+    pub(crate) broker_part: &'a [u8],
     pub(crate) queue_id: u32,
     pub(crate) sys_flag: i32,
     pub(crate) born_ms: u64,
@@ -33,15 +34,15 @@ pub(crate) struct Filling<'a> {
 /// The parts of frames that are the same for every message of a producer.
 pub(crate) struct Templates {
     serialize: SerializeType,
-    language: u8,
-    version: i32,
+    /// Code, language and version of a binary header.
+    binary_start: [u8; 5],
     /// After the flag, and after the opaque number, of a JSON header.
     json_language: Vec<u8>,
     json_version: Vec<u8>,
+    /// The last born timestamp and its digits: many messages share a millisecond.
+    born_ms: u64,
+    born_digits: Digits,
 }
-
-/// Bytes of a binary header before the opaque number: code, language, version.
-const BINARY_START: usize = 5;
 
 impl Templates {
     pub(crate) fn new(config: &Config) -> Self {
@@ -53,139 +54,250 @@ impl Templates {
             Vec::from(&b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":"[..]);
         digits::push_i32(&mut json_version, config.version);
         json_version.push(b'}');
+        let [code_high, code_low] = (SEND_MESSAGE_V2 as i16).to_be_bytes();
+        let [version_high, version_low] = (config.version as i16).to_be_bytes();
         Self {
             serialize: config.header,
-            language: config.language,
-            version: config.version,
+            binary_start: [code_high, code_low, config.language, version_high, version_low],
             json_language,
             json_version,
+            born_ms: 0,
+            born_digits: Digits::of(0),
         }
     }
 
     /// Encodes what all frames of a topic share (V2 fields a, b, c, d, j, k, m).
     pub(crate) fn topic_head(&self, config: &Config, topic: &str) -> Vec<u8> {
-        let mut number = Vec::new();
-        digits::push_u64(&mut number, u64::from(config.default_topic_queues));
-        let queues = core::str::from_utf8(&number).unwrap_or("4");
+        let queues = Digits::of(u64::from(config.default_topic_queues));
         let fields = [
-            ("a", config.group.as_str()),
-            ("b", topic),
-            ("c", config.create_topic_key.as_str()),
-            ("d", queues),
-            ("j", "0"),
-            ("k", "false"),
-            ("m", "false"),
+            (b'a', config.group.as_str().as_bytes()),
+            (b'b', topic.as_bytes()),
+            (b'c', config.create_topic_key.as_bytes()),
+            (b'd', queues.as_slice()),
+            (b'j', b"0"),
+            (b'k', b"false"),
+            (b'm', b"false"),
         ];
         let mut head = Vec::new();
-        match self.serialize {
-            SerializeType::Json => {
-                head.extend_from_slice(b"{\"code\":");
-                digits::push_i32(&mut head, SEND_MESSAGE_V2);
-                head.extend_from_slice(b",\"extFields\":{");
-                for (name, value) in fields {
-                    json::quote_into(&mut head, name);
-                    head.push(b':');
-                    json::quote_into(&mut head, value);
-                    head.push(b',');
-                }
-                head.extend_from_slice(b"\"n\":\"");
-            }
-            SerializeType::RocketMq => {
-                head.extend_from_slice(&(SEND_MESSAGE_V2 as i16).to_be_bytes());
-                head.push(self.language);
-                head.extend_from_slice(&(self.version as i16).to_be_bytes());
-                for (name, value) in fields {
-                    binary_entry(&mut head, name.as_bytes()[0], value.as_bytes());
-                }
-            }
+        if self.serialize == SerializeType::Json {
+            head.extend_from_slice(b"{\"code\":");
+            digits::push_i32(&mut head, SEND_MESSAGE_V2);
+            head.extend_from_slice(b",\"extFields\":{");
+        }
+        for (name, value) in fields {
+            self.field(&mut head, name, value);
         }
         head
     }
 
-    /// Appends the whole frame to `out`.
-    pub(crate) fn append(&self, out: &mut Vec<u8>, filling: &Filling<'_>) {
-        let start = out.len();
-        let guess = filling.topic_head.len() + filling.properties.len() + filling.body.len() + 512;
-        out.reserve(guess);
-        out.extend_from_slice(&[0; 8]);
+    /// Encodes the field `n` that names a broker.
+    pub(crate) fn broker_part(&self, broker: &str) -> Vec<u8> {
+        let mut part = Vec::new();
+        self.field(&mut part, b'n', broker.as_bytes());
+        part
+    }
+
+    fn field(&self, out: &mut Vec<u8>, name: u8, value: &[u8]) {
         match self.serialize {
-            SerializeType::Json => self.json_header(out, filling),
-            SerializeType::RocketMq => binary_header(out, filling),
+            SerializeType::Json => {
+                out.extend_from_slice(&[b'"', name, b'"', b':']);
+                json::quote_into(out, core::str::from_utf8(value).unwrap_or_default());
+                out.push(b',');
+            }
+            SerializeType::RocketMq => {
+                out.extend_from_slice(&[0, 1, name]);
+                out.extend_from_slice(&(value.len() as u32).to_be_bytes());
+                out.extend_from_slice(value);
+            }
         }
-        let header_bytes = (out.len() - start - 8) as u32;
-        let mark = u32::from(self.serialize.code()) << 24 | header_bytes;
-        let total = header_bytes + 4 + filling.body.len() as u32;
-        out[start..start + 4].copy_from_slice(&total.to_be_bytes());
-        out[start + 4..start + 8].copy_from_slice(&mark.to_be_bytes());
+    }
+
+    /// Appends the whole frame to `out`.
+    pub(crate) fn append(&mut self, out: &mut Vec<u8>, filling: &Filling<'_>) {
+        if filling.born_ms != self.born_ms {
+            self.born_ms = filling.born_ms;
+            self.born_digits = Digits::of(filling.born_ms);
+        }
+        match self.serialize {
+            SerializeType::Json => self.json(out, filling),
+            SerializeType::RocketMq => self.binary(out, filling),
+        }
         out.extend_from_slice(filling.body);
     }
 
-    fn json_header(&self, out: &mut Vec<u8>, filling: &Filling<'_>) {
+    fn json(&self, out: &mut Vec<u8>, filling: &Filling<'_>) {
+        let start = out.len();
+        out.extend_from_slice(&[0; 8]);
         out.extend_from_slice(filling.topic_head);
-        out.extend_from_slice(filling.broker_json);
-        out.extend_from_slice(b"\",\"e\":\"");
-        digits::push_u64(out, u64::from(filling.queue_id));
-        out.extend_from_slice(b"\",\"f\":\"");
-        digits::push_i32(out, filling.sys_flag);
-        out.extend_from_slice(b"\",\"g\":\"");
-        digits::push_u64(out, filling.born_ms);
-        out.extend_from_slice(b"\",\"h\":\"");
-        digits::push_i32(out, filling.flag);
-        out.extend_from_slice(b"\",\"i\":\"UNIQ_KEY\\u0001");
-        out.extend_from_slice(filling.id.as_bytes());
-        out.extend_from_slice(if filling.wait_store_ok {
-            b"\\u0002WAIT\\u0001true\\u0002".as_slice()
+        out.extend_from_slice(filling.broker_part);
+        let mut middle = Piece::new();
+        middle.put(b"\"e\":\"");
+        middle.digits(&Digits::of(u64::from(filling.queue_id)));
+        middle.put(b"\",\"f\":\"");
+        middle.signed(filling.sys_flag);
+        middle.put(b"\",\"g\":\"");
+        middle.digits(&self.born_digits);
+        middle.put(b"\",\"h\":\"");
+        middle.signed(filling.flag);
+        middle.put(b"\",\"i\":\"UNIQ_KEY\\u0001");
+        middle.put(filling.id.as_bytes());
+        if filling.wait_store_ok {
+            middle.put(b"\\u0002WAIT\\u0001true\\u0002");
         } else {
-            b"\\u0002WAIT\\u0001false\\u0002".as_slice()
-        });
+            middle.put(b"\\u0002WAIT\\u0001false\\u0002");
+        }
+        out.extend_from_slice(middle.as_slice());
         if !filling.properties.is_empty() {
             json::escape_into(out, filling.properties);
         }
-        out.extend_from_slice(b"\"},\"flag\":");
-        out.push(if filling.one_way { b'2' } else { b'0' });
+        out.extend_from_slice(if filling.one_way { b"\"},\"flag\":2" } else { b"\"},\"flag\":0" });
         out.extend_from_slice(&self.json_language);
-        digits::push_i32(out, filling.opaque);
+        out.extend_from_slice(Digits::of(filling.opaque.unsigned_abs().into()).as_slice());
         out.extend_from_slice(&self.json_version);
+        let header_bytes = (out.len() - start - 8) as u32;
+        let lengths = lengths(SerializeType::Json, header_bytes, filling.body.len());
+        out[start..start + 8].copy_from_slice(&lengths);
+    }
+
+    fn binary(&self, out: &mut Vec<u8>, filling: &Filling<'_>) {
+        let wait: &[u8] =
+            if filling.wait_store_ok { b"\x02WAIT\x01true\x02" } else { b"\x02WAIT\x01false\x02" };
+        let property_bytes = 9 + 32 + wait.len() + filling.properties.len();
+        let mut middle = Piece::new();
+        let queue_id = Digits::of(u64::from(filling.queue_id));
+        middle.binary_field(b'e', queue_id.as_slice().len());
+        middle.digits(&queue_id);
+        middle.binary_signed(b'f', filling.sys_flag);
+        middle.binary_field(b'g', self.born_digits.as_slice().len());
+        middle.digits(&self.born_digits);
+        middle.binary_signed(b'h', filling.flag);
+        middle.binary_field(b'i', property_bytes);
+        middle.put(b"UNIQ_KEY\x01");
+        middle.put(filling.id.as_bytes());
+        middle.put_slice(wait);
+        let entry_bytes = filling.topic_head.len()
+            + filling.broker_part.len()
+            + middle.as_slice().len()
+            + filling.properties.len();
+        let mut start = Piece::new();
+        start.put(&lengths(
+            SerializeType::RocketMq,
+            (BINARY_FIXED + entry_bytes) as u32,
+            filling.body.len(),
+        ));
+        start.put(&self.binary_start);
+        start.put(&filling.opaque.to_be_bytes());
+        start.put(&[0, 0, 0, if filling.one_way { 2 } else { 0 }]);
+        start.put(&[0; 4]); // no remark
+        start.put(&(entry_bytes as u32).to_be_bytes());
+        out.reserve(start.as_slice().len() + entry_bytes + filling.body.len());
+        out.extend_from_slice(start.as_slice());
+        out.extend_from_slice(filling.topic_head);
+        out.extend_from_slice(filling.broker_part);
+        out.extend_from_slice(middle.as_slice());
+        out.extend_from_slice(filling.properties.as_bytes());
     }
 }
 
-fn binary_header(out: &mut Vec<u8>, filling: &Filling<'_>) {
-    let (start, entries) = filling.topic_head.split_at(BINARY_START);
-    out.extend_from_slice(start);
-    out.extend_from_slice(&filling.opaque.to_be_bytes());
-    let flag = if filling.one_way { 2_i32 } else { 0 };
-    out.extend_from_slice(&flag.to_be_bytes());
-    out.extend_from_slice(&[0; 8]); // no remark; room for the length of the entries
-    let entries_at = out.len();
-    out.extend_from_slice(entries);
-    binary_entry(out, b'n', filling.broker.as_bytes());
-    binary_number(out, b'e', |out| digits::push_u64(out, u64::from(filling.queue_id)));
-    binary_number(out, b'f', |out| digits::push_i32(out, filling.sys_flag));
-    binary_number(out, b'g', |out| digits::push_u64(out, filling.born_ms));
-    binary_number(out, b'h', |out| digits::push_i32(out, filling.flag));
-    binary_number(out, b'i', |out| {
-        out.extend_from_slice(b"UNIQ_KEY\x01");
-        out.extend_from_slice(filling.id.as_bytes());
-        let wait: &[u8] =
-            if filling.wait_store_ok { b"\x02WAIT\x01true\x02" } else { b"\x02WAIT\x01false\x02" };
-        out.extend_from_slice(wait);
-        out.extend_from_slice(filling.properties.as_bytes());
-    });
-    let entries_bytes = (out.len() - entries_at) as u32;
-    out[entries_at - 4..entries_at].copy_from_slice(&entries_bytes.to_be_bytes());
+/// Bytes of a binary header without its entries: code, language, version, opaque, flag, remark
+/// length, entries' length (spec §1.5).
+const BINARY_FIXED: usize = 2 + 1 + 2 + 4 + 4 + 4 + 4;
+
+/// The two lengths that begin a frame (spec §1.1).
+fn lengths(serialize: SerializeType, header_bytes: u32, body_bytes: usize) -> [u8; 8] {
+    let mark = u32::from(serialize.code()) << 24 | header_bytes;
+    let total = header_bytes + 4 + body_bytes as u32;
+    (u64::from(total) << 32 | u64::from(mark)).to_be_bytes()
 }
 
-fn binary_entry(out: &mut Vec<u8>, name: u8, value: &[u8]) {
-    out.extend_from_slice(&[0, 1, name]);
-    out.extend_from_slice(&(value.len() as u32).to_be_bytes());
-    out.extend_from_slice(value);
+/// Decimal digits of a number.
+#[derive(Clone, Copy)]
+struct Digits {
+    bytes: [u8; 20],
+    from: u8,
 }
 
-/// An entry whose length is known once it is written.
-fn binary_number(out: &mut Vec<u8>, name: u8, write: impl FnOnce(&mut Vec<u8>)) {
-    out.extend_from_slice(&[0, 1, name, 0, 0, 0, 0]);
-    let at = out.len();
-    write(out);
-    let bytes = (out.len() - at) as u32;
-    out[at - 4..at].copy_from_slice(&bytes.to_be_bytes());
+impl Digits {
+    #[inline]
+    fn of(mut number: u64) -> Self {
+        let mut bytes = [b'0'; 20];
+        let mut from = 20;
+        loop {
+            from -= 1;
+            bytes[from] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return Self { bytes, from: from as u8 };
+            }
+        }
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[usize::from(self.from)..]
+    }
+}
+
+/// A short stretch of a frame, laid out before it is copied.
+struct Piece {
+    bytes: [u8; 256],
+    len: usize,
+}
+
+impl Piece {
+    #[inline]
+    fn new() -> Self {
+        Self { bytes: [0; 256], len: 0 }
+    }
+
+    #[inline]
+    fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
+        self.bytes[self.len..self.len + N].copy_from_slice(bytes);
+        self.len += N;
+    }
+
+    #[inline]
+    fn put_slice(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    #[inline]
+    fn digits(&mut self, digits: &Digits) {
+        self.put_slice(digits.as_slice());
+    }
+
+    #[inline]
+    fn signed(&mut self, number: i32) {
+        if number == 0 {
+            return self.put(b"0");
+        }
+        if number < 0 {
+            self.put(b"-");
+        }
+        self.digits(&Digits::of(u64::from(number.unsigned_abs())));
+    }
+
+    #[inline]
+    fn binary_field(&mut self, name: u8, bytes: usize) {
+        self.put(&[0, 1, name]);
+        self.put(&(bytes as u32).to_be_bytes());
+    }
+
+    #[inline]
+    fn binary_signed(&mut self, name: u8, number: i32) {
+        if number == 0 {
+            self.binary_field(name, 1);
+            return self.put(b"0");
+        }
+        let digits = Digits::of(u64::from(number.unsigned_abs()));
+        let sign = usize::from(number < 0);
+        self.binary_field(name, sign + digits.as_slice().len());
+        self.signed(number);
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
 }

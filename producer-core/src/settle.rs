@@ -122,7 +122,7 @@ impl<T> Producer<T> {
     fn answered(&mut self, key: Key, answer: &SendResponse<'_>) {
         let Some(send) = self.sends.get(key) else { return };
         let Stage::Under(under) = send.stage else { return };
-        let require = send.options.require.unwrap_or(self.config.require);
+        let require = send.require.unwrap_or(self.config.require);
         let retry_not_ok = self.config.retry_not_ok;
         let failure = match SendStatus::from_code(answer.code) {
             Some(status) if !status.satisfies(require) => {
@@ -173,8 +173,8 @@ impl<T> Producer<T> {
         self.observe(under.queue.broker, Verdict::Answered, latency);
         let region = self.regions.intern(answer.region);
         let Some(send) = self.sends.get(key) else { return };
-        let offset_id = answer.msg_id.and_then(|id| match id.as_str() {
-            Some(text) => OffsetId::parse(text),
+        let offset_id = answer.msg_id.and_then(|id| match id.as_bytes() {
+            Some(digits) => OffsetId::from_digits(digits),
             None => OffsetId::parse(&id.to_cow()),
         });
         let receipt = Receipt {

@@ -53,6 +53,20 @@ impl<V> Slab<V> {
         Some(value)
     }
 
+    /// Removes a thing in place: `keep` takes from it what is still wanted, the rest is dropped
+    /// where it is. Large things are not moved for that.
+    pub(crate) fn remove_with<R>(&mut self, key: Key, keep: impl FnOnce(&mut V) -> R) -> Option<R> {
+        let place = self.places.get_mut(key.slot as usize)?;
+        if place.generation != key.generation {
+            return None;
+        }
+        let kept = keep(place.value.as_mut()?);
+        place.value = None;
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(key.slot);
+        Some(kept)
+    }
+
     pub(crate) fn get(&self, key: Key) -> Option<&V> {
         let place = self.places.get(key.slot as usize)?;
         if place.generation == key.generation { place.value.as_ref() } else { None }
