@@ -43,27 +43,31 @@ pub(crate) fn rotate(topic: &mut Topic, rotation: Rotation, view: &View<'_>) -> 
 /// untried; else one that is untried, for it may be well again; else one that is usable; else any,
 /// the one that has just failed last of all.
 fn broker_first(topic: &mut Topic, view: &View<'_>) -> Option<QueueRef> {
-    let turn = topic.broker_turn;
     let known = topic.route.as_mut()?;
     let count = known.stretches.len();
-    if count == 0 {
-        return None;
-    }
-    let first = turn as usize % count;
+    let turn = topic.broker_turn as usize;
+    let first = if turn < count { turn } else { turn.checked_rem(count)? };
+    let id = known.stretches[first].broker;
+    let chosen =
+        if view.untried(id) && view.usable(id) { first } else { second_choice(known, first, view) };
+    topic.broker_turn = chosen as u32 + 1;
+    let stretch = &mut known.stretches[chosen];
+    let turn = if stretch.turn < stretch.len { stretch.turn } else { 0 };
+    stretch.turn = turn + 1;
+    Some(known.queues[(stretch.first + turn) as usize])
+}
+
+fn second_choice(known: &Known, first: usize, view: &View<'_>) -> usize {
+    let count = known.stretches.len();
     let find = |accept: &dyn Fn(BrokerId) -> bool| {
         (first..count).chain(0..first).find(|&index| accept(known.stretches[index].broker))
     };
-    let chosen = find(&|id| view.untried(id) && view.usable(id))
+    find(&|id| view.untried(id) && view.usable(id))
         .or_else(|| find(&|id| view.untried(id)))
         .or_else(|| find(&|id| view.last != Some(id) && view.usable(id)))
         .or_else(|| find(&|id| view.usable(id)))
         .or_else(|| find(&|id| view.last != Some(id)))
-        .unwrap_or(first);
-    topic.broker_turn = (chosen as u32 + 1) % count as u32;
-    let stretch = &mut known.stretches[chosen];
-    let queue = known.queues[(stretch.first + stretch.turn % stretch.len) as usize];
-    stretch.turn = (stretch.turn + 1) % stretch.len;
-    Some(queue)
+        .unwrap_or(first)
 }
 
 /// Java without fault tolerance: the next queue whose broker is not the one that has just failed,
