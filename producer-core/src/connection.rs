@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     pub(crate) unfinished: Vec<u8>,
     /// One-way sends in `out`: where their frame ends, ascending.
     one_ways: Vec<(u64, Key)>,
+    /// Requests appended since the last take.
+    frames: usize,
     /// Whether the driver knows that there is something to take.
     announced: bool,
     /// Requests that wait for an answer.
@@ -78,6 +80,7 @@ impl Connection {
             gone_bytes: 0,
             unfinished: Vec::new(),
             one_ways: Vec::new(),
+            frames: 0,
             announced: false,
             in_flight: 0,
             retiring: false,
@@ -113,6 +116,7 @@ impl Connection {
     /// A request that will be answered was appended.
     pub(crate) fn asked(&mut self, now: Instant) {
         self.in_flight += 1;
+        self.frames += 1;
         self.last_used = now;
         if self.silent_since.is_none() {
             self.silent_since = Some(now);
@@ -129,6 +133,7 @@ impl Connection {
 
     /// A one-way send was appended.
     pub(crate) fn one_way(&mut self, send: Key, now: Instant) {
+        self.frames += 1;
         self.last_used = now;
         self.one_ways.push((self.position(), send));
     }
@@ -198,6 +203,7 @@ impl Connection {
     /// for what comes next. Returns the one-way sends among it.
     pub(crate) fn take(&mut self, buf: &mut Vec<u8>) -> Vec<(u64, Key)> {
         self.announced = false;
+        self.frames = 0;
         let end = self.position();
         let stretches = if self.dead_bytes > 0 { self.stretches() } else { Vec::new() };
         mem::swap(&mut self.out, buf);
@@ -211,6 +217,11 @@ impl Connection {
         self.gone_bytes = 0;
         self.taken = end;
         if self.one_ways.is_empty() { Vec::new() } else { mem::take(&mut self.one_ways) }
+    }
+
+    /// Requests waiting to be taken, dead ones included.
+    pub(crate) fn frames(&self) -> usize {
+        self.frames
     }
 
     /// Bytes waiting to be taken, dead ones included.

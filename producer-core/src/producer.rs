@@ -376,6 +376,12 @@ impl<T> Producer<T> {
         self.room.is_empty() && self.fits(message.budget_bytes())
     }
 
+    /// Requests that wait to be taken for `conn`: by it a driver may tell a burst, which is worth
+    /// a moment's wait for more to write at once, from a single send, which is not.
+    pub fn frames_waiting(&self, conn: ConnId) -> usize {
+        self.conns.get(conn.0).map_or(0, Connection::frames)
+    }
+
     /// Counters and levels.
     pub fn stats(&self) -> Stats {
         Stats {
