@@ -37,6 +37,43 @@ pub struct SendOptions {
     pub message_id: Option<MessageId>,
 }
 
+impl SendOptions {
+    /// Options that ask for this queue.
+    #[must_use]
+    pub fn queue(mut self, queue: QueueChoice) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// Options with this instead of [`Config::send_timeout`](crate::Config::send_timeout).
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Options with this instead of [`Config::attempt_timeout`](crate::Config::attempt_timeout).
+    #[must_use]
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// Options with this instead of [`Config::require`](crate::Config::require).
+    #[must_use]
+    pub fn require(mut self, require: Require) -> Self {
+        self.require = Some(require);
+        self
+    }
+
+    /// Options that send under this id.
+    #[must_use]
+    pub fn message_id(mut self, id: MessageId) -> Self {
+        self.message_id = Some(id);
+        self
+    }
+}
+
 /// Whether a send is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reply {
