@@ -1,0 +1,307 @@
+//! How is a producer made, and what can be wrong about that?
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use producer_core::wire::SerializeType;
+use producer_core::{Address, Config, Environment, GroupName, InvalidName};
+use tokio::runtime::Handle;
+
+use crate::door::{Shared, WallClock};
+use crate::producer::Producer;
+use crate::transport::{Tcp, Transport};
+use crate::{Core, identity};
+
+/// Collects what a [`Producer`] needs. Made by [`Producer::builder`].
+///
+/// What is wrong with a value is said by [`build`](Self::build), so that calls can be chained.
+/// Whatever has no setter here is a field of [`Config`]: see [`configure`](Self::configure).
+#[must_use = "a builder does nothing before `build`"]
+pub struct Builder {
+    config: Config,
+    problem: Option<BuildError>,
+    runtime: Option<Handle>,
+    transport: Box<dyn Transport>,
+    wall_clock: Box<WallClock>,
+    seed: Option<u64>,
+    host_ip: Option<IpAddr>,
+    process: Option<u32>,
+}
+
+/// Why there is no producer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The group is not one a client may have.
+    Group {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        problem: InvalidName,
+    },
+    /// The name servers cannot be read.
+    NameServers {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        problem: InvalidName,
+    },
+    /// There are no name servers: neither set nor in the variable `NAMESRV_ADDR`.
+    NoNameServers,
+    /// An address of the address map cannot be read.
+    AddressMap {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        problem: InvalidName,
+    },
+    /// A limit of the configuration is zero: nothing could ever be sent.
+    ZeroLimit {
+        /// The field of [`Config`].
+        field: &'static str,
+    },
+    /// `build` was called outside a tokio runtime, and no handle of one was given.
+    NoRuntime,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group { given, problem } => write!(f, "invalid group {given:?}: {problem}"),
+            Self::NameServers { given, problem } => {
+                write!(f, "invalid name servers {given:?}: {problem} (wanted: host:port;host:port)")
+            }
+            Self::NoNameServers => {
+                f.write_str("no name servers: call name_servers(\"host:9876\") or set NAMESRV_ADDR")
+            }
+            Self::AddressMap { given, problem } => {
+                write!(f, "invalid address {given:?} in the address map: {problem}")
+            }
+            Self::ZeroLimit { field } => write!(f, "{field} is 0: nothing could be sent"),
+            Self::NoRuntime => f.write_str(
+                "no tokio runtime here: call build() inside one, give its handle with \
+                 runtime(handle), or use producer_native::blocking",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Group { problem, .. }
+            | Self::NameServers { problem, .. }
+            | Self::AddressMap { problem, .. } => Some(problem),
+            Self::NoNameServers | Self::ZeroLimit { .. } | Self::NoRuntime => None,
+        }
+    }
+}
+
+impl Builder {
+    pub(crate) fn new(group: &str) -> Self {
+        let mut builder = Self {
+            config: Config::default(),
+            problem: None,
+            runtime: None,
+            transport: Box::new(Tcp),
+            wall_clock: Box::new(identity::unix_ms),
+            seed: None,
+            host_ip: None,
+            process: None,
+        };
+        match GroupName::new(group) {
+            Ok(group) => builder.config.group = group,
+            Err(problem) => builder.note(BuildError::Group { given: group.to_owned(), problem }),
+        }
+        builder
+    }
+
+    /// Name servers, separated by `;` or `,`: `"a:9876;b:9876"`. Default: the variable
+    /// `NAMESRV_ADDR`, as Java.
+    pub fn name_servers(mut self, list: &str) -> Self {
+        match Address::list(list) {
+            Ok(servers) => self.config.name_servers = servers,
+            Err(problem) => self.note(BuildError::NameServers { given: list.to_owned(), problem }),
+        }
+        self
+    }
+
+    /// Takes over a whole configuration. Group and name servers stay as they are if it names none
+    /// of its own.
+    pub fn config(mut self, mut config: Config) -> Self {
+        if config.group == Config::default().group {
+            config.group = self.config.group;
+        }
+        if config.name_servers.is_empty() {
+            config.name_servers = self.config.name_servers;
+        }
+        self.config = config;
+        self
+    }
+
+    /// Behaves as the Java client does by default: [`Config::java`]. Call it before the setters
+    /// that deviate from it; group and name servers are kept.
+    pub fn java(self) -> Self {
+        self.config(Config::java())
+    }
+
+    /// Changes any field of the configuration.
+    ///
+    /// ```
+    /// # use producer_native::{OnUnknown, Producer};
+    /// let builder = Producer::builder("orders").configure(|config| {
+    ///     config.attempts_max = 5;
+    ///     config.on_unknown = OnUnknown::Stop;
+    /// });
+    /// ```
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Encoding of request headers: [`Config::header`].
+    pub fn header(mut self, header: SerializeType) -> Self {
+        self.config.header = header;
+        self
+    }
+
+    /// Longest time for a send, everything included: [`Config::send_timeout`].
+    pub fn send_timeout(mut self, timeout: Duration) -> Self {
+        self.config.send_timeout = timeout;
+        self
+    }
+
+    /// Longest time for one attempt: [`Config::attempt_timeout`].
+    pub fn attempt_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.config.attempt_timeout = timeout.into();
+        self
+    }
+
+    /// Instance name, part of the client id: [`Config::instance_name`].
+    pub fn instance_name(mut self, name: impl Into<String>) -> Self {
+        self.config.instance_name = Some(name.into());
+        self
+    }
+
+    /// Dials `dialled` where a route says `advertised`: [`Config::address_map`]. May be called
+    /// many times.
+    pub fn map_address(mut self, advertised: &str, dialled: &str) -> Self {
+        match (Address::new(advertised), Address::new(dialled)) {
+            (Ok(from), Ok(to)) => self.config.address_map.push((from, to)),
+            (Err(problem), _) => {
+                self.note(BuildError::AddressMap { given: advertised.to_owned(), problem });
+            }
+            (_, Err(problem)) => {
+                self.note(BuildError::AddressMap { given: dialled.to_owned(), problem });
+            }
+        }
+        self
+    }
+
+    /// [`map_address`](Self::map_address) for each pair, advertised address first.
+    pub fn address_map<'a>(self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        pairs.into_iter().fold(self, |builder, (from, to)| builder.map_address(from, to))
+    }
+
+    /// The runtime that carries the connections. Default: the one that `build` is called in. It
+    /// must have I/O and time enabled.
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// How connections are made. Default: [`Tcp`].
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Box::new(transport);
+        self
+    }
+
+    /// Seed of every random choice and of message ids. Default: entropy of the operating system.
+    /// Two producers must never share one, so this is for simulations.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Milliseconds since 1970, from which born timestamps and message ids are made; it decides no
+    /// timer. It is called with the producer locked, about once a second. Default: the system's.
+    pub fn wall_clock(mut self, clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        self.wall_clock = Box::new(clock);
+        self
+    }
+
+    /// This host's address in ids. Default: the one from which the default route leaves.
+    pub fn host_ip(mut self, ip: IpAddr) -> Self {
+        self.host_ip = Some(ip);
+        self
+    }
+
+    /// This process's number in ids. Default: the operating system's.
+    pub fn process_id(mut self, process: u32) -> Self {
+        self.process = Some(process);
+        self
+    }
+
+    /// Makes the producer. It connects to nothing and spawns nothing before it is first used, and
+    /// needs no start: the first send finds its way.
+    ///
+    /// # Errors
+    /// [`BuildError`] when something that was given cannot be right, when there are no name
+    /// servers, and outside a tokio runtime.
+    pub fn build(mut self) -> Result<Producer, BuildError> {
+        if self.config.name_servers.is_empty() && self.problem.is_none() {
+            match std::env::var("NAMESRV_ADDR") {
+                Ok(list) if !list.trim().is_empty() => self = self.name_servers(&list),
+                _ => return Err(BuildError::NoNameServers),
+            }
+        }
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        check_limits(&self.config)?;
+        let runtime = match self.runtime {
+            Some(runtime) => runtime,
+            None => Handle::try_current().map_err(|_| BuildError::NoRuntime)?,
+        };
+        let seed = self.seed.unwrap_or_else(identity::seed);
+        let mut environment = Environment::new(seed, (self.wall_clock)());
+        environment.ip = self.host_ip.unwrap_or_else(identity::host_ip);
+        environment.process = self.process.unwrap_or_else(std::process::id);
+        let origin = {
+            // The runtime's clock may be a paused or a simulated one.
+            let _inside = runtime.enter();
+            tokio::time::Instant::now()
+        };
+        let core = Core::new(self.config, environment);
+        let shared = Shared::new(core, origin, runtime, self.transport, self.wall_clock);
+        Ok(Producer::new(Arc::new(shared)))
+    }
+
+    /// Keeps the first problem.
+    fn note(&mut self, problem: BuildError) {
+        self.problem.get_or_insert(problem);
+    }
+}
+
+fn check_limits(config: &Config) -> Result<(), BuildError> {
+    let limits = [
+        ("attempts_max", config.attempts_max as usize),
+        ("attempts_all_max", config.attempts_all_max as usize),
+        ("sends_max", config.sends_max),
+        ("message_bytes_max", config.message_bytes_max),
+        ("frame_bytes_max", config.frame_bytes_max),
+        ("topics_max", config.topics_max),
+    ];
+    match limits.into_iter().find(|&(_, limit)| limit == 0) {
+        Some((field, _)) => Err(BuildError::ZeroLimit { field }),
+        None => Ok(()),
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+    }
+}

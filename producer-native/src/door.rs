@@ -1,0 +1,281 @@
+//! The one door to the core: lock, read the clock, change, drain, unlock, and only then wake.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
+use std::time::Duration;
+
+use producer_core::{Address, CloseReport, ConnId, Instant, Output};
+use tokio::runtime::Handle;
+
+use crate::alarm::Alarm;
+use crate::connection::{self, Links};
+use crate::eras::Eras;
+use crate::log::Log;
+use crate::slots::{Ended, Leftover, Slot, Slots};
+use crate::transport::Transport;
+use crate::{Core, alarm};
+
+/// What all handles, tickets and tasks of one producer share.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    origin: tokio::time::Instant,
+    pub(crate) runtime: Handle,
+    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) log: Log,
+    wall_clock: Box<WallClock>,
+    /// For route queries, which have no options of their own.
+    pub(crate) query_timeout: Duration,
+}
+
+/// Milliseconds since 1970.
+pub(crate) type WallClock = dyn Fn() -> u64 + Send + Sync;
+
+/// What the door guards.
+pub(crate) struct State {
+    pub(crate) core: Core,
+    pub(crate) slots: Slots,
+    pub(crate) eras: Eras,
+    pub(crate) links: Links,
+    pub(crate) alarm: Alarm,
+    /// Whether a close was asked for.
+    pub(crate) closing: bool,
+    /// How the close went, once it is over. Nothing happens after it.
+    pub(crate) closed: Option<CloseReport>,
+    closers: Vec<Slot>,
+    /// When the core was last told the wall clock.
+    wall_read: Instant,
+}
+
+/// What is to be done after unlocking. A task that enters often keeps one, so that waking many
+/// allocates nothing.
+#[derive(Default)]
+pub(crate) struct Effects {
+    /// Most visits wake one or none.
+    first: Option<Waker>,
+    wakers: Vec<Waker>,
+    dials: Vec<Dial>,
+    start_alarm: bool,
+}
+
+/// A connection that the core wants.
+pub(crate) struct Dial {
+    pub(crate) conn: ConnId,
+    pub(crate) address: Address,
+    pub(crate) deadline: Instant,
+}
+
+/// How often the core is told the wall clock, which may have been set.
+const WALL_CLOCK_EVERY: Duration = Duration::from_secs(1);
+const TORN: &str = "a panic inside the producer has left its state half changed; that is a bug";
+
+impl Shared {
+    pub(crate) fn new(
+        core: Core,
+        origin: tokio::time::Instant,
+        runtime: Handle,
+        transport: Box<dyn Transport>,
+        wall_clock: Box<WallClock>,
+    ) -> Self {
+        let query_timeout = core.config().send_timeout;
+        let state = State {
+            core,
+            slots: Slots::default(),
+            eras: Eras::new(),
+            links: Links::default(),
+            alarm: Alarm::default(),
+            closing: false,
+            closed: None,
+            closers: Vec::new(),
+            wall_read: Instant::ZERO,
+        };
+        Self {
+            state: Mutex::new(state),
+            origin,
+            runtime,
+            transport,
+            log: Log::default(),
+            wall_clock,
+            query_timeout,
+        }
+    }
+
+    /// Runs `visit` with the core, then does what the core wants done.
+    pub(crate) fn enter<R>(self: &Arc<Self>, visit: impl FnOnce(&mut State, Instant) -> R) -> R {
+        self.enter_with(&mut Effects::default(), visit)
+    }
+
+    /// [`enter`](Self::enter) with a list of the caller's own.
+    pub(crate) fn enter_with<R>(
+        self: &Arc<Self>,
+        effects: &mut Effects,
+        visit: impl FnOnce(&mut State, Instant) -> R,
+    ) -> R {
+        self.enter_if_sound(effects, visit).expect(TORN)
+    }
+
+    /// [`enter_with`](Self::enter_with) for destructors, which must not panic: `None` if an earlier
+    /// panic has left the state half changed.
+    pub(crate) fn enter_if_sound<R>(
+        self: &Arc<Self>,
+        effects: &mut Effects,
+        visit: impl FnOnce(&mut State, Instant) -> R,
+    ) -> Option<R> {
+        let on_panic = WakeAll(self);
+        let mut state = self.state.lock().ok()?;
+        let now = self.now();
+        if now.since(state.wall_read) >= WALL_CLOCK_EVERY {
+            state.wall_read = now;
+            state.core.set_wall_clock(now, (self.wall_clock)());
+        }
+        let result = visit(&mut state, now);
+        state.drain(effects);
+        drop(state);
+        std::mem::forget(on_panic);
+        self.perform(effects);
+        Some(result)
+    }
+
+    /// Looks at what the core does not see, so that nothing needs draining.
+    pub(crate) fn peek(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect(TORN)
+    }
+
+    /// When `instant` is by the runtime's clock.
+    pub(crate) fn at(&self, instant: Instant) -> tokio::time::Instant {
+        self.origin + Duration::from_nanos(instant.as_nanos())
+    }
+
+    /// The runtime has dropped one of our tasks: nothing will be sent or received any more, so
+    /// everything in hand ends, as what it is.
+    pub(crate) fn runtime_gone(self: &Arc<Self>) {
+        let long_after = |now: Instant| now + Duration::from_secs(3600);
+        let _torn = self.enter_if_sound(&mut Effects::default(), |state, now| {
+            state.closing = true;
+            state.core.close(now, now);
+            // Nobody is there to wait for the brokers' good-bye.
+            state.core.handle_timeout(long_after(now));
+        });
+    }
+
+    fn now(&self) -> Instant {
+        let since = tokio::time::Instant::now().saturating_duration_since(self.origin);
+        Instant::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX - 1))
+    }
+
+    fn perform(self: &Arc<Self>, effects: &mut Effects) {
+        if let Some(waker) = effects.first.take() {
+            waker.wake();
+        }
+        for waker in effects.wakers.drain(..) {
+            waker.wake();
+        }
+        if std::mem::take(&mut effects.start_alarm) {
+            self.runtime.spawn(alarm::run(self.clone()));
+        }
+        for dial in effects.dials.drain(..) {
+            self.runtime.spawn(connection::run(self.clone(), dial));
+        }
+    }
+}
+
+impl State {
+    /// A send begins: its slot, to be given to the core at once.
+    pub(crate) fn begin_send(&mut self, waker: Option<Waker>) -> Slot {
+        let era = self.eras.begin();
+        self.slots.insert(era, waker)
+    }
+
+    /// The core gave a send back before it ended.
+    pub(crate) fn send_given_back(&mut self, slot: Slot) -> Leftover {
+        let (era, leftover) = self.slots.remove(slot);
+        self.eras.end(era);
+        leftover
+    }
+
+    /// Somebody waits for the end of the close.
+    pub(crate) fn begin_close(&mut self, now: Instant, deadline: Instant) -> Slot {
+        let slot = self.slots.insert(0, None);
+        self.closing = true;
+        self.closers.push(slot);
+        if self.closed.is_none() {
+            self.core.close(now, deadline);
+        }
+        slot
+    }
+
+    fn drain(&mut self, effects: &mut Effects) {
+        let wake_at = loop {
+            match self.core.poll_output() {
+                Output::Connect { conn, address, deadline } => {
+                    self.links.insert(conn);
+                    effects.dials.push(Dial { conn, address, deadline });
+                }
+                Output::Transmit { conn } => effects.wake(self.links.transmit(conn)),
+                Output::Close { conn } => effects.wake(self.links.remove(conn)),
+                Output::Completed { ticket, result } => {
+                    self.end_send(ticket, Ended::Sent(result), effects);
+                }
+                Output::Written { ticket, message_id } => {
+                    self.end_send(ticket, Ended::Written(message_id), effects);
+                }
+                Output::Route { ticket, result } => {
+                    effects.wake(self.slots.end(ticket, Ended::Route(result)).1);
+                }
+                Output::Closed(report) => self.closed = Some(report),
+                Output::Idle { wake_at } => break wake_at,
+            }
+        };
+        while let Some(slot) = self.eras.next_flushed() {
+            effects.wake(self.slots.end(slot, Ended::Done).1);
+        }
+        if self.closed.is_some() {
+            for slot in self.closers.drain(..) {
+                effects.wake(self.slots.end(slot, Ended::Done).1);
+            }
+            effects.wake(self.alarm.end());
+        } else if let Some(at) = wake_at {
+            effects.start_alarm |= self.alarm.wants_start();
+            effects.wake(self.alarm.advance(at));
+        }
+    }
+
+    fn end_send(&mut self, slot: Slot, ended: Ended, effects: &mut Effects) {
+        let (era, waker) = self.slots.end(slot, ended);
+        self.eras.end(era);
+        effects.wake(waker);
+    }
+}
+
+impl Effects {
+    fn wake(&mut self, waker: Option<Waker>) {
+        let Some(waker) = waker else { return };
+        if self.first.is_none() {
+            self.first = Some(waker);
+        } else {
+            self.wakers.push(waker);
+        }
+    }
+}
+
+/// After a panic with the door held, those who wait must learn of it rather than wait for ever.
+struct WakeAll<'a>(&'a Arc<Shared>);
+
+impl Drop for WakeAll<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let wakers = match self.0.state.lock() {
+            Ok(_) => return,
+            Err(torn) => {
+                let mut state = torn.into_inner();
+                let mut wakers = state.slots.take_wakers();
+                wakers.extend(state.links.take_wakers());
+                wakers
+            }
+        };
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The handle: what an application can ask of a producer.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use producer_core::{
+    CloseReport, Message, QueueChoice, Receipt, Reply, Route, SendError, SendOptions, Stats,
+    TopicName,
+};
+
+use crate::builder::Builder;
+use crate::door::{Effects, Shared, State};
+use crate::log::Log;
+use crate::slots::{Ended, Slot};
+use crate::ticket::{Ticket, Tickets, TrySendError};
+use crate::wait::{Sending, SendingOneway, UnderWay, Wait};
+
+/// A RocketMQ producer on tokio and TCP. Clone it freely: clones are one producer, with one set of
+/// connections. There is no start; see [`close`](Self::close) for the end.
+///
+/// When the last clone is dropped, the sends in hand end at once, as what they are (not sent or
+/// unknown); brokers are told good-bye in the background, for at most 300 ms; then the connections
+/// are closed and the tasks end. [`Ticket`]s keep no producer alive.
+#[derive(Clone)]
+pub struct Producer {
+    owner: Arc<Owner>,
+}
+
+/// What all clones share; dropped with the last.
+struct Owner {
+    shared: Arc<Shared>,
+}
+
+/// Sends begun under one lock.
+const BATCH_MAX: usize = 1024;
+
+impl Producer {
+    /// Begins to make a producer of this group. Name it after the service.
+    pub fn builder(group: impl AsRef<str>) -> Builder {
+        Builder::new(group.as_ref())
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { owner: Arc::new(Owner { shared }) }
+    }
+
+    /// Sends a message and waits for the broker's receipt. If there is no room for one more, it
+    /// waits for room first; all of it within the send timeout.
+    ///
+    /// **Cancel**: nothing is sent before the first poll. Dropped before a byte of it was taken by
+    /// a connection, the message is not sent; dropped later, it goes on by itself, without
+    /// retries. Frames are never torn.
+    ///
+    /// # Errors
+    /// [`SendError`] tells by its [`outcome`](SendError::outcome) whether the message may be
+    /// stored, by its [`kind`](SendError::kind) why, and lists the attempts.
+    pub fn send(&self, message: Message) -> Sending<'_> {
+        self.send_with(message, SendOptions::default())
+    }
+
+    /// [`send`](Self::send) with options. [`SendOptions::reply`] is ignored: a send that is not
+    /// answered is a [`send_oneway`](Self::send_oneway).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_with(&self, message: Message, options: SendOptions) -> Sending<'_> {
+        Sending::new(self.shared(), message, prepared(options, Reply::Awaited))
+    }
+
+    /// Sends a message that no broker answers, and waits until its bytes were handed to a
+    /// connection. `Ok` says nothing about whether they arrived, let alone were stored.
+    ///
+    /// **Cancel**: as [`send`](Self::send).
+    ///
+    /// # Errors
+    /// [`SendError`] when not even a connection took it within the send timeout.
+    pub fn send_oneway(&self, message: Message) -> SendingOneway<'_> {
+        self.send_oneway_with(message, SendOptions::default())
+    }
+
+    /// [`send_oneway`](Self::send_oneway) with options.
+    ///
+    /// # Errors
+    /// As [`send_oneway`](Self::send_oneway).
+    pub fn send_oneway_with(&self, message: Message, options: SendOptions) -> SendingOneway<'_> {
+        SendingOneway::new(self.shared(), message, prepared(options, Reply::OneWay))
+    }
+
+    /// Takes over a message if there is room for it now; it is under way when this returns.
+    ///
+    /// # Errors
+    /// [`TrySendError`] gives the message back: there is no room, or the producer is closed.
+    pub fn try_send(&self, message: Message) -> Result<Ticket, TrySendError> {
+        self.try_send_with(message, SendOptions::default())
+    }
+
+    /// [`try_send`](Self::try_send) with options.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_with(
+        &self,
+        message: Message,
+        options: SendOptions,
+    ) -> Result<Ticket, TrySendError> {
+        let options = prepared(options, Reply::Awaited);
+        let send = self.shared().enter(|state, now| {
+            if state.closing {
+                return Err(TrySendError::Closed(message));
+            }
+            if !state.core.has_room(&message) {
+                return Err(TrySendError::Full(message));
+            }
+            Ok(begin(state, now, message, options))
+        })?;
+        Ok(Ticket::new(self.shared().clone(), send))
+    }
+
+    /// Takes over a message; it is under way, or waits for room, when this returns. The ticket is
+    /// a future of its receipt; many of them need no task each.
+    ///
+    /// **Cancel**: dropping the ticket, as with [`send`](Self::send).
+    pub fn enqueue(&self, message: Message) -> Ticket {
+        self.enqueue_with(message, SendOptions::default())
+    }
+
+    /// [`enqueue`](Self::enqueue) with options.
+    pub fn enqueue_with(&self, message: Message, options: SendOptions) -> Ticket {
+        let options = prepared(options, Reply::Awaited);
+        let send = self.shared().enter(|state, now| begin(state, now, message, options));
+        Ticket::new(self.shared().clone(), send)
+    }
+
+    /// [`enqueue`](Self::enqueue) for many messages, which is cheaper than one by one: they are
+    /// begun 1,024 under one lock. The iterator has run to its end before the first is begun.
+    pub fn enqueue_all(&self, messages: impl IntoIterator<Item = Message>) -> Tickets {
+        let messages: Vec<Message> = messages.into_iter().collect();
+        let mut sends = VecDeque::with_capacity(messages.len());
+        let mut messages = messages.into_iter().peekable();
+        let options = SendOptions::default();
+        while messages.peek().is_some() {
+            self.shared().enter(|state, now| {
+                for message in messages.by_ref().take(BATCH_MAX) {
+                    sends.push_back(begin(state, now, message, options.clone()));
+                }
+            });
+        }
+        Tickets::new(self.shared().clone(), sends)
+    }
+
+    /// Sends many messages and waits for all: how each ended, in their order.
+    ///
+    /// **Cancel**: each as with [`send`](Self::send).
+    pub async fn send_all(
+        &self,
+        messages: impl IntoIterator<Item = Message>,
+    ) -> Vec<Result<Receipt, SendError>> {
+        let tickets = self.enqueue_all(messages);
+        tickets.all().await
+    }
+
+    /// Looks up the routes of topics and begins to connect to their brokers, so that the first
+    /// send finds them ready. It is never needed.
+    ///
+    /// **Cancel**: the lookups go on.
+    ///
+    /// # Errors
+    /// The first [`SendError`] of a topic whose route was not found within the send timeout.
+    pub async fn prepare(
+        &self,
+        topics: impl IntoIterator<Item = TopicName>,
+    ) -> Result<(), SendError> {
+        let topics: Vec<TopicName> = topics.into_iter().collect();
+        let slots: Vec<Slot> = self.shared().enter(|state, now| {
+            let timeout = self.shared().query_timeout;
+            let ask = |topic: &TopicName| {
+                let slot = state.slots.insert(0, None);
+                state.core.query_route(now, slot, topic, timeout, true);
+                slot
+            };
+            topics.iter().map(ask).collect()
+        });
+        let waits: Vec<Wait<'_>> = slots.into_iter().map(|slot| self.wait(slot)).collect();
+        for wait in waits {
+            route_of(wait.await)?;
+        }
+        Ok(())
+    }
+
+    /// The route of a topic as this producer sees it, looked up if it is not known.
+    ///
+    /// **Cancel**: the lookup goes on.
+    ///
+    /// # Errors
+    /// [`SendError`] when there is none within the send timeout.
+    pub async fn route(&self, topic: &TopicName) -> Result<Route, SendError> {
+        let timeout = self.shared().query_timeout;
+        let slot = self.shared().enter(|state, now| {
+            let slot = state.slots.insert(0, None);
+            state.core.query_route(now, slot, topic, timeout, false);
+            slot
+        });
+        route_of(self.wait(slot).await)
+    }
+
+    /// Waits until every send has ended that was accepted before: from this handle or another,
+    /// awaited or detached. Later ones do not delay it.
+    ///
+    /// **Cancel**: the sends go on.
+    pub async fn flush(&self) {
+        let slot = self.shared().enter(|state, _| {
+            let slot = state.slots.insert(0, None);
+            state.eras.flush(slot);
+            slot
+        });
+        self.wait(slot).await;
+    }
+
+    /// Accepts no more sends (they end with [`ErrorKind::Closed`](crate::ErrorKind::Closed)),
+    /// finishes those in hand for at most `deadline`, says good-bye to the brokers (at most 300 ms
+    /// more), closes the connections and ends the tasks. What is not finished in time ends as what
+    /// it is, not sent or unknown. The report accounts for every send that was in hand.
+    ///
+    /// A second call, from any clone, waits for the same end and gets the same report; it can only
+    /// bring the deadline forward.
+    ///
+    /// **Cancel**: the close goes on.
+    pub async fn close(&self, deadline: Duration) -> CloseReport {
+        let shared = self.shared();
+        let slot = shared.enter(|state, now| state.begin_close(now, now + deadline));
+        self.wait(slot).await;
+        let report = shared.peek().closed.clone();
+        report.unwrap_or_default()
+    }
+
+    /// Counters since the producer was made, and levels now.
+    pub fn stats(&self) -> Stats {
+        self.shared().peek().core.stats()
+    }
+
+    /// The client id that brokers know this producer by.
+    pub fn client_id(&self) -> String {
+        self.shared().peek().core.client_id().to_owned()
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.owner.shared
+    }
+
+    fn wait(&self, slot: Slot) -> Wait<'_> {
+        Wait { shared: self.shared(), slot: Some(slot) }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _torn = self.shared.enter_if_sound(&mut Effects::default(), |state, now| {
+            state.closing = true;
+            if state.closed.is_none() {
+                state.core.close(now, now);
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer").field("client_id", &self.client_id()).finish_non_exhaustive()
+    }
+}
+
+fn begin(
+    state: &mut State,
+    now: producer_core::Instant,
+    message: Message,
+    options: SendOptions,
+) -> UnderWay {
+    let slot = state.begin_send(None);
+    UnderWay { slot, id: state.core.send(now, slot, message, options) }
+}
+
+fn route_of(ended: Ended) -> Result<Route, SendError> {
+    match ended {
+        Ended::Route(result) => result,
+        Ended::Sent(_) | Ended::Written(_) | Ended::Done => {
+            unreachable!("the core answers a query with a route")
+        }
+    }
+}
+
+/// Options as the core gets them. It runs a selector while it is locked and half changed, so a
+/// panic must not get out of one: the send fails as if the selector had chosen nothing.
+fn prepared(mut options: SendOptions, reply: Reply) -> SendOptions {
+    options.reply = reply;
+    if let QueueChoice::Select(select) = options.queue {
+        options.queue = QueueChoice::select(move |queues, message| {
+            let chosen = catch_unwind(AssertUnwindSafe(|| select(queues, message)));
+            chosen.unwrap_or_else(|_panic| {
+                Log::selector_panicked();
+                None
+            })
+        });
+    }
+    options
+}
