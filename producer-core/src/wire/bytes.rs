@@ -40,6 +40,10 @@ impl<'a> Cursor<'a> {
         self.array().map(i64::from_be_bytes)
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.rest.len()
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }

@@ -29,6 +29,7 @@ pub mod properties;
 pub mod property_names;
 pub mod query;
 pub mod recall;
+pub mod registration;
 pub mod reply;
 pub mod route;
 pub mod send;

@@ -85,10 +85,13 @@ pub struct RecallHandle {
 }
 
 impl RecallHandle {
-    /// Reads a handle, padded or not. Parts behind the fifth are ignored.
+    /// Reads a handle, padded in full or not at all. Parts behind the fifth are ignored.
     pub fn decode(handle: &str) -> Result<Self, WireError> {
         let bad = WireError::BadField { name: "recallHandle" };
         let unpadded = handle.trim_end_matches('=');
+        if unpadded.len() < handle.len() && handle.len() != unpadded.len().next_multiple_of(4) {
+            return Err(bad);
+        }
         let plain = Base64UrlUnpadded::decode_vec(unpadded).map_err(|_| bad)?;
         let plain = String::from_utf8_lossy(&plain);
         // Java's split drops empty parts at the end.

@@ -54,14 +54,11 @@ pub struct StoredMessage<'a> {
 impl<'a> StoredMessage<'a> {
     /// Decodes the first record of `bytes` and returns what follows it.
     ///
-    /// The record's own length says where it ends; bytes in it behind the properties are checksum
-    /// padding and are ignored.
+    /// As in Java the fields say how far they reach, whatever the record's length says. A length
+    /// that reaches further is believed: bytes behind the properties are checksum padding.
     pub fn decode(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), WireError> {
-        let total = Cursor::new(bytes).i32()?;
-        let total = usize::try_from(total).map_err(|_| WireError::NegativeLength)?;
-        let (record, rest) = bytes.split_at_checked(total).ok_or(WireError::Truncated)?;
-        let mut from = Cursor::new(record);
-        from.i32()?;
+        let mut from = Cursor::new(bytes);
+        let total = from.i32()?;
         let magic = from.i32()?;
         if magic != MAGIC_V1 && magic != MAGIC_V2 {
             return Err(WireError::BadField { name: "magic" });
@@ -88,11 +85,14 @@ impl<'a> StoredMessage<'a> {
             body: from.i32().and_then(|len| from.take_len(len))?.into(),
             topic: String::from_utf8_lossy(topic(&mut from, magic)?),
             properties: {
-                let len = from.i16()?;
+                // Java takes a negative length for none.
+                let len = from.i16()?.max(0);
                 String::from_utf8_lossy(from.take_len(i32::from(len))?)
             },
         };
-        Ok((message, rest))
+        let read = bytes.len() - from.len();
+        let total = usize::try_from(total).unwrap_or(0);
+        Ok((message, &bytes[read.max(total).min(bytes.len())..]))
     }
 
     /// Appends the record, with the magic number that the topic's length asks for.

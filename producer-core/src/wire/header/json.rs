@@ -45,10 +45,10 @@ fn members<'a>(
 ) -> Result<(), WireError> {
     while let Some(name) = reader.next_member()? {
         match &*name.to_cow() {
-            "code" => line.code = int(reader, "code")?,
-            "flag" => line.flag = int(reader, "flag")?,
-            "opaque" => line.opaque = int(reader, "opaque")?,
-            "version" => line.version = int(reader, "version")?,
+            "code" => int(reader, &mut line.code, "code")?,
+            "flag" => int(reader, &mut line.flag, "flag")?,
+            "opaque" => int(reader, &mut line.opaque, "opaque")?,
+            "version" => int(reader, &mut line.version, "version")?,
             "language" => line.language = language(reader.value()?)?,
             "remark" => line.remark = reader.value()?.to_text(),
             "extFields" if reader.peek() == Some(b'{') => {
@@ -88,8 +88,13 @@ fn ext_fields<'a>(
     Ok(())
 }
 
-fn int(reader: &mut Reader<'_>, name: &'static str) -> Result<i32, WireError> {
-    reader.value()?.to_i32().ok_or(WireError::BadField { name })
+/// Reads a number into `slot`; `null` leaves it as it is, as fastjson does.
+fn int(reader: &mut Reader<'_>, slot: &mut i32, name: &'static str) -> Result<(), WireError> {
+    let value = reader.value()?;
+    if value != Value::Null {
+        *slot = value.to_i32().ok_or(WireError::BadField { name })?;
+    }
+    Ok(())
 }
 
 /// A language is a name; fastjson takes its number too (`tables/json-headers-decode.json`).

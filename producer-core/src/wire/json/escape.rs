@@ -8,30 +8,54 @@ use alloc::vec::Vec;
 /// Control characters, the quote and the backslash are escaped, `\b \t \n \f \r` in their short
 /// forms, the others as lower-case `\u00xx`; everything else stays raw (spec §1.4, 5.4.0).
 pub fn escape_into(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let mut copied = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
+    let mut rest = text.as_bytes();
+    loop {
+        let plain = plain_len(rest);
+        out.extend_from_slice(&rest[..plain]);
+        let Some((&byte, behind)) = rest[plain..].split_first() else { return };
+        escape(out, byte);
+        rest = behind;
+    }
+}
+
+/// Bytes before the first one that has to be escaped. Looks at eight at once: most text has none.
+#[inline]
+fn plain_len(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let mut at = 0;
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let (quotes, slashes) = (word ^ (ONES * 0x22), word ^ (ONES * 0x5c));
+        // The lowest high bit marks the first quote, backslash or byte below 0x20.
+        let hits = (quotes.wrapping_sub(ONES) & !quotes
+            | slashes.wrapping_sub(ONES) & !slashes
+            | word.wrapping_sub(ONES * 0x20) & !word)
+            & HIGHS;
+        if hits != 0 {
+            return at + hits.trailing_zeros() as usize / 8;
         }
-        out.extend_from_slice(&bytes[copied..at]);
-        copied = at + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            control => {
-                out.extend_from_slice(b"\\u00");
-                out.push(HEX[usize::from(control >> 4)]);
-                out.push(HEX[usize::from(control & 15)]);
-            }
+        at += 8;
+    }
+    let rest = &text[at..];
+    let found = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+    at + found.unwrap_or(rest.len())
+}
+
+fn escape(out: &mut Vec<u8>, byte: u8) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        0x08 => out.extend_from_slice(b"\\b"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        0x0c => out.extend_from_slice(b"\\f"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        control => {
+            let (high, low) = (HEX[usize::from(control >> 4)], HEX[usize::from(control & 15)]);
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
         }
     }
-    out.extend_from_slice(&bytes[copied..]);
 }
 
 /// Appends `text` as a JSON string with its quotes.

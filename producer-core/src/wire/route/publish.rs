@@ -75,8 +75,9 @@ impl TopicRouteData {
 fn ordered_queues(conf: &str) -> Result<PublishInfo<'_>, WireError> {
     let bad = WireError::BadField { name: "orderTopicConf" };
     let mut queues = Vec::new();
-    // Java's split drops empty parts at the end, but not before.
-    for part in conf.trim_end_matches(';').split(';') {
+    // Java's split drops empty parts at the end, and so all of them if there is nothing else.
+    let conf = conf.trim_end_matches(';');
+    for part in conf.split(';').filter(|_| !conf.is_empty()) {
         let mut words = part.split(':');
         let name = words.next().unwrap_or_default();
         let count = words.next().and_then(|count| digits::parse_i32(count.as_bytes()));
