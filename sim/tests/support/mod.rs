@@ -1,11 +1,15 @@
 //! A client of a few lines that speaks the wire codec over TCP.
 
+#![allow(dead_code, reason = "each test file is a crate of its own and uses a part")]
+
+pub(crate) mod direct;
+
 use std::net::SocketAddr;
 
 use producer_core::wire::frame::{self, FRAME_BYTES_MAX};
 use producer_core::wire::route::TopicRouteData;
 use producer_core::wire::send::{SendForm, SendRequest};
-use producer_core::wire::{Fields, Head, Header, SerializeType, encode_frame};
+use producer_core::wire::{Fields, Head, Header, SerializeType, Text, encode_frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -27,6 +31,17 @@ pub(crate) struct Got {
 }
 
 impl Got {
+    pub(crate) fn new(header: &Header<'_>, body: &[u8]) -> Self {
+        let text = |text: Text<'_>| text.to_cow().into_owned();
+        Self {
+            code: header.code,
+            opaque: header.opaque,
+            remark: header.remark.map(text),
+            ext: header.ext.iter().map(|(key, value)| (text(key), text(value))).collect(),
+            body: body.to_vec(),
+        }
+    }
+
     pub(crate) fn ext(&self, name: &str) -> Option<&str> {
         self.ext.iter().find(|field| field.0 == name).map(|field| field.1.as_str())
     }
@@ -61,14 +76,7 @@ impl Client {
             if let Some(frame) = split.map_err(std::io::Error::other)? {
                 let header =
                     Header::decode(frame.serialize, frame.header).map_err(std::io::Error::other)?;
-                let text = |text: producer_core::wire::Text<'_>| text.to_cow().into_owned();
-                let got = Got {
-                    code: header.code,
-                    opaque: header.opaque,
-                    remark: header.remark.map(text),
-                    ext: header.ext.iter().map(|(key, value)| (text(key), text(value))).collect(),
-                    body: frame.body.to_vec(),
-                };
+                let got = Got::new(&header, frame.body);
                 let len = frame.len;
                 self.inbox.drain(..len);
                 return Ok(got);

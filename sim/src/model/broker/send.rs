@@ -4,7 +4,7 @@
 use producer_core::wire::code::{request as ask, response};
 use producer_core::wire::property_names as names;
 use producer_core::wire::send::{SendForm, SendRequest};
-use producer_core::wire::{names as legal, perm, properties, sys_flag};
+use producer_core::wire::{WireError, names as legal, perm, properties, sys_flag};
 
 use super::super::answer::{Answer, Request};
 use super::super::{Instant, Release};
@@ -91,15 +91,26 @@ impl Broker {
         let Some(form) = SendForm::of_code(code) else { return Answer::not_supported(code) };
         let send = match SendRequest::from_ext(form, &request.header.ext) {
             Ok(send) => send,
-            Err(error) => return Answer::bad_request(error),
+            Err(error) => return self.bad_send(error),
         };
         if let Err(later) = self.not_yet_modelled(request, &send) {
             return later;
         }
         match self.check(now, request, &send) {
             Ok(queue_id) => self.store(now, request, &send, queue_id),
+            Err(refused) if refused.own_form => refused,
             Err(refused) => self.in_region(refused),
         }
+    }
+
+    /// The answer to a send that lacks fields. 4.9.7 goes on with a topic that is null.
+    fn bad_send(&self, error: WireError) -> Answer {
+        let no_topic = matches!(error, WireError::MissingField { name: "b" | "topic" });
+        if no_topic && self.config.release == Release::V4_9_7 {
+            let remark = self.name_remark("", legal::NameError::Blank);
+            return self.in_region(Answer::error(self.invalid_parameter(), remark));
+        }
+        Answer::bad_request(error)
     }
 
     /// Transactions, timers and pushed replies have their own models, which are not there yet:
@@ -205,6 +216,11 @@ impl Broker {
         }
         let properties = send.properties.as_deref().unwrap_or("").len();
         let too_long = request.body.len() > self.config.body_bytes_max;
+        if too_long && batch && self.config.release == Release::V5_4_0 {
+            // Thrown, not answered, by the encoder of batches.
+            let remark = "java.lang.RuntimeException: message body size exceeded";
+            return Err(Answer::outside(response::SYSTEM_ERROR, remark));
+        }
         if half || too_long || properties > properties::PROPERTIES_BYTES_MAX {
             return Err(Answer::error(response::MESSAGE_ILLEGAL, self.illegal_remark()));
         }

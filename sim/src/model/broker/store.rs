@@ -31,14 +31,17 @@ impl Broker {
         queue_id: usize,
     ) -> Answer {
         let text = send.properties.as_deref().unwrap_or("");
+        let batch = request.header.code == ask::SEND_BATCH_MESSAGE;
         let uniq_key = match properties::get(text, UNIQ_KEY) {
-            Some(key) => key.to_owned(),
-            None => self.next_uniq_key(now),
+            Some(key) => Some(key.to_owned()),
+            None if batch => None,
+            None => Some(self.next_uniq_key(now)),
         };
-        let placed = if request.header.code == ask::SEND_BATCH_MESSAGE {
+        let placed = if batch {
             self.store_batch(now, request, send, queue_id)
         } else {
-            let properties = self.stored_properties(text, &uniq_key);
+            let key = uniq_key.as_deref().unwrap_or_default();
+            let properties = self.stored_properties(text, key);
             let message = self.message(now, request, send, queue_id, properties.into());
             self.append(queue_id, message)
         };
@@ -48,8 +51,11 @@ impl Broker {
         };
         let reply = is_reply(request.header.code);
         let mut fields = Fields::new().show("queueId", queue_id);
-        if self.config.release == Release::V5_4_0 && !reply {
-            fields.push("transactionId", uniq_key);
+        if let Some(key) = uniq_key
+            && self.config.release == Release::V5_4_0
+            && !reply
+        {
+            fields.push("transactionId", key);
         }
         fields.push("msgId", place.ids);
         let mut answer = self.in_region(Answer::fields(fields));

@@ -29,13 +29,13 @@ impl Broker {
             write_queues: asked.write_queue_nums,
             perm: asked.perm,
             sys_flag: asked.topic_sys_flag.unwrap_or(0),
-            order: asked.order.eq_ignore_ascii_case("true"),
+            // 4.9.7 drops the flag.
+            order: asked.order.eq_ignore_ascii_case("true")
+                && self.config.release == Release::V5_4_0,
         };
         self.set_topic(now, &asked.topic, topic);
-        Ok(match self.config.release {
-            Release::V4_9_7 => Answer::ok(),
-            Release::V5_4_0 => Answer::error(response::SUCCESS, "not set any response code"),
-        })
+        // Success with a remark, in both releases.
+        Ok(Answer::error(response::SUCCESS, "not set any response code"))
     }
 
     /// Any key is accepted, also those that change nothing here, as in Java.

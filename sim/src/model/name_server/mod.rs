@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use producer_core::wire::code::response;
 use producer_core::wire::{Frame, SerializeType, WireError};
 
 use super::answer::{Answer, AnswerForm, Request, Ticket};
@@ -216,7 +217,10 @@ impl Frames for NameServer {
         }
         self.requests += 1;
         let answer = self.execute(now, &request).unwrap_or_else(Answer::bad_request);
-        self.reply(now, request.ticket(), answer);
+        let unknown = answer.code == response::REQUEST_CODE_NOT_SUPPORTED;
+        if !(unknown && self.config.release == Release::V4_9_7) {
+            self.reply(now, request.ticket(), answer);
+        }
         Ok(())
     }
 }

@@ -57,6 +57,7 @@ impl NameServer {
                 self.registry.remove_topic(&ext.need_text("topic")?);
                 Ok(Answer::ok())
             }
+            // 4.9.7 says nothing at all: see `handle_frame`.
             code => Ok(Answer::not_supported(code)),
         }
     }

@@ -1,0 +1,9 @@
+//! The models in virtual time: no runtime, no socket, no clock.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod broker;
+mod faults;
+mod name_server;
+mod network;
