@@ -36,8 +36,8 @@ fn ask(server: &mut Direct<NameServer>, code: i32, fields: &Fields<'_>) -> Optio
 }
 
 fn route(server: &mut Direct<NameServer>) -> Option<TopicRouteData> {
-    let got = ask(server, 105, &Fields::new().text("topic", "T")).unwrap();
-    (got.code == 0).then(|| TopicRouteData::decode(&got.body).unwrap())
+    let got = ask(server, 105, &Fields::new().text("topic", "T")).expect("an answer");
+    (got.code == 0).then(|| TopicRouteData::decode(&got.body).expect("a route"))
 }
 
 fn server() -> Direct<NameServer> {
