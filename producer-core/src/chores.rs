@@ -16,21 +16,30 @@ use crate::wire::client::{Heartbeat, UnregisterClient};
 use crate::wire::code;
 use crate::wire::offset::MaxOffset;
 
+/// How often chores may make each other due at one instant.
+const LOOKS: usize = 8;
+
 impl<T> Producer<T> {
-    /// Does everything that is due, and notes when the next thing is.
+    /// Does everything that is due, and notes when the next thing is. One thing may make another
+    /// due (a silent connection ends, so its broker is to be probed), hence the second look.
     pub(crate) fn run_chores(&mut self) {
-        self.chores_at = Instant::FAR;
-        self.expire_chores();
-        let lookups = self.run_lookups();
-        let queries = self.expire_queries();
-        let poll = self.poll_routes();
-        let probes = self.probe_brokers();
-        let connections = self.tend_connections();
-        for at in [lookups, queries, poll, probes, connections] {
-            self.wake_by(at);
+        for _ in 0..LOOKS {
+            self.chores_at = Instant::FAR;
+            self.expire_chores();
+            let lookups = self.run_lookups();
+            let queries = self.expire_queries();
+            let poll = self.poll_routes();
+            let probes = self.probe_brokers();
+            let connections = self.tend_connections();
+            for at in [lookups, queries, poll, probes, connections] {
+                self.wake_by(at);
+            }
+            self.go_on_closing();
+            if self.chores_at > self.now {
+                return;
+            }
         }
-        self.go_on_closing();
-        debug_assert!(self.chores_at > self.now, "no chore is due again at once");
+        debug_assert!(false, "a chore is due again and again at {:?}", self.now);
     }
 
     /// Requests that are not sends and were not answered in time.
@@ -215,10 +224,10 @@ impl<T> Producer<T> {
         let interval = self.config.heartbeat;
         let wanted = self.routes.brokers.iter().any(|broker| broker.conn == key);
         let Some(conn) = self.conns.get_mut(key) else { return };
-        if conn.heartbeat_due > now || conn.state == State::Dialling || conn.retiring {
+        if conn.heartbeat_due > now || conn.state == State::Dialling {
             return;
         }
-        if !wanted || self.closing.is_some() {
+        if !wanted || conn.retiring || self.closing.is_some() {
             conn.heartbeat_due = Instant::FAR;
             return;
         }

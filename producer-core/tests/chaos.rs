@@ -1,0 +1,217 @@
+//! Random faults from a seed, and what must hold whatever happens.
+
+#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
+mod pair;
+
+use std::collections::BTreeMap;
+
+use pair::{Dial, Does, Knows, World, ms, route_json};
+use producer_core::{
+    Config, ConnectionEnd, Instant, OnUnknown, Order, Outcome, QueueChoice, Reply, SendId,
+    SendOptions,
+};
+
+/// SplitMix64, so that a seed means the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % sides
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.roll(n) == 0
+    }
+}
+
+const BROKERS: [&str; 3] = ["a:1", "b:1", "c:1"];
+
+fn config(dice: &mut Dice) -> Config {
+    let base = if dice.one_in(4) { Config::java() } else { Config::default() };
+    Config {
+        on_unknown: if dice.one_in(4) { OnUnknown::Stop } else { base.on_unknown },
+        sends_max: [5, 50, 10_000][dice.roll(3) as usize],
+        waiting_max: [3, 1_000][dice.roll(2) as usize],
+        header: if dice.one_in(2) {
+            producer_core::wire::SerializeType::RocketMq
+        } else {
+            producer_core::wire::SerializeType::Json
+        },
+        ..base
+    }
+}
+
+fn options(dice: &mut Dice) -> SendOptions {
+    let queue = match dice.roll(8) {
+        0 => QueueChoice::ordered(&dice.roll(5).to_string(), Order::Strict),
+        1 => QueueChoice::ordered(&dice.roll(5).to_string(), Order::Available),
+        2 => QueueChoice::hash(&dice.roll(100).to_string()),
+        3 => QueueChoice::Random,
+        _ => QueueChoice::Rotate,
+    };
+    let reply = if dice.one_in(10) { Reply::OneWay } else { Reply::Awaited };
+    let timeout = dice.one_in(5).then(|| ms(50 + dice.roll(2_000)));
+    SendOptions { queue, reply, timeout, ..SendOptions::default() }
+}
+
+/// One broker or name server changes its mind.
+fn fault(world: &mut World, dice: &mut Dice) {
+    let broker = BROKERS[dice.roll(3) as usize];
+    match dice.roll(12) {
+        0 => world.kill(broker),
+        1 => world.broker(broker).dial = Dial::BlackHole,
+        2..=4 => {
+            world.broker(broker).dial = Dial::Accept;
+            world.broker(broker).does = Does::Store;
+        }
+        5 => world.broker(broker).does = Does::Hang,
+        6 => world.broker(broker).does = Does::StoreSilently,
+        7 => world.broker(broker).does = Does::Reset,
+        8 => world.broker(broker).does = Does::Garbage,
+        9 => {
+            let code = [2, 14, 16, 17, 13, 1500][dice.roll(6) as usize];
+            world.broker(broker).does = Does::Refuse(code);
+        }
+        10 => world.cut(broker, &ConnectionEnd::Closed),
+        _ => {
+            let server = ["ns0:1", "ns1:1"][dice.roll(2) as usize];
+            let knows = [Knows::Routes, Knows::Routes, Knows::Nothing, Knows::Silent]
+                [dice.roll(4) as usize]
+                .clone();
+            let state = world.name_servers.get_mut(server).expect("configured");
+            *state = (knows, if dice.one_in(3) { Dial::Refuse } else { Dial::Accept });
+        }
+    }
+}
+
+struct Sent {
+    body: String,
+    at: Instant,
+    one_way: bool,
+    timeout_ms: u64,
+    cancelled: bool,
+}
+
+fn run(seed: u64) {
+    let mut dice = Dice(seed);
+    let mut world = World::with_seed(config(&mut dice), seed);
+    world.broker("c:1");
+    let brokers = [("a", "a:1"), ("b", "b:1"), ("c", "c:1")];
+    world.routes.insert("t".into(), route_json(&brokers, 3));
+    let mut sent: BTreeMap<u64, Sent> = BTreeMap::new();
+    let mut open: Vec<(u64, SendId)> = Vec::new();
+
+    for step in 0..300 {
+        match dice.roll(10) {
+            0 => fault(&mut world, &mut dice),
+            1 if !open.is_empty() => {
+                let (ticket, id) = open.swap_remove(dice.roll(open.len() as u64) as usize);
+                if world.producer.cancel(world.now, id).is_some() {
+                    sent.get_mut(&ticket).expect("sent").cancelled = true;
+                }
+            }
+            2 => {
+                let span = dice.roll(400);
+                world.run(ms(span));
+            }
+            _ => {
+                let options = options(&mut dice);
+                let timeout_ms = options.timeout.map_or(3_000, |t| t.as_millis() as u64);
+                let (body, at) = (format!("{seed}-{step}"), world.now);
+                let one_way = options.reply == Reply::OneWay;
+                let (ticket, id) = world.send_with(&body, options);
+                sent.insert(ticket, Sent { body, at, one_way, timeout_ms, cancelled: false });
+                open.push((ticket, id));
+                if dice.one_in(3) {
+                    world.run(ms(dice.roll(5)));
+                }
+            }
+        }
+    }
+    world.run(ms(8_000));
+    judge(seed, &mut world, &sent);
+    heal(seed, &mut world);
+    close(seed, &mut world);
+}
+
+/// Every send ended once, in time, and as the brokers' logs say.
+fn judge(seed: u64, world: &mut World, sent: &BTreeMap<u64, Sent>) {
+    let mut copies: BTreeMap<String, u32> = BTreeMap::new();
+    for body in world.stored() {
+        *copies.entry(body).or_default() += 1;
+    }
+    for (ticket, send) in sent {
+        let copies = copies.get(&send.body).copied().unwrap_or(0);
+        let what = format!("seed {seed}, send {} at {:?}", send.body, send.at);
+        if send.cancelled {
+            assert!(!world.done.contains_key(ticket), "{what}: ended after it was cancelled");
+            continue;
+        }
+        if send.one_way && world.written.contains(ticket) {
+            continue;
+        }
+        let result = world.done.get(ticket).unwrap_or_else(|| panic!("{what} never ended"));
+        match result {
+            Ok(receipt) => {
+                assert!(copies >= 1, "{what}: acknowledged but not stored");
+                assert!(copies <= receipt.attempts, "{what}: more copies than attempts");
+                assert!(copies == 1 || receipt.maybe_duplicate, "{what}: unannounced duplicate");
+            }
+            Err(error) => {
+                let late = ms(send.timeout_ms + 20);
+                assert!(error.elapsed() <= late, "{what}: {error}");
+                if error.outcome() != Outcome::Unknown {
+                    assert_eq!(copies, 0, "{what}: stored, but {error}");
+                }
+            }
+        }
+    }
+    let stats = world.producer.stats();
+    assert_eq!(
+        (stats.in_hand, stats.bytes_in_hand, stats.waiting_for_room),
+        (0, 0, 0),
+        "seed {seed}: {stats:?}"
+    );
+}
+
+/// Once everything is well again, so is the producer.
+fn heal(seed: u64, world: &mut World) {
+    for broker in BROKERS {
+        let peer = world.broker(broker);
+        (peer.dial, peer.does) = (Dial::Accept, Does::Store);
+    }
+    for state in world.name_servers.values_mut() {
+        *state = (Knows::Routes, Dial::Accept);
+    }
+    world.run(ms(35_000));
+    for n in 0..30 {
+        let result = world.sent(&format!("healed {n}"));
+        assert!(result.is_ok(), "seed {seed}: healed, but {result:?}");
+    }
+    let stats = world.producer.stats();
+    assert!(stats.connections <= 5, "seed {seed}: {stats:?}");
+}
+
+fn close(seed: u64, world: &mut World) {
+    world.close(ms(1_000));
+    world.run(ms(2_000));
+    assert!(world.closed.is_some(), "seed {seed} never closed");
+    let stats = world.producer.stats();
+    assert_eq!((stats.connections, stats.requests_in_flight), (0, 0), "seed {seed}");
+    let ended = stats.stored + stats.written + stats.not_sent + stats.rejected + stats.unknown;
+    assert!(
+        (stats.accepted - stats.cancelled..=stats.accepted).contains(&ended),
+        "seed {seed}: {stats:?}"
+    );
+}
+
+#[test]
+fn whatever_fails_no_send_is_lost_or_misreported() {
+    for seed in 0..1_000 {
+        run(seed);
+    }
+}
