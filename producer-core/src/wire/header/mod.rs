@@ -4,7 +4,7 @@ mod binary;
 mod json;
 mod usual;
 
-pub(super) use usual::{leading_digits, plain_len};
+pub(super) use usual::{leading_digits, plain_len, specials};
 
 use super::{Ext, Language, SerializeType, Text, WireError};
 

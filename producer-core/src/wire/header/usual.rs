@@ -143,17 +143,9 @@ pub(in crate::wire) fn leading_digits(bytes: &[u8]) -> (usize, i64) {
 /// within the last eight bytes of a header, as no string of a usual one does.
 #[inline]
 pub(in crate::wire) fn plain_len(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
-    const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
     let mut at = 0;
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let (quotes, slashes) = (word ^ QUOTES, word ^ BACKSLASHES);
-        // The lowest high bit marks the first byte that is zero, a quote or backslash.
-        let hits =
-            (quotes.wrapping_sub(ONES) & !quotes | slashes.wrapping_sub(ONES) & !slashes) & HIGHS;
+        let hits = specials(chunk);
         if hits != 0 {
             at += hits.trailing_zeros() as usize / 8;
             return (bytes.get(at) == Some(&b'"')).then_some(at);
@@ -161,4 +153,16 @@ pub(in crate::wire) fn plain_len(bytes: &[u8]) -> Option<usize> {
         at += 8;
     }
     None
+}
+
+/// The quotes and backslashes among eight bytes: the lowest high bit marks the first one.
+#[inline]
+pub(in crate::wire) const fn specials(chunk: &[u8; 8]) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const QUOTES: u64 = ONES * b'"' as u64;
+    const BACKSLASHES: u64 = ONES * b'\\' as u64;
+    let word = u64::from_le_bytes(*chunk);
+    let (quotes, slashes) = (word ^ QUOTES, word ^ BACKSLASHES);
+    // Subtracting one sets the high bit of a byte that is zero, and of no lower one before it.
+    (quotes.wrapping_sub(ONES) & !quotes | slashes.wrapping_sub(ONES) & !slashes) & (ONES << 7)
 }

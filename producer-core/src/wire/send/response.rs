@@ -1,6 +1,6 @@
 //! The answer to a send.
 
-use crate::wire::header::{self, Visit, leading_digits, plain_len};
+use crate::wire::header::{self, Visit, leading_digits, plain_len, specials};
 use crate::wire::{Fields, SerializeType, Text, WireError};
 
 /// Any response, read in the one pass that a received header gets, with the fields that answer a
@@ -116,15 +116,15 @@ impl<'a> Visit<'a> for SendResponse<'a> {
         } else {
             return fields;
         }
-        take_text(&mut self.transaction_id, &mut rest, b",\"transactionId\":\"");
-        take_text(&mut self.msg_id, &mut rest, b",\"msgId\":\"");
+        take_id(&mut self.transaction_id, &mut rest, b",\"transactionId\":\"");
+        take_id(&mut self.msg_id, &mut rest, b",\"msgId\":\"");
         if let Some(behind) = rest.strip_prefix(b",\"TRACE_ON\":\"true\"") {
             self.trace_on = Some(true);
             rest = behind;
         }
         take_text(&mut self.region, &mut rest, b",\"MSG_REGION\":\"");
         if self.msg_id.is_none() {
-            take_text(&mut self.msg_id, &mut rest, b",\"msgId\":\"");
+            take_id(&mut self.msg_id, &mut rest, b",\"msgId\":\"");
         }
         if let Some((value, behind)) = quoted_number(rest, b",\"queueOffset\":\"") {
             self.queue_offset = Some(value);
@@ -133,7 +133,8 @@ impl<'a> Visit<'a> for SendResponse<'a> {
         rest
     }
 
-    /// The order in which brokers write the fields of the header class, then those they add.
+    /// The order in which brokers write the fields of the header class, then those they add; or
+    /// that of a map, where these are the other way round.
     #[inline]
     fn expected_binary(&mut self, entries: &'a [u8]) -> &'a [u8] {
         let mut rest = entries;
@@ -149,11 +150,20 @@ impl<'a> Visit<'a> for SendResponse<'a> {
             rest = behind;
         }
         take_entry(&mut self.transaction_id, &mut rest, b"\x00\x0dtransactionId");
+        if self.msg_id.is_none() {
+            take_entry(&mut self.msg_id, &mut rest, b"\x00\x05msgId");
+        }
         if let Some(behind) = rest.strip_prefix(b"\x00\x08TRACE_ON\x00\x00\x00\x04true") {
             self.trace_on = Some(true);
             rest = behind;
         }
         take_entry(&mut self.region, &mut rest, b"\x00\x0aMSG_REGION");
+        if self.queue_offset.is_none()
+            && let Some((value, behind)) = number_entry(rest, b"\x00\x0bqueueOffset")
+        {
+            self.queue_offset = Some(value);
+            rest = behind;
+        }
         rest
     }
 }
@@ -192,6 +202,29 @@ fn take_text<'a, const N: usize>(slot: &mut Option<Text<'a>>, rest: &mut &'a [u8
         *slot = Some(Text::from_bytes(&value[..len]));
         *rest = &value[len + 1..];
     }
+}
+
+/// The same for an id.
+#[inline]
+fn take_id<'a, const N: usize>(slot: &mut Option<Text<'a>>, rest: &mut &'a [u8], name: &[u8; N]) {
+    if let Some(value) = rest.strip_prefix(name)
+        && let Some(len) = id_len(value).or_else(|| plain_len(value))
+    {
+        *slot = Some(Text::from_bytes(&value[..len]));
+        *rest = &value[len + 1..];
+    }
+}
+
+/// The length of an id of 32 characters, as IPv4 hosts make them: all are compared at once.
+#[inline]
+fn id_len(value: &[u8]) -> Option<usize> {
+    let (id, behind) = value.split_first_chunk::<32>()?;
+    if behind.first() != Some(&b'"') {
+        return None;
+    }
+    let words = id.as_chunks::<8>().0;
+    let special = words.iter().fold(0, |found, word| found | specials(word));
+    (special == 0).then_some(32)
 }
 
 /// A number in quotes behind `name`, and what follows it.
