@@ -66,7 +66,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// The port of the first name server; the others take those that follow.
+    /// The port of the first name server; the others take those that follow. 0 for free ones.
     #[must_use]
     pub const fn name_server_port(mut self, port: u16) -> Self {
         self.name_server_port = Some(port);
@@ -100,6 +100,20 @@ impl ClusterBuilder {
         let id = self.brokers.iter().filter(|broker| broker.name == name).count() as i64;
         self.brokers.push(BrokerBuilder { name, id, port: 0, queues: None, tune: Vec::new() });
         self
+    }
+
+    /// Adds so many masters: `broker-a`, `broker-b` and so on.
+    #[must_use]
+    pub fn numbered_brokers(self, count: usize) -> Self {
+        (0..count).map(broker_name).fold(self, |all, name| all.broker(name, |broker| broker))
+    }
+
+    /// Adds a slave of each master there is so far.
+    #[must_use]
+    pub fn slave_of_each(self) -> Self {
+        let masters = self.brokers.iter().filter(|broker| broker.id == 0);
+        let names: Vec<_> = masters.map(|broker| broker.name.clone()).collect();
+        names.into_iter().fold(self, Self::slave_of)
     }
 
     /// Adds a topic to all brokers, with so many queues at each unless that says otherwise.
@@ -139,5 +153,13 @@ impl BrokerBuilder {
     pub fn tune(mut self, tune: fn(&mut BrokerConfig)) -> Self {
         self.tune.push(tune);
         self
+    }
+}
+
+/// `broker-a` to `broker-z`, then `broker-26` and so on.
+fn broker_name(number: usize) -> String {
+    match u8::try_from(number) {
+        Ok(number @ 0..26) => format!("broker-{}", char::from(b'a' + number)),
+        _ => format!("broker-{number}"),
     }
 }

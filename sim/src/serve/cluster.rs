@@ -26,8 +26,7 @@ impl EmbeddedCluster {
 
     /// One name server and so many brokers, `broker-a`, `broker-b` and so on.
     pub async fn start(brokers: usize) -> io::Result<Self> {
-        let names = (0..brokers).map(broker_name);
-        names.fold(Self::builder(), |all, name| all.broker(name, |broker| broker)).start().await
+        Self::builder().numbered_brokers(brokers).start().await
     }
 
     /// Addresses of the name servers, as a producer takes them: `a:p;b:p`.
@@ -170,16 +169,8 @@ impl Drop for EmbeddedCluster {
     }
 }
 
-/// `broker-a` to `broker-z`, then `broker-26` and so on.
-pub(crate) fn broker_name(number: usize) -> String {
-    match u8::try_from(number) {
-        Ok(number @ 0..26) => format!("broker-{}", char::from(b'a' + number)),
-        _ => format!("broker-{number}"),
-    }
-}
-
 fn name_server_port(builder: &ClusterBuilder, number: usize) -> io::Result<u16> {
-    let Some(first) = builder.name_server_port else { return Ok(0) };
+    let Some(first) = builder.name_server_port.filter(|&port| port != 0) else { return Ok(0) };
     let port = u16::try_from(number).ok().and_then(|number| first.checked_add(number));
     port.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "name server port above 65535"))
 }

@@ -1,0 +1,38 @@
+//! The command line of the models.
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Models of an Apache RocketMQ name server and broker.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves a cluster on TCP until Ctrl-C; see `help` on its standard input.
+    Cluster(command::cluster::ClusterArguments),
+}
+
+fn main() -> ExitCode {
+    let Arguments { command: Command::Cluster(arguments) } = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(command::cluster::run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &std::io::Error) -> ExitCode {
+    eprintln!("sim: {error}");
+    ExitCode::FAILURE
+}
