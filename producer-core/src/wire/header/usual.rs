@@ -94,8 +94,9 @@ fn ext_fields<'a>(fields: &'a [u8], visit: &mut impl Visit<'a>) -> Result<&'a [u
     loop {
         let field = match rest {
             [b'}', behind @ ..] => return Ok(behind),
+            first if first.len() == fields.len() => first,
             [b',', field @ ..] => field,
-            _ => rest,
+            _ => return Err(rest),
         };
         let name = field.strip_prefix(b"\"").ok_or(rest)?;
         let (name, behind) = name.split_at(plain_len(name).ok_or(rest)?);

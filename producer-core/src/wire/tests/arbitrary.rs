@@ -137,16 +137,32 @@ proptest! {
         if let (Ok(short), Ok(general)) = (all_of(&bytes), all_of(&general)) {
             prop_assert_eq!(short, general);
         }
-        let mut response = Vec::new();
-        if let Ok(found) = SendResponse::decode(SerializeType::Json, &bytes) {
-            let header = Header::decode(SerializeType::Json, &bytes).expect("the same bytes");
-            response.push((found.msg_id, header.ext.get("msgId")));
-            response.push((found.region, header.ext.get("MSG_REGION")));
-            response.push((found.transaction_id, header.ext.get("transactionId")));
+        let found = SendResponse::decode(SerializeType::Json, &bytes);
+        let header = Header::decode(SerializeType::Json, &bytes);
+        prop_assert_eq!(found.is_ok(), header.is_ok());
+        if let (Ok(found), Ok(header)) = (found, header) {
+            prop_assert_eq!(found.msg_id, header.ext.get("msgId"));
+            prop_assert_eq!(found.region, header.ext.get("MSG_REGION"));
+            prop_assert_eq!(found.transaction_id, header.ext.get("transactionId"));
+            prop_assert_eq!((found.code, found.opaque), (header.code, header.opaque));
+            prop_assert_eq!(found.remark, header.remark);
         }
-        for (one_pass, lazy) in response {
-            prop_assert_eq!(one_pass, lazy);
-        }
+    }
+}
+
+/// Found by `short_and_general_way_agree`: the short way once went on without a comma.
+#[test]
+fn fields_need_commas_and_values_need_ends() {
+    for bad in [
+        r#"{"code":0,"extFields":{"queueId":"2""msgId":"0"},"flag":1,"opaque":3}"#,
+        r#"{"code":0,"extFields":{"queueId":"2"{"msgId":"0"},"flag":1,"opaque":3}"#,
+        r#"{"code":0,"extFields":{,"queueId":"2"},"flag":1,"opaque":3}"#,
+        r#"{"code":0"flag":1,"opaque":3}"#,
+        r#"{"code":0,"flag":1,"language":"JAVA","opaque":3"version":4}"#,
+        r#"{"code":0,"flag":1,"language":"JAVA","opaque":3,"remark":"x""version":4}"#,
+    ] {
+        assert!(Header::decode(SerializeType::Json, bad.as_bytes()).is_err(), "{bad}");
+        assert!(SendResponse::decode(SerializeType::Json, bad.as_bytes()).is_err(), "{bad}");
     }
 }
 
