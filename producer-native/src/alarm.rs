@@ -50,8 +50,13 @@ impl Alarm {
 }
 
 /// Tells the core the time whenever it wants, until the producer is closed.
-pub(crate) async fn run(shared: Arc<Shared>) {
-    let unless_dropped = Unfinished(&shared);
+pub(crate) fn run(shared: Arc<Shared>) -> impl Future<Output = ()> {
+    // Made here, for a runtime that is gone drops the future without ever polling it.
+    let unless_dropped = Unfinished { shared: shared.clone(), finished: false };
+    tell(shared, unless_dropped)
+}
+
+async fn tell(shared: Arc<Shared>, mut unless_dropped: Unfinished) {
     let mut effects = Effects::default();
     let mut target = Instant::FAR;
     let mut sleep = pin!(sleep_until(shared.at(Instant::ZERO)));
@@ -85,14 +90,19 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         }
     })
     .await;
-    std::mem::forget(unless_dropped);
+    unless_dropped.finished = true;
 }
 
-/// Dropped when the runtime drops the task, or it panics.
-struct Unfinished<'a>(&'a Arc<Shared>);
+/// Dropped unfinished when the runtime drops the task, or it panics.
+struct Unfinished {
+    shared: Arc<Shared>,
+    finished: bool,
+}
 
-impl Drop for Unfinished<'_> {
+impl Drop for Unfinished {
     fn drop(&mut self) {
-        self.0.runtime_gone();
+        if !self.finished {
+            self.shared.runtime_gone();
+        }
     }
 }

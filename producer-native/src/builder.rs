@@ -64,6 +64,11 @@ pub enum BuildError {
     },
     /// `build` was called outside a tokio runtime, and no handle of one was given.
     NoRuntime,
+    /// The thread of a blocking producer cannot be made.
+    NoThread {
+        /// What the operating system says.
+        problem: String,
+    },
 }
 
 impl fmt::Display for BuildError {
@@ -82,8 +87,9 @@ impl fmt::Display for BuildError {
             Self::ZeroLimit { field } => write!(f, "{field} is 0: nothing could be sent"),
             Self::NoRuntime => f.write_str(
                 "no tokio runtime here: call build() inside one, give its handle with \
-                 runtime(handle), or use producer_native::blocking",
+                 runtime(handle), or call build_blocking()",
             ),
+            Self::NoThread { problem } => write!(f, "cannot make a thread: {problem}"),
         }
     }
 }
@@ -94,7 +100,10 @@ impl std::error::Error for BuildError {
             Self::Group { problem, .. }
             | Self::NameServers { problem, .. }
             | Self::AddressMap { problem, .. } => Some(problem),
-            Self::NoNameServers | Self::ZeroLimit { .. } | Self::NoRuntime => None,
+            Self::NoNameServers
+            | Self::ZeroLimit { .. }
+            | Self::NoRuntime
+            | Self::NoThread { .. } => None,
         }
     }
 }

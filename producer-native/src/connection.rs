@@ -75,9 +75,14 @@ enum End {
 }
 
 /// The life of one connection.
-pub(crate) async fn run(shared: Arc<Shared>, dial: Dial) {
+pub(crate) fn run(shared: Arc<Shared>, dial: Dial) -> impl Future<Output = ()> {
+    // Made here, for a runtime that is gone drops the future without ever polling it.
+    let unless_dropped = Unfinished { shared: shared.clone(), conn: dial.conn, finished: false };
+    live(shared, dial, unless_dropped)
+}
+
+async fn live(shared: Arc<Shared>, dial: Dial, mut unless_dropped: Unfinished) {
     let conn = dial.conn;
-    let unless_dropped = Unfinished { shared: &shared, conn };
     let end = match connect(&shared, &dial).await {
         Ok(stream) => {
             shared.log.connected(&dial.address);
@@ -95,7 +100,7 @@ pub(crate) async fn run(shared: Arc<Shared>, dial: Dial) {
         shared.log.ended(&dial.address, &end);
         shared.enter(|state, now| report_closed(state, now, conn, end));
     }
-    std::mem::forget(unless_dropped);
+    unless_dropped.finished = true;
 }
 
 async fn connect(shared: &Arc<Shared>, dial: &Dial) -> Result<Box<dyn Stream>, End> {
@@ -273,14 +278,18 @@ impl Pipe {
     }
 }
 
-/// Dropped when the runtime drops the task, or it panics.
-struct Unfinished<'a> {
-    shared: &'a Arc<Shared>,
+/// Dropped unfinished when the runtime drops the task, or it panics.
+struct Unfinished {
+    shared: Arc<Shared>,
     conn: ConnId,
+    finished: bool,
 }
 
-impl Drop for Unfinished<'_> {
+impl Drop for Unfinished {
     fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
         if !std::thread::panicking() {
             return self.shared.runtime_gone();
         }

@@ -1,5 +1,75 @@
 //! An Apache RocketMQ producer on tokio and TCP.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use producer_native::{Message, Outcome, Producer};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let producer = Producer::builder("orders").name_servers("10.0.0.1:9876;10.0.0.2:9876").build()?;
+//!
+//! let message = Message::new("orders", "paid")?.keys(["order-1001"])?;
+//! match producer.send(message).await {
+//!     Ok(receipt) => println!("stored at {} of {}", receipt.queue_offset, receipt.broker),
+//!     Err(error) if error.outcome() == Outcome::Unknown => println!("maybe stored: {error}"),
+//!     Err(error) => println!("surely not stored: {error}"),
+//! }
+//!
+//! let report = producer.close(Duration::from_secs(5)).await;
+//! assert_eq!(report.unknown, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The path of a message
+//!
+//! ```text
+//! send(message).await ─▶ the door: lock, read the clock ─▶ core: queue, frame, deadline
+//!                                  unlock, wake the writer
+//! connection's task   ─▶ the door: take the bytes of all who sent ─▶ one write ─▶ broker
+//! connection's task   ◀─ one read, many answers ◀─────────────────────────────── broker
+//!                     ─▶ the door: core matches answers with sends
+//!                                  unlock, wake those who wait
+//! send(message).await ◀─ receipt
+//! ```
+//!
+//! All protocol is in [`producer_core`]; this crate moves bytes, tells the time and wakes. There is
+//! one task a connection, one connection an address, and one task that tells the time. A send has
+//! no task, channel, timer or allocation of its own.
+//!
+//! # Which way to send
+//!
+//! | | waits for room | waits for the broker | |
+//! |---|---|---|---|
+//! | [`send`](Producer::send) | yes | yes | the usual one; any number of tasks at once |
+//! | [`enqueue`](Producer::enqueue) | in the background | when the [`Ticket`] is awaited | many in flight from one task |
+//! | [`enqueue_all`](Producer::enqueue_all) | in the background | when awaited, in order | the cheapest a message |
+//! | [`try_send`](Producer::try_send) | no: gives the message back | when the ticket is awaited | for those who must not wait |
+//! | [`send_oneway`](Producer::send_oneway) | yes | never | nothing is known afterwards |
+//! | [`blocking`] | yes | yes | no async code |
+//!
+//! "Room" is a budget of sends and bytes ([`Config::sends_max`], [`Config::bytes_max`]); it is
+//! always on.
+//!
+//! # What happens when ...
+//!
+//! | | before its first byte is taken by a connection | after |
+//! |---|---|---|
+//! | the future or ticket of a send is **dropped** | not sent | goes on, no retries, nobody learns how it ended |
+//! | a ticket is **detached** | goes on, with retries | goes on, with retries |
+//! | the send timeout **passes** | [`Outcome::NotSent`] | [`Outcome::Unknown`] |
+//! | the producer is **closed** and its deadline passes | [`Outcome::NotSent`] | [`Outcome::Unknown`] |
+//! | the last clone is **dropped**, or the runtime | [`Outcome::NotSent`], at once | [`Outcome::Unknown`], at once |
+//!
+//! Dropping the future of [`close`](Producer::close), [`flush`](Producer::flush),
+//! [`route`](Producer::route) or [`prepare`](Producer::prepare) stops the waiting and nothing else.
+//!
+//! # Errors
+//!
+//! A [`SendError`] says first whether the message may be stored ([`SendError::outcome`]), then why
+//! ([`SendError::kind`]), and lists every attempt with broker, addresses, phase and time.
 mod alarm;
+pub mod blocking;
 mod builder;
 mod connection;
 mod door;

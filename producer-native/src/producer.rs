@@ -246,7 +246,7 @@ impl Producer {
         self.shared().peek().core.client_id().to_owned()
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.owner.shared
     }
 

@@ -1,0 +1,131 @@
+//! After warm-up, a send allocates nothing: not in the core, not in the driver, not in its future.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::VecDeque;
+
+use common::{Cluster, soon};
+use producer_native::{Bytes, Message, Producer, Ticket};
+
+struct Counting;
+
+thread_local! {
+    /// Of this thread: the peers allocate on another one.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is ending has no counter any more, and nothing of interest either.
+    let _ended = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+#[expect(unsafe_code, reason = "an allocator that counts cannot be written without")]
+// SAFETY: every call is handed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as required of our caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as required of our caller.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as required of our caller.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const MESSAGES: usize = 6_400;
+
+fn message() -> Message {
+    Message::new("topic", Bytes::from_static(&[7; 128])).unwrap()
+}
+
+/// One message after the other.
+async fn one_by_one(producer: &Producer) {
+    for message in prepared(MESSAGES) {
+        producer.send(message).await.unwrap();
+    }
+}
+
+/// Windows of 64 tickets from one task.
+async fn by_ticket(producer: &Producer) {
+    let mut tickets = VecDeque::<Ticket>::with_capacity(64);
+    for message in prepared(MESSAGES) {
+        if tickets.len() == 64 {
+            tickets.pop_front().unwrap().await.unwrap();
+        }
+        tickets.push_back(producer.enqueue(message));
+    }
+    for ticket in tickets {
+        ticket.await.unwrap();
+    }
+}
+
+/// 64 tasks, each one message after the other.
+async fn by_task(producer: &Producer) {
+    let tasks: Vec<_> = (0..64)
+        .map(|_| {
+            let producer = producer.clone();
+            let messages = prepared(MESSAGES / 64);
+            tokio::spawn(async move {
+                for message in messages {
+                    producer.send(message).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+/// Clones share their topic and body: cloning allocates nothing.
+fn prepared(count: usize) -> impl Iterator<Item = Message> {
+    let first = message();
+    (0..count).map(move |_| first.clone())
+}
+
+#[test]
+fn a_send_costs_no_allocation() {
+    let elsewhere = tokio::runtime::Runtime::new().unwrap();
+    let cluster = elsewhere.block_on(Cluster::tcp(1));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let producer = cluster.producer();
+        soon(producer.send(message())).await.unwrap();
+
+        for round in 0..4 {
+            let before = ALLOCATIONS.with(Cell::get);
+            one_by_one(&producer).await;
+            check(round, "one by one", before, 1);
+            let before = ALLOCATIONS.with(Cell::get);
+            by_ticket(&producer).await;
+            check(round, "64 tickets", before, 2);
+            let before = ALLOCATIONS.with(Cell::get);
+            by_task(&producer).await;
+            check(round, "64 tasks", before, 64 * 2 + 1);
+        }
+    });
+}
+
+/// Timers allocate now and then: heartbeats, polls of routes.
+const CHORES: u64 = 8;
+
+/// The first rounds warm up; after them only the run itself allocates: the message that is cloned,
+/// the queue, the tasks.
+fn check(round: usize, name: &str, before: u64, allowed: u64) {
+    let counted = ALLOCATIONS.with(Cell::get) - before;
+    println!("round {round}, {name}: {counted} allocations for {MESSAGES} messages");
+    assert!(round < 3 || counted <= allowed + CHORES, "{name}: {counted}");
+}

@@ -1,0 +1,99 @@
+//! The producer for programs without async code.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use common::{Cluster, Reaction, message};
+use producer_native::{ErrorKind, TopicName, blocking};
+
+/// A cluster that is served by a runtime of its own.
+fn cluster() -> (Arc<Cluster>, tokio::runtime::Runtime) {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).enable_all().build().expect("a runtime");
+    let cluster = runtime.block_on(Cluster::tcp(1));
+    (Arc::new(cluster), runtime)
+}
+
+fn until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it never came to pass");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn threads_share_a_blocking_producer() {
+    let (cluster, _runtime) = cluster();
+    let producer = cluster.builder().build_blocking().unwrap();
+    producer.prepare([TopicName::new("topic").unwrap()]).unwrap();
+
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let producer = producer.clone();
+            scope.spawn(move || {
+                for number in 0..50 {
+                    producer.send(message(format!("{thread}-{number}"))).unwrap();
+                }
+            });
+        }
+    });
+    let ticket = producer.enqueue(message("one more"));
+    ticket.wait().unwrap();
+    producer.send_oneway(message("one way")).unwrap();
+    producer.enqueue(message("detached")).detach();
+    producer.flush();
+
+    let report = producer.close(Duration::from_secs(5));
+
+    assert_eq!(report.unknown, 0);
+    until(|| cluster.stored() == 203);
+    assert_eq!(producer.send(message("late")).unwrap_err().kind(), &ErrorKind::Closed);
+}
+
+#[test]
+fn the_thread_ends_with_the_last_handle() {
+    let (cluster, _runtime) = cluster();
+    let producer = cluster.builder().build_blocking().unwrap();
+    producer.send(message("a")).unwrap();
+    assert_eq!(cluster.open(), 2);
+
+    drop(producer);
+
+    until(|| cluster.open() == 0);
+    assert_eq!(cluster.brokers[0].good_byes.load(SeqCst), 1, "it said good-bye");
+}
+
+#[test]
+fn a_ticket_ends_when_the_last_handle_is_dropped() {
+    let (cluster, _runtime) = cluster();
+    cluster.brokers[0].react(|_| Reaction::Silence);
+    let producer = cluster.builder().build_blocking().unwrap();
+    let ticket = producer.enqueue(message("a"));
+    until(|| cluster.stored() == 1);
+
+    drop(producer);
+
+    assert_eq!(ticket.wait().unwrap_err().kind(), &ErrorKind::Closed);
+}
+
+#[test]
+fn waiting_within_async_code_panics_rather_than_deadlocks() {
+    let (cluster, runtime) = cluster();
+    let producer = cluster.builder().build_blocking().unwrap();
+
+    let used_within: Result<(), _> = runtime.block_on({
+        let producer: blocking::Producer = producer.clone();
+        async { tokio::spawn(async move { producer.flush() }).await }
+    });
+    let in_its_place = runtime.block_on({
+        let producer = producer.clone();
+        async { tokio::task::spawn_blocking(move || producer.send(message("a"))).await }
+    });
+
+    assert!(used_within.unwrap_err().is_panic());
+    in_its_place.unwrap().unwrap();
+}
