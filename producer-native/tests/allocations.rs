@@ -48,13 +48,13 @@ static COUNTING: Counting = Counting;
 const MESSAGES: usize = 6_400;
 
 fn message() -> Message {
-    Message::new("topic", Bytes::from_static(&[7; 128])).unwrap()
+    Message::new("topic", Bytes::from_static(&[7; 128])).expect("valid")
 }
 
 /// One message after the other.
 async fn one_by_one(producer: &Producer) {
     for message in prepared(MESSAGES) {
-        producer.send(message).await.unwrap();
+        producer.send(message).await.expect("stored");
     }
 }
 
@@ -63,12 +63,12 @@ async fn by_ticket(producer: &Producer) {
     let mut tickets = VecDeque::<Ticket>::with_capacity(64);
     for message in prepared(MESSAGES) {
         if tickets.len() == 64 {
-            tickets.pop_front().unwrap().await.unwrap();
+            tickets.pop_front().expect("64").await.expect("stored");
         }
         tickets.push_back(producer.enqueue(message));
     }
     for ticket in tickets {
-        ticket.await.unwrap();
+        ticket.await.expect("stored");
     }
 }
 
@@ -80,13 +80,13 @@ async fn by_task(producer: &Producer) {
             let messages = prepared(MESSAGES / 64);
             tokio::spawn(async move {
                 for message in messages {
-                    producer.send(message).await.unwrap();
+                    producer.send(message).await.expect("stored");
                 }
             })
         })
         .collect();
     for task in tasks {
-        task.await.unwrap();
+        task.await.expect("stored");
     }
 }
 

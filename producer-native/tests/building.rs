@@ -58,7 +58,7 @@ async fn a_configuration_that_is_taken_over_keeps_group_and_name_servers() {
     assert_eq!(seen.send_timeout, Duration::from_secs(7));
     assert!(producer.client_id().ends_with("@one"));
 
-    let mut config = Config::default();
+    let mut config = Config::java();
     config.name_servers = vec![Address::new("c:1").unwrap()];
     let mut servers = 0;
     let _builder = builder().config(config).configure(|c| servers = c.name_servers.len());

@@ -66,20 +66,20 @@ impl AsyncWrite for CountedStream {
 
 /// Writes a message when 64 tasks send one message after the other.
 async fn writes_per_message(producer: &Producer, writes: &AtomicUsize, rounds: usize) -> f64 {
-    soon(producer.send(message("first"))).await.unwrap();
+    soon(producer.send(message("first"))).await.expect("stored");
     let before = writes.load(SeqCst);
     let tasks: Vec<_> = (0..64)
         .map(|_| {
             let producer = producer.clone();
             tokio::spawn(async move {
                 for _ in 0..rounds {
-                    producer.send(message("a")).await.unwrap();
+                    producer.send(message("a")).await.expect("stored");
                 }
             })
         })
         .collect();
     for task in tasks {
-        task.await.unwrap();
+        task.await.expect("stored");
     }
     (writes.load(SeqCst) - before) as f64 / (64 * rounds) as f64
 }
