@@ -2,9 +2,13 @@
 
 mod support;
 
+use std::time::Duration;
+
 use producer_core::wire::Fields;
+use producer_core::wire::send::SendForm;
+use sim::model::broker::{Fault, Refusal, Times};
 use sim::serve::EmbeddedCluster;
-use support::Client;
+use support::{Client, send_request};
 
 #[tokio::test]
 async fn a_send_finds_its_broker_and_is_stored() {
@@ -59,4 +63,139 @@ async fn a_killed_broker_leaves_the_route_and_keeps_its_log() {
     let mut client = Client::connect(address).await.unwrap();
     assert_eq!(client.send("T", 0, "after").await.unwrap().ext("queueOffset"), Some("1"));
     assert!(names.route("T").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_paused_broker_takes_connections_and_executes_later() {
+    let cluster = EmbeddedCluster::builder().topic("T", 1).start().await.unwrap();
+    let broker = cluster.broker("broker-a");
+    let mut before = Client::connect(broker.address()).await.unwrap();
+    before.send("T", 0, "warm").await.unwrap();
+
+    broker.pause();
+    let mut during = Client::connect(broker.address()).await.unwrap();
+    let request = send_request("T", 0);
+    let request = request.to_ext(SendForm::V2);
+    for client in [&mut before, &mut during] {
+        client.put(310, &request, b"held").await.unwrap();
+    }
+    // The other node of this process has had time to answer; the paused one says nothing.
+    let mut names = Client::connect(cluster.name_server(0).address()).await.unwrap();
+    for _ in 0..20 {
+        assert!(names.route("T").await.unwrap().is_some());
+    }
+    assert_eq!(broker.messages("T").len(), 1);
+
+    broker.resume();
+
+    assert_eq!(before.next().await.unwrap().code, 0);
+    assert_eq!(during.next().await.unwrap().code, 0);
+    assert_eq!(broker.messages("T").len(), 3);
+}
+
+#[tokio::test]
+async fn a_broker_moves_and_the_route_follows() {
+    let cluster = EmbeddedCluster::builder().topic("T", 1).start().await.unwrap();
+    let broker = cluster.broker("broker-a");
+    let old = broker.address();
+    Client::connect(old).await.unwrap().send("T", 0, "old").await.unwrap();
+
+    let new = broker.restart_elsewhere().await.unwrap();
+    cluster.wait_until_registered().await.unwrap();
+
+    assert_ne!(old, new);
+    assert!(Client::connect(old).await.is_err());
+    let mut names = Client::connect(cluster.name_server(0).address()).await.unwrap();
+    let route = names.route("T").await.unwrap().unwrap();
+    assert_eq!(route.brokers[0].address(0), Some(new.to_string().as_str()));
+    let got = Client::connect(new).await.unwrap().send("T", 0, "new").await.unwrap();
+    assert_eq!(got.ext("queueOffset"), Some("1"));
+    let hosts: Vec<_> = broker.messages("T").iter().map(|message| message.store_host).collect();
+    assert_eq!(hosts, [old, new]);
+}
+
+#[tokio::test]
+async fn a_name_server_restarts_empty_and_is_told_again() {
+    let builder = EmbeddedCluster::builder().name_servers(2).broker("broker-a", |broker| {
+        broker.tune(|config| config.reconnect_delay = Duration::from_millis(20))
+    });
+    let cluster = builder.topic("T", 1).start().await.unwrap();
+    let server = cluster.name_server(1);
+    let address = server.address();
+
+    server.kill().await;
+    assert!(Client::connect(address).await.is_err());
+    server.restart_empty().await.unwrap();
+    assert!(server.with(|server, _| server.topics().is_empty()));
+
+    cluster.wait_until_registered().await.unwrap();
+    let mut names = Client::connect(address).await.unwrap();
+    assert!(names.route("T").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn faults_are_switched_while_it_runs() {
+    let cluster = EmbeddedCluster::builder().topic("T", 1).start().await.unwrap();
+    let broker = cluster.broker("broker-a");
+    let mut client = Client::connect(broker.address()).await.unwrap();
+
+    broker.fault(Fault::Refuse(Refusal::Busy), Times::Next(1));
+    assert_eq!(client.send("T", 0, "busy").await.unwrap().code, 2);
+
+    broker.slow(Duration::from_millis(50));
+    let start = tokio::time::Instant::now();
+    assert_eq!(client.send("T", 0, "slow").await.unwrap().code, 0);
+    assert!(start.elapsed() >= Duration::from_millis(50));
+
+    broker.heal();
+    broker.fault(Fault::HalfAnswer, Times::Next(1));
+    assert!(client.send("T", 0, "half").await.is_err());
+    assert_eq!(broker.messages("T").len(), 2);
+    broker.read_only();
+    let mut names = Client::connect(cluster.name_server(0).address()).await.unwrap();
+    while names.route("T").await.unwrap().unwrap().queues[0].perm != 4 {}
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_closed() {
+    let builder = EmbeddedCluster::builder()
+        .broker("broker-a", |broker| broker.tune(|config| config.out_bytes_max = 1 << 16));
+    let cluster = builder.topic("T", 1).start().await.unwrap();
+    let address = cluster.broker("broker-a").address();
+    let mut greedy = Client::connect(address).await.unwrap();
+    let request = send_request("T", 0);
+    let request = request.to_ext(SendForm::V2);
+
+    // Ends because the broker closes; the kernel's buffers hold some megabytes.
+    while greedy.put(310, &request, b"x").await.is_ok() {}
+
+    assert_eq!(Client::connect(address).await.unwrap().send("T", 0, "x").await.unwrap().code, 0);
+}
+
+#[tokio::test]
+async fn everything_stops_when_it_is_dropped() {
+    let cluster = EmbeddedCluster::builder().name_servers(2).topic("T", 1).start().await.unwrap();
+    let broker = cluster.broker("broker-a");
+    let mut client = Client::connect(broker.address()).await.unwrap();
+    client.send("T", 0, "x").await.unwrap();
+
+    drop(cluster);
+
+    assert!(client.next().await.is_err());
+    while Client::connect(broker.address()).await.is_ok() {}
+    assert!(!broker.is_up().await);
+}
+
+#[tokio::test]
+async fn a_cluster_that_cannot_be_is_refused() {
+    let orphan = EmbeddedCluster::builder().slave_of("broker-x").start().await;
+    assert_eq!(orphan.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+
+    let twin = EmbeddedCluster::builder().numbered_brokers(2).broker("broker-a", |broker| broker);
+    assert_eq!(twin.start().await.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let busy = EmbeddedCluster::builder().name_server_port(port).start().await;
+    assert_eq!(busy.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
 }

@@ -10,11 +10,10 @@ pub mod name_server;
 mod answer;
 mod links;
 mod schedule;
-mod time;
 
 use std::net::SocketAddr;
 
-pub use time::Instant;
+pub use producer_core::Instant;
 
 /// A connection of one node.
 ///

@@ -97,7 +97,7 @@ impl ClusterBuilder {
     #[must_use]
     pub fn slave_of(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
-        let id = self.brokers.iter().filter(|broker| broker.name == name).count() as i64;
+        let id = self.brokers.iter().filter(|broker| broker.name == name).count().max(1) as i64;
         self.brokers.push(BrokerBuilder { name, id, port: 0, queues: None, tune: Vec::new() });
         self
     }

@@ -98,10 +98,9 @@ impl EmbeddedCluster {
             cluster.name_servers.push(NameServerHandle { server: Arc::new(server) });
         }
         for broker in &builder.brokers {
-            let master =
-                builder.brokers.iter().any(|other| other.name == broker.name && other.id == 0);
-            if !master {
-                let text = format!("there is no broker {} to be a slave of", broker.name);
+            let masters = builder.brokers.iter().filter(|of| of.name == broker.name && of.id == 0);
+            if masters.count() != 1 {
+                let text = format!("{} needs one master, no more and no less", broker.name);
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
             }
             let socket = bind(SocketAddr::new(builder.ip, broker.port))?;

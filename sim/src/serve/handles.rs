@@ -1,5 +1,6 @@
 //! How is a node of an embedded cluster watched and broken while it runs?
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::model::broker::{Broker, Counters, Fault, Message, Times};
 use crate::model::name_server::{NameServer, NameServerFaults};
 
 /// One broker. Clones are the same broker.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct BrokerHandle {
     pub(super) server: Arc<Server<Broker>>,
 }
@@ -123,7 +124,7 @@ impl BrokerHandle {
 }
 
 /// One name server. Clones are the same name server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NameServerHandle {
     pub(super) server: Arc<Server<NameServer>>,
 }
@@ -173,5 +174,18 @@ impl NameServerHandle {
     /// Does anything else to the model.
     pub fn with<R>(&self, change: impl FnOnce(&mut NameServer, Instant) -> R) -> R {
         self.server.shared.enter(change)
+    }
+}
+
+impl fmt::Debug for BrokerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, id, address) = (self.name(), self.id(), self.address());
+        write!(f, "BrokerHandle({name}/{id} at {address})")
+    }
+}
+
+impl fmt::Debug for NameServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NameServerHandle(at {})", self.address())
     }
 }
