@@ -15,7 +15,8 @@ use crate::wire::route::TopicRouteData;
 use crate::wire::send::{SendForm, SendRequest, SendResponse};
 use crate::wire::stored::records;
 use crate::wire::{
-    Header, SerializeType, WireError, batch, header, namespace, properties, version,
+    Head, Header, SerializeType, WireError, batch, encode_frame, header, namespace, properties,
+    version,
 };
 
 const JSON: &[u8] = br#"{"code":0,"extFields":{"queueId":"2","transactionId":"0A141E283C1B5FFD2B27687B297E000B","msgId":"7F000002000078BF000000000000053C","TRACE_ON":"true","MSG_REGION":"DefaultRegion","queueOffset":"2"},"flag":1,"language":"JAVA","opaque":343,"remark":"a\"b","serializeTypeCurrentRPC":"JSON","version":493}"#;
@@ -86,6 +87,24 @@ fn all_of(bytes: &[u8]) -> Result<(Header<'_>, Vec<(String, String)>), ()> {
     Ok((header, seen))
 }
 
+/// A binary answer with its fields in the order of the header class or of a map.
+fn binary_answer(java_order: bool) -> Vec<u8> {
+    let id = "7F000002000078BF000000000000053C";
+    let class = ["msgId", "queueId", "queueOffset", "transactionId", "TRACE_ON", "MSG_REGION"];
+    let map = ["queueId", "transactionId", "msgId", "TRACE_ON", "MSG_REGION", "queueOffset"];
+    let names = if java_order { class } else { map };
+    let fields = names.map(|name| match name {
+        "msgId" | "transactionId" => (name, id),
+        "TRACE_ON" => (name, "true"),
+        "MSG_REGION" => (name, "DefaultRegion"),
+        _ => (name, "12"),
+    });
+    let head = Head { code: 0, opaque: 7, flag: 1, ..Head::default() };
+    let mut out = Vec::new();
+    encode_frame(&mut out, SerializeType::RocketMq, &head, fields, b"").expect("small");
+    out.split_off(8)
+}
+
 fn mutated(valid: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
     let edit = (0..valid.len(), prop_oneof![Just(b'"'), Just(b'{'), Just(b','), any::<u8>()]);
     (prop::collection::vec(edit, 0..4), 0..=valid.len()).prop_map(|(edits, len)| {
@@ -128,6 +147,29 @@ proptest! {
             bytes[at] = byte;
         }
         decode_all(&bytes);
+    }
+
+    #[test]
+    fn binary_answers_read_the_same_both_ways(
+        java_order: bool, edits in prop::collection::vec((0usize..200, any::<u8>()), 0..3),
+    ) {
+        let mut bytes = binary_answer(java_order);
+        for (at, byte) in edits {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        let found = SendResponse::decode(SerializeType::RocketMq, &bytes);
+        let header = Header::decode(SerializeType::RocketMq, &bytes);
+        prop_assert_eq!(found.is_ok(), header.is_ok());
+        if let (Ok(found), Ok(header)) = (found, header) {
+            prop_assert_eq!(found.msg_id, header.ext.get("msgId"));
+            prop_assert_eq!(found.region, header.ext.get("MSG_REGION"));
+            prop_assert_eq!(found.transaction_id, header.ext.get("transactionId"));
+            prop_assert_eq!(found.queue_id, header.ext.int("queueId").unwrap_or_default());
+            prop_assert_eq!(found.queue_offset, header.ext.long("queueOffset").unwrap_or_default());
+            let trace_on = header.ext.get("TRACE_ON").map(|text| !text.eq_str("false"));
+            prop_assert_eq!(found.trace_on, trace_on);
+        }
     }
 
     #[test]
