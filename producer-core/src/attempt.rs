@@ -157,7 +157,10 @@ impl<T> Producer<T> {
         let topic = send.topic;
         let wait = self.config.backoff.longest;
         let strict = send.is_strict();
-        let transient = matches!(kind, ErrorKind::NoMaster | ErrorKind::TopicNotWritable);
+        let transient = matches!(
+            kind,
+            ErrorKind::NoMaster | ErrorKind::TopicNotWritable | ErrorKind::QueueNotFound
+        );
         let asked_since = self.routes.topic(topic).asked.is_some_and(|at| at >= send.accepted);
         let hopeless = !transient || (asked_since && !strict && send.attempts_all == 0);
         if hopeless || wait.is_zero() || self.now + wait >= send.deadline {

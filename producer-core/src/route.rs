@@ -32,6 +32,13 @@ pub struct Queue {
     pub id: u32,
 }
 
+impl Queue {
+    /// The queue with this number at this broker.
+    pub fn new(broker: &str, id: u32) -> Self {
+        Self { broker: Arc::from(broker), id }
+    }
+}
+
 /// A topic's route, as an application sees it: every queue that can be written, in Java's order
 /// (by broker name, then by number).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,222 @@
+//! Given what a Java client was given, the core sends what the Java client sent.
+//!
+//! Every recorded plain send is rebuilt: same message, group, queue, id and clock. Ext fields are
+//! compared as a map and properties as a set, for Java's order is that of a `HashMap`.
+
+mod golden_support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use golden_support::{files, hex, int, json, root, short, text};
+use producer_core::wire::route::{BrokerData, QueueData, RouteJson, TopicRouteData};
+use producer_core::wire::{Head, Header, Language, SerializeType, encode_frame, frame};
+use producer_core::{
+    Address, Config, ConnId, Environment, GroupName, Instant, Message, MessageId, Output, Producer,
+    Queue, QueueChoice, Reply, SendOptions,
+};
+use serde_json::Value;
+
+/// The one send request of a case, if the core's plain send can be asked for the same.
+struct Case {
+    message: Message,
+    /// Ext fields as recorded.
+    ext: BTreeMap<String, String>,
+    header: Value,
+    serialize: SerializeType,
+    body: Vec<u8>,
+}
+
+fn ext_of(header: &Value) -> BTreeMap<String, String> {
+    let fields = header["extFields"].as_object().into_iter().flatten();
+    fields.map(|(name, value)| (name.clone(), value.as_str().unwrap_or("").to_owned())).collect()
+}
+
+fn case(value: &Value) -> Option<Case> {
+    let requests: Vec<&Value> = value["frames"]
+        .as_array()?
+        .iter()
+        .filter(|frame| frame["header"]["code"] == 310 && frame["header"]["flag"] != 1)
+        .collect();
+    let [request] = requests[..] else { return None };
+    let bytes = hex(text(request, "hex"));
+    let found = frame::split(&bytes, frame::FRAME_BYTES_MAX).ok()??;
+    let ext = ext_of(&request["header"]);
+    let plain = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "m", "n"];
+    let usual = ext.keys().map(String::as_str).eq(plain)
+        && (ext["c"].as_str(), ext["d"].as_str(), ext["f"].as_str()) == ("TBW102", "4", "0")
+        && (ext["j"].as_str(), ext["k"].as_str(), ext["m"].as_str()) == ("0", "false", "false");
+    let added_by_features = ["CORRELATION_ID", "TRAN_MSG", "INSTANCE_ID"];
+    if !usual || added_by_features.iter().any(|name| ext["i"].contains(name)) {
+        return None; // features of their own: requests, transactions, namespaces, signatures...
+    }
+    // Hosts with a global IPv6 address make longer ids in Java; ours have one layout.
+    MessageId::parse(properties(&ext["i"]).get("UNIQ_KEY")?)?;
+    Some(Case {
+        message: message(&value["input"]["messages"][0])?,
+        header: request["header"].clone(),
+        serialize: found.serialize,
+        body: found.body.to_vec(),
+        ext,
+    })
+}
+
+/// The message as the Java client was given it; `None` where it uses what our API keeps for a
+/// feature of its own (delay, timers, priority) or refuses.
+fn message(given: &Value) -> Option<Message> {
+    let body = match given["body_hex"].as_str() {
+        Some(digits) => hex(digits),
+        None => {
+            let byte = given["body_repeat"]["byte"].as_u64()?;
+            let count = given["body_repeat"]["count"].as_u64()?;
+            vec![byte as u8; count as usize]
+        }
+    };
+    let mut message = Message::new(text(given, "topic"), body).ok()?;
+    for (name, value) in given["properties"].as_object()? {
+        let value = value.as_str()?;
+        message = match name.as_str() {
+            "WAIT" => message.wait_store_ok(value == "true"),
+            "TAGS" => message.tag(value).ok()?,
+            "KEYS" => message.keys([value]).ok()?,
+            name => message.with_property(name, value).ok()?,
+        };
+    }
+    Some(message.flag(int(given, "flag") as i32))
+}
+
+fn route(case: &Case) -> Vec<u8> {
+    let broker_name = case.ext["n"].clone();
+    let queues = case.ext["e"].parse::<i32>().expect("a recorded queue") + 1;
+    let queue = QueueData {
+        broker_name: broker_name.clone(),
+        read_queue_nums: queues,
+        write_queue_nums: queues,
+        perm: 6,
+        topic_sys_flag: 0,
+    };
+    let broker = BrokerData {
+        broker_name,
+        addresses: vec![(0, String::from("127.0.0.1:10911"))],
+        ..BrokerData::default()
+    };
+    let data = TopicRouteData { queues: vec![queue], brokers: vec![broker], ..Default::default() };
+    data.encode(RouteJson::Strict)
+}
+
+/// Lets the core send the message as the case has it; returns the frame.
+fn frame_of(case: &Case) -> Vec<u8> {
+    let config = Config {
+        group: GroupName::new(&case.ext["a"]).expect("a recorded group"),
+        name_servers: Address::list("127.0.0.1:9876").expect("valid"),
+        header: case.serialize,
+        version: int(&case.header, "version") as i32,
+        ..Config::java()
+    };
+    let born_ms = case.ext["g"].parse().expect("a recorded time");
+    let mut producer = Producer::new(config, Environment::new(1, born_ms));
+    let id = properties(&case.ext["i"]).remove("UNIQ_KEY").expect("a recorded id");
+    let queue_id = case.ext["e"].parse().expect("a recorded queue");
+    let one_way = int(&case.header, "flag") == 2;
+    let options = SendOptions {
+        queue: QueueChoice::Queue(Queue::new(&case.ext["n"], queue_id)),
+        message_id: MessageId::parse(&id),
+        reply: if one_way { Reply::OneWay } else { Reply::Awaited },
+        ..SendOptions::default()
+    };
+    producer.send(Instant::ZERO, (), case.message.clone(), options);
+    let server = connect(&mut producer);
+    let question = taken(&mut producer, server);
+    let asked = Header::decode(question.0, &question.1).expect("our header");
+    let head = Head {
+        code: 0,
+        language: Language::JAVA,
+        version: 493,
+        opaque: asked.opaque,
+        flag: Head::RESPONSE,
+        remark: None,
+    };
+    let mut answer = Vec::new();
+    encode_frame(&mut answer, case.serialize, &head, [], &route(case)).expect("small");
+    producer.handle_received(Instant::ZERO, server, &answer);
+    let broker = connect(&mut producer);
+    let mut bytes = Vec::new();
+    producer.take_bytes(broker, &mut bytes);
+    bytes
+}
+
+fn connect(producer: &mut Producer<()>) -> ConnId {
+    loop {
+        match producer.poll_output() {
+            Output::Connect { conn, .. } => {
+                producer.handle_connected(Instant::ZERO, conn);
+                return conn;
+            }
+            Output::Idle { .. } => panic!("nothing is dialled"),
+            Output::Completed { result, .. } => panic!("ended at once: {result:?}"),
+            _ => {}
+        }
+    }
+}
+
+fn taken(producer: &mut Producer<()>, conn: ConnId) -> (SerializeType, Vec<u8>) {
+    let mut bytes = Vec::new();
+    producer.take_bytes(conn, &mut bytes);
+    let found = frame::split(&bytes, frame::FRAME_BYTES_MAX).expect("a frame").expect("whole");
+    (found.serialize, found.header.to_vec())
+}
+
+fn properties(string: &str) -> BTreeMap<String, String> {
+    let entries = string.split('\u{2}').filter_map(|entry| entry.split_once('\u{1}'));
+    entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The first frame of code 310 among `bytes`: a heartbeat may stand before it.
+fn send_among(bytes: &[u8]) -> (Value, SerializeType, Vec<u8>) {
+    let mut rest = bytes;
+    while let Some(found) = frame::split(rest, frame::FRAME_BYTES_MAX).expect("our frames") {
+        let header = Header::decode(found.serialize, found.header).expect("our header");
+        if header.code == 310 {
+            let fields = header.ext.iter();
+            let ext: BTreeMap<String, String> = fields
+                .map(|(name, value)| (name.to_cow().into_owned(), value.to_cow().into_owned()))
+                .collect();
+            let value = serde_json::json!({
+                "flag": header.flag,
+                "language": header.language.name(),
+                "version": header.version,
+                "extFields": ext,
+            });
+            return (value, found.serialize, found.body.to_vec());
+        }
+        rest = &rest[found.len..];
+    }
+    panic!("no send among the frames");
+}
+
+#[test]
+fn plain_sends_equal_javas() {
+    let mut names = BTreeSet::new();
+    let mut count = 0;
+    for path in files(&root().join("frames")) {
+        // A lone surrogate, which a Rust string cannot hold, is shown as text in the input.
+        let lone = path.ends_with("send-lone-surrogate.json");
+        let Some(case) = case(&json(&path)).filter(|_| !lone) else { continue };
+        let what = short(&path);
+        let (header, serialize, body) = send_among(&frame_of(&case));
+
+        assert_eq!(serialize, case.serialize, "{what}");
+        assert_eq!(body, case.body, "{what}");
+        for field in ["flag", "version"] {
+            assert_eq!(header[field], case.header[field], "{what}: {field}");
+        }
+        let (mut ours, mut javas) = (ext_of(&header), case.ext.clone());
+        let sets = [&mut ours, &mut javas]
+            .map(|ext| properties(&ext.remove("i").expect("a property string")));
+        assert_eq!(sets[0], sets[1], "{what}");
+        assert_eq!(ours, javas, "{what}");
+        count += 1;
+        names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+    }
+    println!("{count} recorded sends rebuilt, of {} kinds", names.len());
+    assert!(count >= 100 && names.len() >= 20, "{count} cases of {names:?}");
+}
