@@ -116,6 +116,7 @@ fn a_send_costs_no_allocation() {
             by_task(&producer).await;
             check(round, "64 tasks", before, 64 * 2 + 1);
         }
+        assert_eq!(producer.stats().retries, 0, "no answer was missed");
     });
 }
 

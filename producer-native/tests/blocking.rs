@@ -18,7 +18,7 @@ fn cluster() -> (Arc<Cluster>, tokio::runtime::Runtime) {
 }
 
 fn until(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "it never came to pass");
         std::thread::yield_now();

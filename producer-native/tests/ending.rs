@@ -12,13 +12,13 @@ use tokio::runtime::Handle;
 async fn close_waits_for_what_is_in_hand_and_accounts_for_it() {
     let cluster = Cluster::tcp(1).await;
     cluster.brokers[0].react(|_| Reaction::Hold);
-    let producer = cluster.builder().attempt_timeout(None).build().unwrap();
+    let producer = cluster.producer();
     let tickets = producer.enqueue_all((0..100).map(|number| message(number.to_string())));
     until(|| cluster.brokers[0].held() == 100).await;
 
     let (first, second) = (producer.clone(), producer.clone());
-    let first = tokio::spawn(async move { first.close(Duration::from_secs(9)).await });
-    let second = tokio::spawn(async move { second.close(Duration::from_secs(9)).await });
+    let first = tokio::spawn(async move { first.close(Duration::from_secs(60)).await });
+    let second = tokio::spawn(async move { second.close(Duration::from_secs(60)).await });
     until(|| producer.try_send(message("late")).is_err()).await;
     cluster.brokers[0].release();
 
@@ -35,7 +35,7 @@ async fn close_waits_for_what_is_in_hand_and_accounts_for_it() {
 async fn a_close_that_runs_out_of_time_names_what_is_unknown() {
     let cluster = Cluster::tcp(1).await;
     cluster.brokers[0].react(|_| Reaction::Silence);
-    let producer = cluster.builder().attempt_timeout(None).build().unwrap();
+    let producer = cluster.producer();
     let ticket = producer.enqueue(message("a"));
     until(|| cluster.stored() == 1).await;
     let id = ticket.message_id().unwrap();
@@ -53,7 +53,7 @@ async fn a_close_that_runs_out_of_time_names_what_is_unknown() {
 async fn flush_waits_for_what_came_before_it() {
     let cluster = Cluster::tcp(1).await;
     cluster.brokers[0].react(|_| Reaction::Hold);
-    let producer = cluster.builder().attempt_timeout(None).build().unwrap();
+    let producer = cluster.producer();
     soon(producer.flush()).await;
     producer.enqueue(message("before")).detach();
     until(|| cluster.brokers[0].held() == 1).await;
@@ -126,7 +126,7 @@ fn when_the_runtime_is_dropped_everything_ends() {
         }
         let late = soon(producer.send(message("late"))).await.unwrap_err();
         assert_eq!(late.kind(), &ErrorKind::Closed);
-        assert_eq!(soon(producer.close(Duration::from_secs(9))).await.unknown, 50);
+        assert_eq!(soon(producer.close(Duration::from_secs(60))).await.unknown, 50);
         until(|| cluster.open() == 0).await;
     });
 }

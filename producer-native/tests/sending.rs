@@ -104,8 +104,7 @@ async fn one_late_answer_among_a_thousand_delays_no_other() {
         b"500" => Reaction::Hold,
         _ => Reaction::Store,
     });
-    let builder = cluster.builder().attempt_timeout(None).send_timeout(Duration::from_secs(60));
-    let producer = builder.build().unwrap();
+    let producer = cluster.producer();
 
     let mut tickets: Vec<_> =
         (0..1000).map(|number| producer.enqueue(message(number.to_string()))).collect();
@@ -123,8 +122,7 @@ async fn one_late_answer_among_a_thousand_delays_no_other() {
 async fn when_the_peer_closes_everything_pending_ends_at_once() {
     let cluster = Cluster::tcp(1).await;
     cluster.brokers[0].react(|_| Reaction::Silence);
-    let producer = cluster.builder().send_timeout(Duration::from_secs(60)).configure(|config| {
-        config.attempt_timeout = None;
+    let producer = cluster.builder().configure(|config| {
         config.on_unknown = producer_native::OnUnknown::Stop;
     });
     let producer = producer.build().unwrap();
