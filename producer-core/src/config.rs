@@ -334,6 +334,15 @@ impl Default for FaultTable {
     }
 }
 
+impl FaultTable {
+    /// For how long a broker is avoided after an answer that took so long
+    /// (`MQFaultStrategy.computeNotAvailableDuration`).
+    pub fn stay(&self, latency: Duration) -> Duration {
+        let step = self.steps.iter().rev().find(|(from, _)| latency >= *from);
+        step.map_or(Duration::ZERO, |&(_, stay)| stay)
+    }
+}
+
 /// Ejection on evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adaptive {

@@ -160,7 +160,7 @@ impl Record {
             Verdict::RequestRefused | Verdict::Unwell => (true, false),
             Verdict::Gone | Verdict::Slow => (true, !table.detector),
         };
-        let stay = java_stay(table, if isolate { table.failure_latency } else { latency });
+        let stay = table.stay(if isolate { table.failure_latency } else { latency });
         self.reachable = reachable;
         let until = now + stay;
         let extended = !stay.is_zero() && until > self.avoided_until;
@@ -225,12 +225,6 @@ impl Record {
 const TRIAL: Duration = Duration::from_secs(1);
 /// After this the first probe is sent.
 const FIRST_PROBE: Duration = Duration::from_millis(100);
-
-/// For how long Java avoids a broker after this latency (`computeNotAvailableDuration`).
-pub(crate) fn java_stay(table: &FaultTable, latency: Duration) -> Duration {
-    let step = table.steps.iter().rev().find(|(from, _)| latency >= *from);
-    step.map_or(Duration::ZERO, |&(_, stay)| stay)
-}
 
 #[cfg(test)]
 mod tests {

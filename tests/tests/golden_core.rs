@@ -6,13 +6,14 @@
 mod golden_support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use golden_support::{files, hex, int, json, root, short, text};
 use producer_core::wire::route::{BrokerData, QueueData, RouteJson, TopicRouteData};
 use producer_core::wire::{Head, Header, Language, SerializeType, encode_frame, frame};
 use producer_core::{
-    Address, Config, ConnId, Environment, GroupName, Instant, Message, MessageId, Output, Producer,
-    Queue, QueueChoice, Reply, SendOptions,
+    Address, Config, ConnId, Environment, FaultTable, GroupName, Instant, Message, MessageId,
+    Output, Producer, Queue, QueueChoice, Reply, SendOptions,
 };
 use serde_json::Value;
 
@@ -219,4 +220,46 @@ fn plain_sends_equal_javas() {
     }
     println!("{count} recorded sends rebuilt, of {} kinds", names.len());
     assert!(count >= 100 && names.len() >= 20, "{count} cases of {names:?}");
+}
+
+#[test]
+fn brokers_are_avoided_as_long_as_java_avoids_them() {
+    let table = FaultTable::default();
+    let rows = json(&root().join("tables/fault-durations.json"));
+    let rows = rows["rows"].as_array().expect("rows");
+
+    for row in rows.iter().filter(|row| row["in"]["latencyMs"].is_i64()) {
+        let latency = Duration::from_millis(int(&row["in"], "latencyMs") as u64);
+        let stay = table.stay(latency).as_millis() as u64;
+        assert_eq!(Some(stay), row["out"].as_u64(), "{latency:?}");
+    }
+    assert!(rows.len() >= 33);
+}
+
+#[test]
+fn javas_defaults_are_javas() {
+    let rows = json(&root().join("tables/producer-defaults.json"));
+    let default = |getter: &str| {
+        let rows = rows["rows"].as_array().expect("rows");
+        let row = rows.iter().find(|row| row["in"]["getter"] == getter);
+        row.unwrap_or_else(|| panic!("no {getter}"))["out"].clone()
+    };
+    let java = Config::java();
+    let ms = |duration: Duration| Value::from(duration.as_millis() as u64);
+
+    assert_eq!(default("getSendMsgTimeout"), ms(java.send_timeout));
+    assert_eq!(default("getMqClientApiTimeout"), ms(java.request_timeout));
+    assert_eq!(default("getPollNameServerInterval"), ms(java.route_poll));
+    assert_eq!(default("getHeartbeatBrokerInterval"), ms(java.heartbeat));
+    assert_eq!(default("getRetryTimesWhenSendFailed"), java.attempts_max - 1);
+    assert_eq!(default("getMaxMessageSize"), java.message_bytes_max);
+    assert_eq!(default("getDefaultTopicQueueNums"), java.default_topic_queues);
+    assert_eq!(default("getCreateTopicKey"), java.create_topic_key);
+    assert_eq!(default("isRetryAnotherBrokerWhenNotStoreOK"), java.retry_not_ok);
+    assert_eq!(default("isSendLatencyFaultEnable"), java.health != producer_core::Health::Off);
+    let table = FaultTable::default();
+    assert_eq!(default("getDetectInterval"), ms(table.detect_interval));
+    assert_eq!(default("getDetectTimeout"), ms(table.detect_timeout));
+    let latencies: Vec<Value> = table.steps.iter().map(|&(latency, _)| ms(latency)).collect();
+    assert_eq!(default("getLatencyMax"), Value::from(latencies));
 }

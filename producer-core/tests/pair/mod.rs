@@ -356,10 +356,7 @@ impl World {
         let (address, pending) = self.conns.get_mut(&conn).expect("connected");
         let (address, mut bytes) = (address.clone(), std::mem::take(pending));
         let mut answers = VecDeque::new();
-        loop {
-            let Some(found) = frame::split(&bytes, 16 << 20).expect("our frames are frames") else {
-                break;
-            };
+        while let Some(found) = frame::split(&bytes, 16 << 20).expect("our frames are frames") {
             let header = Header::decode(found.serialize, found.header).expect("our headers");
             let body = found.body.to_vec();
             if let Some(answer) = self.answer(&address, &header, found.serialize, &body) {
