@@ -2,6 +2,7 @@
 
 mod clients;
 mod config;
+mod deliver;
 mod fault;
 mod log;
 mod offsets;
@@ -17,9 +18,9 @@ use std::time::Duration;
 
 use producer_core::wire::code::request as ask;
 use producer_core::wire::send::SendForm;
-use producer_core::wire::{Frame, SerializeType, WireError};
+use producer_core::wire::{Frame, WireError};
 
-use super::answer::{Answer, AnswerForm, Request, Ticket};
+use super::answer::{Answer, Request};
 use super::links::{Frames, Links};
 use super::schedule::Schedule;
 use super::{ConnId, Instant, Node, Output};
@@ -29,7 +30,8 @@ pub use fault::{Fault, Refusal, Status, Times};
 pub use log::Message;
 
 use clients::Clients;
-use fault::{Delivery, Faults};
+use deliver::Later;
+use fault::Faults;
 use log::Log;
 use registrar::Registrar;
 use topics::Topics;
@@ -74,26 +76,6 @@ pub struct Counters {
     pub stored: u64,
     /// Messages that fell out of the log because it became too large.
     pub dropped: u64,
-}
-
-#[derive(Debug)]
-enum Later {
-    /// An answer whose time has come.
-    Answer(Ticket, Answer, Delivery),
-    /// A send that the disk has time for.
-    Send(Held),
-    /// A send that waited too long.
-    GiveUp(Ticket),
-}
-
-/// A request that waits, by its own bytes.
-#[derive(Debug)]
-struct Held {
-    conn: ConnId,
-    peer: Option<SocketAddr>,
-    serialize: SerializeType,
-    header: Vec<u8>,
-    body: Vec<u8>,
 }
 
 impl Broker {
@@ -239,84 +221,6 @@ impl Broker {
                 self.answer_when_registered(now, ticket, answer);
             }
             _ => self.reply(now, ticket, &answer),
-        }
-    }
-
-    /// Keeps a send until the disk has time for it.
-    fn hold(&mut self, now: Instant, request: &Request<'_>, frame: &Frame<'_>) {
-        let starts_at = self.disk.free_at.max(now);
-        if starts_at.since(now) > self.config.send_wait_max {
-            let give_up = Later::GiveUp(request.ticket());
-            return self.later.put(now + self.config.send_wait_max, give_up);
-        }
-        self.disk.free_at = starts_at + self.disk.time;
-        let held = Held {
-            conn: request.conn,
-            peer: request.peer,
-            serialize: frame.serialize,
-            header: frame.header.to_vec(),
-            body: frame.body.to_vec(),
-        };
-        self.later.put(self.disk.free_at, Later::Send(held));
-    }
-
-    fn run_later(&mut self, now: Instant, later: Later) {
-        match later {
-            Later::Answer(ticket, answer, delivery) => {
-                self.deliver(now, ticket, &answer, delivery);
-            }
-            Later::GiveUp(ticket) => {
-                let answer = self.refuse(Refusal::WaitedTooLong, "");
-                self.reply(now, ticket, &answer);
-            }
-            Later::Send(held) => {
-                let Held { conn, peer, serialize, ref header, ref body } = held;
-                let frame = Frame { serialize, header, body, len: 0 };
-                if let Ok(request) = Request::decode(conn, peer, &frame) {
-                    self.execute(now, &request);
-                }
-            }
-        }
-    }
-
-    /// Answers in the usual way.
-    fn reply(&mut self, now: Instant, ticket: Ticket, answer: &Answer) {
-        self.deliver(now, ticket, answer, Delivery::Once);
-    }
-
-    fn deliver(&mut self, now: Instant, ticket: Ticket, answer: &Answer, delivery: Delivery) {
-        let form = AnswerForm { release: self.config.release, own: self.config.serialize };
-        let ticket_as = match delivery {
-            Delivery::WrongOpaque => Ticket { opaque: !ticket.opaque, ..ticket },
-            _ => ticket,
-        };
-        let copies = match delivery {
-            Delivery::Late(by) => {
-                let later = Later::Answer(ticket, answer.clone(), Delivery::Once);
-                return self.later.put(now + by, later);
-            }
-            Delivery::Close => return self.links.close(ticket.conn),
-            Delivery::Garbage => {
-                return self.links.send(ticket.conn, |out| out.extend_from_slice(&[0xff; 64]));
-            }
-            Delivery::Never => 0,
-            Delivery::Once | Delivery::WrongOpaque | Delivery::Half => 1,
-            Delivery::Twice => 2,
-        };
-        if ticket.one_way {
-            return;
-        }
-        self.links.send(ticket.conn, |out| {
-            let start = out.len();
-            for _ in 0..copies {
-                form.write(out, &ticket_as, answer);
-            }
-            if delivery == Delivery::Half {
-                out.truncate(start + (out.len() - start) / 2);
-            }
-        });
-        if delivery == Delivery::Half {
-            self.links.close(ticket.conn);
         }
     }
 
