@@ -121,7 +121,11 @@ impl Broker {
         send: &SendRequest<'_>,
     ) -> Result<(), Answer> {
         let text = send.properties.as_deref().unwrap_or("");
-        let has = |name: &str| properties::get(text, name).is_some();
+        let (mut delayed, mut timed) = (false, false);
+        for (name, _) in properties::decode(text) {
+            delayed |= name == names::DELAY_TIME_LEVEL;
+            timed |= TIMERS.contains(&name);
+        }
         let half = sys_flag::transaction(send.sys_flag) == sys_flag::TRANSACTION_PREPARED;
         let what = if is_reply(request.header.code) {
             let client = properties::get(text, names::MESSAGE_REPLY_TO_CLIENT);
@@ -130,9 +134,9 @@ impl Broker {
             None
         } else if half && !self.config.reject_transactions {
             Some("transactions")
-        } else if has(names::DELAY_TIME_LEVEL) {
+        } else if delayed {
             Some("delay levels")
-        } else if self.config.release == Release::V5_4_0 && TIMERS.iter().any(|&name| has(name)) {
+        } else if timed && self.config.release == Release::V5_4_0 {
             Some("timers")
         } else {
             None
@@ -270,7 +274,7 @@ const DISK_FULL: &str = "service not available now. It may be caused by one of t
     slave, message store has been shut down, etc.";
 
 /// Properties that make a timer message of 5.x.
-const TIMERS: [&str; 3] = ["TIMER_DELIVER_MS", "TIMER_DELAY_SEC", "TIMER_DELAY_MS"];
+const TIMERS: [&str; 3] = [names::TIMER_DELIVER_MS, names::TIMER_DELAY_SEC, names::TIMER_DELAY_MS];
 
 /// Clients that announce a later version than 5.3.1 understand GO_AWAY (spec §1.7).
 const GO_AWAY_ABOVE: i32 = producer_core::wire::version::ordinal(5, 3, 1);
