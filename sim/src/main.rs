@@ -18,15 +18,21 @@ struct Arguments {
 enum Command {
     /// Serves a cluster on TCP until Ctrl-C; see `help` on its standard input.
     Cluster(command::cluster::ClusterArguments),
+    /// Shows a producer that loses nothing while brokers fail.
+    Demo(command::demo::DemoArguments),
 }
 
 fn main() -> ExitCode {
-    let Arguments { command: Command::Cluster(arguments) } = Arguments::parse();
+    let Arguments { command } = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    match runtime.block_on(command::cluster::run(arguments)) {
+    let result = match command {
+        Command::Cluster(arguments) => runtime.block_on(command::cluster::run(arguments)),
+        Command::Demo(arguments) => runtime.block_on(command::demo::run(arguments)),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }

@@ -1,5 +1,6 @@
 //! What can be done from the command line?
 
 pub(crate) mod cluster;
+pub(crate) mod demo;
 
 mod control;
