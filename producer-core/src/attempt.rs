@@ -65,7 +65,6 @@ impl<T> Producer<T> {
                 topic_head: &self.routes.topics[send.topic as usize].frame_head,
                 broker_part: &broker.frame_part,
                 queue_id: queue.id,
-                sys_flag: 0,
                 born_ms,
                 flag: send.message.flag_value(),
                 id: &send.id,

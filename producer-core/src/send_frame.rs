@@ -2,8 +2,8 @@
 //!
 //! What is the same for every message of a topic is encoded when the topic is first used
 //! ([`Templates::topic_head`]), what is the same for a broker when it is first seen
-//! ([`Templates::broker_part`]). Per message, numbers and id are laid out in a small array, and the
-//! frame is a handful of copies.
+//! ([`Templates::broker_part`]), what is the same for a millisecond when its first message comes
+//! ([`Middle`]). A frame is these copied one behind the other, and a few holes filled in.
 
 use alloc::vec::Vec;
 
@@ -19,7 +19,6 @@ pub(crate) struct Filling<'a> {
     /// From [`Templates::broker_part`].
     pub(crate) broker_part: &'a [u8],
     pub(crate) queue_id: u32,
-    pub(crate) sys_flag: i32,
     pub(crate) born_ms: u64,
     pub(crate) flag: i32,
     pub(crate) id: &'a MessageId,
@@ -34,280 +33,241 @@ pub(crate) struct Filling<'a> {
 /// The parts of frames that are the same for every message of a producer.
 pub(crate) struct Templates {
     serialize: SerializeType,
-    /// Code, language and version of a binary header.
-    binary_start: [u8; 5],
-    /// After the flag, and after the opaque number, of a JSON header.
-    json_language: Vec<u8>,
-    json_version: Vec<u8>,
-    /// The last born timestamp and its digits: many messages share a millisecond.
-    born_ms: u64,
-    born_digits: Digits,
+    middle: Middle,
+    /// A JSON header behind the properties, up to the opaque number: of a request that is answered
+    /// and of one that is not.
+    json_asking: Vec<u8>,
+    json_one_way: Vec<u8>,
+    /// A JSON header behind the opaque number.
+    json_end: Vec<u8>,
 }
 
 impl Templates {
     pub(crate) fn new(config: &Config) -> Self {
-        let language = Language::from_code(config.language);
-        let mut json_language = Vec::from(&b",\"language\":"[..]);
-        json::quote_into(&mut json_language, language.name().unwrap_or("OTHER"));
-        json_language.extend_from_slice(b",\"opaque\":");
-        let mut json_version =
-            Vec::from(&b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":"[..]);
-        digits::push_i32(&mut json_version, config.version);
-        json_version.push(b'}');
-        let [code_high, code_low] = (SEND_MESSAGE_V2 as i16).to_be_bytes();
-        let [version_high, version_low] = (config.version as i16).to_be_bytes();
+        let language = Language::from_code(config.language).name().unwrap_or("OTHER");
+        let behind_properties = |flag: &[u8]| {
+            let mut part = [b"\"},\"flag\":", flag, b",\"language\":"].concat();
+            json::quote_into(&mut part, language);
+            part.extend_from_slice(b",\"opaque\":");
+            part
+        };
+        let mut json_end = Vec::from(&b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":"[..]);
+        digits::push_i32(&mut json_end, config.version);
+        json_end.push(b'}');
         Self {
             serialize: config.header,
-            binary_start: [code_high, code_low, config.language, version_high, version_low],
-            json_language,
-            json_version,
-            born_ms: 0,
-            born_digits: Digits::of(0),
+            middle: Middle::default(),
+            json_asking: behind_properties(b"0"),
+            json_one_way: behind_properties(b"2"),
+            json_end,
         }
     }
 
-    /// Encodes what all frames of a topic share (V2 fields a, b, c, d, j, k, m).
+    /// Encodes the start of the frame, its holes empty, and what all frames of a topic share (V2
+    /// fields a, b, c, d, j, k, m).
     pub(crate) fn topic_head(&self, config: &Config, topic: &str) -> Vec<u8> {
-        let queues = Digits::of(u64::from(config.default_topic_queues));
+        let mut head = Vec::from([0; LENGTHS]);
+        match self.serialize {
+            SerializeType::Json => {
+                head.extend_from_slice(b"{\"code\":");
+                digits::push_i32(&mut head, SEND_MESSAGE_V2);
+                head.extend_from_slice(b",\"extFields\":{");
+            }
+            SerializeType::RocketMq => {
+                head.extend_from_slice(&(SEND_MESSAGE_V2 as i16).to_be_bytes());
+                head.push(config.language);
+                head.extend_from_slice(&(config.version as i16).to_be_bytes());
+                head.resize(BINARY_START, 0);
+            }
+        }
+        let mut queues = Vec::new();
+        digits::push_u64(&mut queues, config.default_topic_queues.into());
         let fields = [
             (b'a', config.group.as_str().as_bytes()),
             (b'b', topic.as_bytes()),
             (b'c', config.create_topic_key.as_bytes()),
-            (b'd', queues.as_slice()),
+            (b'd', &queues),
             (b'j', b"0"),
             (b'k', b"false"),
             (b'm', b"false"),
         ];
-        let mut head = Vec::new();
-        if self.serialize == SerializeType::Json {
-            head.extend_from_slice(b"{\"code\":");
-            digits::push_i32(&mut head, SEND_MESSAGE_V2);
-            head.extend_from_slice(b",\"extFields\":{");
-        }
         for (name, value) in fields {
-            self.field(&mut head, name, value);
+            push_field(self.serialize, &mut head, name, value);
         }
         head
     }
 
-    /// Encodes the field `n` that names a broker.
+    /// Encodes the field `n` that names a broker, and of the field `e` what stands before the
+    /// number of a queue; in the binary form all but the last byte of its length.
     pub(crate) fn broker_part(&self, broker: &str) -> Vec<u8> {
         let mut part = Vec::new();
-        self.field(&mut part, b'n', broker.as_bytes());
+        push_field(self.serialize, &mut part, b'n', broker.as_bytes());
+        part.extend_from_slice(match self.serialize {
+            SerializeType::Json => b"\"e\":\"",
+            SerializeType::RocketMq => b"\0\x01e\0\0\0",
+        });
         part
     }
 
-    fn field(&self, out: &mut Vec<u8>, name: u8, value: &[u8]) {
+    /// Appends the whole frame to `out`.
+    #[inline]
+    pub(crate) fn append(&mut self, out: &mut Vec<u8>, filling: &Filling<'_>) {
+        if !self.middle.suits(filling) {
+            self.middle.write(self.serialize, filling);
+        }
+        let start = out.len();
+        out.extend_from_slice(filling.topic_head);
+        out.extend_from_slice(filling.broker_part);
         match self.serialize {
             SerializeType::Json => {
-                out.extend_from_slice(&[b'"', name, b'"', b':']);
-                json::quote_into(out, core::str::from_utf8(value).unwrap_or_default());
-                out.push(b',');
+                digits::push_u64(out, filling.queue_id.into());
+                self.middle.append(out, filling.id);
+                self.finish_json(out, start, filling);
             }
             SerializeType::RocketMq => {
-                out.extend_from_slice(&[0, 1, name]);
-                out.extend_from_slice(&(value.len() as u32).to_be_bytes());
-                out.extend_from_slice(value);
+                match filling.queue_id {
+                    digit @ 0..10 => out.extend_from_slice(&[1, b'0' + digit as u8]),
+                    number => push_counted(out, |out| digits::push_u64(out, number.into())),
+                }
+                let id_at = self.middle.append(out, filling.id);
+                finish_binary(out, start, id_at, filling);
             }
-        }
-    }
-
-    /// Appends the whole frame to `out`.
-    pub(crate) fn append(&mut self, out: &mut Vec<u8>, filling: &Filling<'_>) {
-        if filling.born_ms != self.born_ms {
-            self.born_ms = filling.born_ms;
-            self.born_digits = Digits::of(filling.born_ms);
-        }
-        match self.serialize {
-            SerializeType::Json => self.json(out, filling),
-            SerializeType::RocketMq => self.binary(out, filling),
         }
         out.extend_from_slice(filling.body);
     }
 
-    fn json(&self, out: &mut Vec<u8>, filling: &Filling<'_>) {
-        let start = out.len();
-        out.extend_from_slice(&[0; 8]);
-        out.extend_from_slice(filling.topic_head);
-        out.extend_from_slice(filling.broker_part);
-        let mut middle = Piece::<224>::new();
-        middle.put(b"\"e\":\"");
-        middle.digits(&Digits::of(u64::from(filling.queue_id)));
-        middle.put(b"\",\"f\":\"");
-        middle.signed(filling.sys_flag);
-        middle.put(b"\",\"g\":\"");
-        middle.digits(&self.born_digits);
-        middle.put(b"\",\"h\":\"");
-        middle.signed(filling.flag);
-        middle.put(b"\",\"i\":\"UNIQ_KEY\\u0001");
-        middle.put(filling.id.as_bytes());
-        if filling.wait_store_ok {
-            middle.put(b"\\u0002WAIT\\u0001true\\u0002");
-        } else {
-            middle.put(b"\\u0002WAIT\\u0001false\\u0002");
-        }
-        out.extend_from_slice(middle.as_slice());
+    fn finish_json(&self, out: &mut Vec<u8>, start: usize, filling: &Filling<'_>) {
         if !filling.properties.is_empty() {
             json::escape_into(out, filling.properties);
         }
-        out.extend_from_slice(if filling.one_way { b"\"},\"flag\":2" } else { b"\"},\"flag\":0" });
-        out.extend_from_slice(&self.json_language);
-        out.extend_from_slice(Digits::of(filling.opaque.unsigned_abs().into()).as_slice());
-        out.extend_from_slice(&self.json_version);
-        let header_bytes = (out.len() - start - 8) as u32;
+        out.extend_from_slice(if filling.one_way { &self.json_one_way } else { &self.json_asking });
+        digits::push_u64(out, filling.opaque.unsigned_abs().into());
+        out.extend_from_slice(&self.json_end);
+        let header_bytes = out.len() - start - LENGTHS;
         let lengths = lengths(SerializeType::Json, header_bytes, filling.body.len());
-        out[start..start + 8].copy_from_slice(&lengths);
-    }
-
-    fn binary(&self, out: &mut Vec<u8>, filling: &Filling<'_>) {
-        let wait_bytes = if filling.wait_store_ok { 11 } else { 12 };
-        let property_bytes = 9 + 32 + wait_bytes + filling.properties.len();
-        let mut middle = Piece::<160>::new();
-        let queue_id = Digits::of(u64::from(filling.queue_id));
-        middle.binary_field(b'e', queue_id.as_slice().len());
-        middle.digits(&queue_id);
-        middle.binary_signed(b'f', filling.sys_flag);
-        middle.binary_field(b'g', self.born_digits.as_slice().len());
-        middle.digits(&self.born_digits);
-        middle.binary_signed(b'h', filling.flag);
-        middle.binary_field(b'i', property_bytes);
-        middle.put(b"UNIQ_KEY\x01");
-        middle.put(filling.id.as_bytes());
-        if filling.wait_store_ok {
-            middle.put(b"\x02WAIT\x01true\x02");
-        } else {
-            middle.put(b"\x02WAIT\x01false\x02");
-        }
-        let entry_bytes = filling.topic_head.len()
-            + filling.broker_part.len()
-            + middle.as_slice().len()
-            + filling.properties.len();
-        let mut start = Piece::<29>::new();
-        start.put(&lengths(
-            SerializeType::RocketMq,
-            (BINARY_FIXED + entry_bytes) as u32,
-            filling.body.len(),
-        ));
-        start.put(&self.binary_start);
-        start.put(&filling.opaque.to_be_bytes());
-        start.put(&[0, 0, 0, if filling.one_way { 2 } else { 0 }]);
-        start.put(&[0; 4]); // no remark
-        start.put(&(entry_bytes as u32).to_be_bytes());
-        out.reserve(start.as_slice().len() + entry_bytes + filling.body.len());
-        out.extend_from_slice(start.as_slice());
-        out.extend_from_slice(filling.topic_head);
-        out.extend_from_slice(filling.broker_part);
-        out.extend_from_slice(middle.as_slice());
-        out.extend_from_slice(filling.properties.as_bytes());
+        out[start..start + LENGTHS].copy_from_slice(&lengths);
     }
 }
 
-/// Bytes of a binary header without its entries: code, language, version, opaque, flag, remark
-/// length, entries' length (spec §1.5).
-const BINARY_FIXED: usize = 2 + 1 + 2 + 4 + 4 + 4 + 4;
+fn finish_binary(out: &mut Vec<u8>, start: usize, id_at: usize, filling: &Filling<'_>) {
+    out.extend_from_slice(filling.properties.as_bytes());
+    let properties_at = id_at - BINARY_ID_NAME.len();
+    let property_bytes = (out.len() - properties_at) as u32;
+    out[properties_at - 4..properties_at].copy_from_slice(&property_bytes.to_be_bytes());
+    let header_bytes = out.len() - start - LENGTHS;
+    let lengths = lengths(SerializeType::RocketMq, header_bytes, filling.body.len());
+    let entry_bytes = (out.len() - start - BINARY_START) as u32;
+    let holes = &mut out[start..start + BINARY_START];
+    holes[..LENGTHS].copy_from_slice(&lengths);
+    holes[13..17].copy_from_slice(&filling.opaque.to_be_bytes());
+    holes[20] = if filling.one_way { 2 } else { 0 };
+    // The four bytes between are the length of a remark, which there is not.
+    holes[25..].copy_from_slice(&entry_bytes.to_be_bytes());
+}
+
+/// The fields behind the queue's number up to the application's properties: f, g, h and the start
+/// of i. But for the id, which is a hole, they are the same for most messages of a millisecond.
+#[derive(Default)]
+struct Middle {
+    bytes: Vec<u8>,
+    id_at: usize,
+    born_ms: u64,
+    flag: i32,
+    wait_store_ok: bool,
+}
+
+impl Middle {
+    /// Whether it is what the message needs. A new one is empty and suits no message.
+    #[inline]
+    fn suits(&self, filling: &Filling<'_>) -> bool {
+        self.born_ms == filling.born_ms
+            && self.flag == filling.flag
+            && self.wait_store_ok == filling.wait_store_ok
+            && self.id_at > 0
+    }
+
+    /// Appends it with the id; returns where in `out` the id is.
+    #[inline]
+    fn append(&self, out: &mut Vec<u8>, id: &MessageId) -> usize {
+        let id_at = out.len() + self.id_at;
+        out.extend_from_slice(&self.bytes);
+        out[id_at..id_at + ID_CHARS].copy_from_slice(id.as_bytes());
+        id_at
+    }
+
+    /// Makes it what the message needs.
+    #[inline(never)]
+    fn write(&mut self, serialize: SerializeType, filling: &Filling<'_>) {
+        let Filling { born_ms, flag, wait_store_ok, .. } = *filling;
+        (self.born_ms, self.flag, self.wait_store_ok) = (born_ms, flag, wait_store_ok);
+        let out = &mut self.bytes;
+        out.clear();
+        match serialize {
+            SerializeType::Json => {
+                out.extend_from_slice(b"\",\"f\":\"0\",\"g\":\"");
+                digits::push_u64(out, born_ms);
+                out.extend_from_slice(b"\",\"h\":\"");
+                digits::push_i32(out, flag);
+                out.extend_from_slice(b"\",\"i\":\"UNIQ_KEY\\u0001");
+            }
+            SerializeType::RocketMq => {
+                out.extend_from_slice(b"\0\x01f\0\0\0\x010\0\x01g\0\0\0");
+                push_counted(out, |out| digits::push_u64(out, born_ms));
+                out.extend_from_slice(b"\0\x01h\0\0\0");
+                push_counted(out, |out| digits::push_i32(out, flag));
+                out.extend_from_slice(b"\0\x01i\0\0\0\0");
+                out.extend_from_slice(BINARY_ID_NAME);
+            }
+        }
+        self.id_at = out.len();
+        out.resize(self.id_at + ID_CHARS, 0);
+        out.extend_from_slice(match (serialize, wait_store_ok) {
+            (SerializeType::Json, true) => b"\\u0002WAIT\\u0001true\\u0002",
+            (SerializeType::Json, false) => b"\\u0002WAIT\\u0001false\\u0002",
+            (SerializeType::RocketMq, true) => b"\x02WAIT\x01true\x02",
+            (SerializeType::RocketMq, false) => b"\x02WAIT\x01false\x02",
+        });
+    }
+}
+
+/// Appends a field of text.
+fn push_field(serialize: SerializeType, out: &mut Vec<u8>, name: u8, value: &[u8]) {
+    match serialize {
+        SerializeType::Json => {
+            out.extend_from_slice(&[b'"', name, b'"', b':']);
+            json::quote_into(out, core::str::from_utf8(value).unwrap_or_default());
+            out.push(b',');
+        }
+        SerializeType::RocketMq => {
+            out.extend_from_slice(&[0, 1, name]);
+            out.extend_from_slice(&(value.len() as u32).to_be_bytes());
+            out.extend_from_slice(value);
+        }
+    }
+}
+
+/// Appends what `push` appends, fewer than 256 bytes, behind a byte that counts them.
+#[inline]
+fn push_counted(out: &mut Vec<u8>, push: impl FnOnce(&mut Vec<u8>)) {
+    let count_at = out.len();
+    out.push(0);
+    push(out);
+    out[count_at] = (out.len() - count_at - 1) as u8;
+}
 
 /// The two lengths that begin a frame (spec §1.1).
-fn lengths(serialize: SerializeType, header_bytes: u32, body_bytes: usize) -> [u8; 8] {
-    let mark = u32::from(serialize.code()) << 24 | header_bytes;
-    let total = header_bytes + 4 + body_bytes as u32;
+#[inline]
+fn lengths(serialize: SerializeType, header_bytes: usize, body_bytes: usize) -> [u8; LENGTHS] {
+    let mark = u32::from(serialize.code()) << 24 | header_bytes as u32;
+    let total = (header_bytes + 4 + body_bytes) as u32;
     (u64::from(total) << 32 | u64::from(mark)).to_be_bytes()
 }
 
-/// Decimal digits of a number.
-#[derive(Clone, Copy)]
-struct Digits {
-    bytes: [u8; 20],
-    from: u8,
-}
-
-impl Digits {
-    #[inline]
-    fn of(mut number: u64) -> Self {
-        let mut bytes = [b'0'; 20];
-        let mut from = 20;
-        loop {
-            from -= 1;
-            bytes[from] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                return Self { bytes, from: from as u8 };
-            }
-        }
-    }
-
-    #[inline]
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[usize::from(self.from)..]
-    }
-}
-
-/// A short stretch of a frame, laid out before it is copied. What is put in has, wherever that is
-/// possible, a length that the compiler knows: a copy is then a few moves and no call.
-struct Piece<const MOST: usize> {
-    bytes: [u8; MOST],
-    len: usize,
-}
-
-impl<const MOST: usize> Piece<MOST> {
-    #[inline]
-    fn new() -> Self {
-        Self { bytes: [0; MOST], len: 0 }
-    }
-
-    #[inline]
-    fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
-        self.bytes[self.len..self.len + N].copy_from_slice(bytes);
-        self.len += N;
-    }
-
-    #[inline]
-    fn put_slice(&mut self, bytes: &[u8]) {
-        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
-        self.len += bytes.len();
-    }
-
-    #[inline]
-    fn digits(&mut self, digits: &Digits) {
-        match digits.from {
-            19 => self.put(&[digits.bytes[19]]),
-            18 => self.put(&[digits.bytes[18], digits.bytes[19]]),
-            // Milliseconds since 1970, from 2001 to 2286.
-            7 => self.put::<13>(digits.bytes[7..].try_into().unwrap_or(&[b'0'; 13])),
-            _ => self.put_slice(digits.as_slice()),
-        }
-    }
-
-    #[inline]
-    fn signed(&mut self, number: i32) {
-        if number == 0 {
-            return self.put(b"0");
-        }
-        if number < 0 {
-            self.put(b"-");
-        }
-        self.digits(&Digits::of(u64::from(number.unsigned_abs())));
-    }
-
-    #[inline]
-    fn binary_field(&mut self, name: u8, bytes: usize) {
-        self.put(&[0, 1, name]);
-        self.put(&(bytes as u32).to_be_bytes());
-    }
-
-    #[inline]
-    fn binary_signed(&mut self, name: u8, number: i32) {
-        if number == 0 {
-            self.binary_field(name, 1);
-            return self.put(b"0");
-        }
-        let digits = Digits::of(u64::from(number.unsigned_abs()));
-        let sign = usize::from(number < 0);
-        self.binary_field(name, sign + digits.as_slice().len());
-        self.signed(number);
-    }
-
-    #[inline]
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
+/// Bytes of the two lengths.
+const LENGTHS: usize = 8;
+/// Bytes of a binary frame before its ext fields: the two lengths, code, language, version, opaque,
+/// flag, length of the remark, length of the ext fields (spec §1.5).
+const BINARY_START: usize = LENGTHS + 2 + 1 + 2 + 4 + 4 + 4 + 4;
+/// The name of the id among the properties.
+const BINARY_ID_NAME: &[u8] = b"UNIQ_KEY\x01";
+const ID_CHARS: usize = 32;
