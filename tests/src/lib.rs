@@ -3,3 +3,8 @@
 
 pub mod cluster;
 pub mod hot;
+
+/// The examples of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
