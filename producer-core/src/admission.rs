@@ -84,7 +84,15 @@ impl<T> Producer<T> {
 
     /// Lets sends go on whose wait is over. Nothing else runs sends from within sends, so the depth
     /// of calls does not depend on how many wait.
+    #[inline]
     pub(crate) fn run_ready(&mut self) {
+        if !self.ready.is_empty() || !self.room.is_empty() || self.closing.is_some() {
+            self.run_waiting();
+        }
+    }
+
+    #[inline(never)]
+    fn run_waiting(&mut self) {
         loop {
             while let Some(key) = self.ready.pop_front() {
                 match self.sends.get(key).map(|send| send.stage) {

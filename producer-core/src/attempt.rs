@@ -5,7 +5,7 @@
 
 use core::mem;
 
-use crate::config::{Config, Health, OnUnknown};
+use crate::config::{Config, OnUnknown};
 use crate::connection::State;
 use crate::error::{Attempt, ConnectionEnd, ErrorKind, Outcome, Phase, SendError};
 use crate::health::Verdict;
@@ -15,7 +15,7 @@ use crate::pick::{self, View};
 use crate::producer::Producer;
 use crate::receipt::Receipt;
 use crate::retry::{self, Situation, Step};
-use crate::route::{Broker, Empty, QueueRef, TopicId};
+use crate::route::{Empty, QueueRef, TopicId};
 use crate::send::{Order, QueueChoice, Reply, Stage, Under, broker_bit};
 use crate::send_frame::Filling;
 use crate::slab::Key;
@@ -100,20 +100,11 @@ impl<T> Producer<T> {
     /// The queue for the next attempt.
     fn choose(&mut self, key: Key) -> Result<QueueRef, ErrorKind> {
         let Some(send) = self.sends.get(key) else { return Err(ErrorKind::Cancelled) };
-        let (conns, now) = (&self.conns, self.now);
-        let silence = match &self.config.health {
-            Health::Adaptive(adaptive) => Some(adaptive.silence),
-            _ => None,
-        };
-        let silent = |broker: &Broker| {
-            let since = conns.get(broker.conn).and_then(|conn| conn.silent_since);
-            matches!((since, silence), (Some(since), Some(most)) if now.since(since) > most)
-        };
         let view = View {
             brokers: &self.routes.brokers,
+            conns: &self.conns,
             health: &self.config.health,
-            now,
-            silent: &silent,
+            now: self.now,
             tried: send.tried,
             last: send.last_broker,
         };

@@ -1,36 +1,48 @@
 //! Which queue is next?
 
 use crate::config::{Health, Rotation};
+use crate::connection::Connection;
 use crate::random::Random;
 use crate::route::{Broker, BrokerId, Known, QueueRef, Topic};
 use crate::send::broker_bit;
+use crate::slab::Slab;
 use crate::time::Instant;
 use crate::wire::java_hash;
 
 /// What a choice depends on besides the topic.
 pub(crate) struct View<'a> {
     pub(crate) brokers: &'a [Broker],
+    pub(crate) conns: &'a Slab<Connection>,
     pub(crate) health: &'a Health,
     pub(crate) now: Instant,
-    /// Whether the connection of a broker owes an answer for too long.
-    pub(crate) silent: &'a dyn Fn(&Broker) -> bool,
     /// Brokers that this send has tried, as bits.
     pub(crate) tried: u64,
     pub(crate) last: Option<BrokerId>,
 }
 
 impl View<'_> {
-    pub(crate) fn usable(&self, id: BrokerId) -> bool {
+    #[inline]
+    fn usable(&self, id: BrokerId) -> bool {
         let broker = &self.brokers[id as usize];
-        broker.health.usable(self.health, self.now) && !(self.silent)(broker)
+        broker.health.usable(self.health, self.now) && !self.silent(broker)
     }
 
+    /// Whether the broker's connection owes an answer for too long.
+    #[inline]
+    fn silent(&self, broker: &Broker) -> bool {
+        let Health::Adaptive(adaptive) = self.health else { return false };
+        let since = self.conns.get(broker.conn).and_then(|conn| conn.silent_since);
+        since.is_some_and(|since| since < self.now - adaptive.silence)
+    }
+
+    #[inline]
     fn untried(&self, id: BrokerId) -> bool {
         self.tried & broker_bit(id) == 0
     }
 }
 
 /// Chooses by rotation; `None` when the topic has no queue.
+#[inline]
 pub(crate) fn rotate(topic: &mut Topic, rotation: Rotation, view: &View<'_>) -> Option<QueueRef> {
     match (rotation, view.health) {
         (Rotation::BrokerFirst, _) => broker_first(topic, view),
@@ -42,6 +54,7 @@ pub(crate) fn rotate(topic: &mut Topic, rotation: Rotation, view: &View<'_>) -> 
 /// Brokers in turn, then the queues of the chosen one in turn. The first that is usable and
 /// untried; else one that is untried, for it may be well again; else one that is usable; else any,
 /// the one that has just failed last of all.
+#[inline]
 fn broker_first(topic: &mut Topic, view: &View<'_>) -> Option<QueueRef> {
     let known = topic.route.as_mut()?;
     let count = known.stretches.len();
@@ -57,6 +70,7 @@ fn broker_first(topic: &mut Topic, view: &View<'_>) -> Option<QueueRef> {
     Some(known.queues[(stretch.first + turn) as usize])
 }
 
+#[cold]
 fn second_choice(known: &Known, first: usize, view: &View<'_>) -> usize {
     let count = known.stretches.len();
     let find = |accept: &dyn Fn(BrokerId) -> bool| {

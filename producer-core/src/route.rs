@@ -141,6 +141,8 @@ pub(crate) struct Topic {
 /// Topics and brokers by name and by number. A number, once given, is kept.
 pub(crate) struct Routes {
     topic_ids: HashMap<TopicName, TopicId, Hasher>,
+    /// The topic that was asked for last: mostly the next one too, which then needs no hashing.
+    last_topic: TopicId,
     broker_ids: HashMap<Arc<str>, BrokerId, Hasher>,
     pub(crate) topics: Vec<Topic>,
     pub(crate) brokers: Vec<Broker>,
@@ -160,14 +162,19 @@ impl Routes {
         let hasher = Hasher::with_seed(seed);
         Self {
             topic_ids: HashMap::with_hasher(hasher.clone()),
+            last_topic: 0,
             broker_ids: HashMap::with_hasher(hasher),
             topics: Vec::new(),
             brokers: Vec::new(),
         }
     }
 
-    pub(crate) fn topic_id(&self, name: &TopicName) -> Option<TopicId> {
-        self.topic_ids.get(name).copied()
+    #[inline]
+    pub(crate) fn topic_id(&mut self, name: &TopicName) -> Option<TopicId> {
+        if self.topics.get(self.last_topic as usize).is_none_or(|last| last.name != *name) {
+            self.last_topic = *self.topic_ids.get(name)?;
+        }
+        Some(self.last_topic)
     }
 
     pub(crate) fn broker_id(&self, name: &str) -> Option<BrokerId> {
