@@ -1,4 +1,46 @@
-//! An Apache RocketMQ producer without I/O.
+//! An Apache RocketMQ producer without I/O: one state machine that is told the time and handed bytes.
+//!
+//! There is no clock, socket, thread or random source in here: the crate is `no_std`, so one would
+//! not compile. A driver (`producer-native` for tokio and TCP) carries the bytes; this decides.
+//!
+//! ```text
+//!   application                      Producer<T>                       driver
+//!   send(ticket, message) ─────────▶ queue, frame, deadline ─────────▶ Output::Connect, Transmit
+//!                                                                      take_bytes ─▶ socket
+//!                                    match, learn, retry   ◀────────── handle_received ◀─ socket
+//!   receipt or error ◀────────────── Output::Completed                 handle_timeout ◀─ clock
+//! ```
+//!
+//! # Driving it
+//!
+//! Ask or report, then poll until [`Output::Idle`]; everything takes `now` from the caller.
+//!
+//! ```
+//! use producer_core::{
+//!     Address, Config, Environment, Instant, Message, Output, Producer, SendOptions,
+//! };
+//!
+//! let config = Config { name_servers: Address::list("10.0.0.1:9876")?, ..Config::default() };
+//! let mut producer: Producer<&str> = Producer::new(config, Environment::new(42, 1_793_491_200_000));
+//!
+//! let message = Message::new("orders", "paid")?;
+//! producer.send(Instant::ZERO, "my ticket", message, SendOptions::default());
+//!
+//! // The first thing it wants is a connection to a name server.
+//! let Output::Connect { conn, address, .. } = producer.poll_output() else { panic!() };
+//! assert_eq!(address.as_str(), "10.0.0.1:9876");
+//! producer.handle_connected(Instant::from_millis(1), conn);
+//! assert!(matches!(producer.poll_output(), Output::Transmit { .. }));
+//! let mut bytes = Vec::new();
+//! producer.take_bytes(conn, &mut bytes);
+//! assert!(!bytes.is_empty(), "the question for the topic's route");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What a send ends with
+//!
+//! A [`Receipt`], or a [`SendError`] whose [`Outcome`] says whether the message may be stored.
+//! [`Config::default`] is safe, [`Config::java`] behaves as the Java client 5.4.0.
 #![no_std]
 #![forbid(unsafe_code)]
 
