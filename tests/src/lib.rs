@@ -1,8 +1,9 @@
-//! What tests of several crates share: [`cluster`] starts a real Apache RocketMQ, [`hot`] drives the
-//! core's hot path alone.
+//! What tests of several crates share: [`cluster`] starts a real Apache RocketMQ, [`interop`]
+//! sends to it and accounts for every message, [`hot`] drives the core's hot path alone.
 
 pub mod cluster;
 pub mod hot;
+pub mod interop;
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]
