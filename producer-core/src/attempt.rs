@@ -11,6 +11,7 @@ use crate::error::{Attempt, ConnectionEnd, ErrorKind, Outcome, Phase, SendError}
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
 use crate::output::Output;
+use crate::peers::Unconnected;
 use crate::pick::{self, View};
 use crate::producer::Producer;
 use crate::receipt::Receipt;
@@ -39,10 +40,11 @@ impl<T> Producer<T> {
             Ok(queue) => queue,
             Err(kind) => return self.no_queue(key, kind),
         };
-        let Some(conn) = self.broker_connection(queue.broker) else {
-            return self.no_queue(key, ErrorKind::NoMaster);
-        };
-        self.begin_attempt(key, queue, conn);
+        match self.broker_connection(queue.broker) {
+            Ok(conn) => self.begin_attempt(key, queue, conn),
+            Err(Unconnected::NoMaster) => self.without_master(key, queue),
+            Err(Unconnected::Until(at)) => self.wait_for_dial(key, queue, at),
+        }
     }
 
     fn begin_attempt(&mut self, key: Key, queue: QueueRef, conn: Key) {
@@ -138,6 +140,39 @@ impl<T> Producer<T> {
             }
         };
         chosen.ok_or(ErrorKind::NoMaster)
+    }
+
+    /// The queue's broker has no master now. Another broker may have one.
+    #[cold]
+    fn without_master(&mut self, key: Key, queue: QueueRef) {
+        let Some(send) = self.sends.get_mut(key) else { return };
+        let (before, topic) = (send.tried, send.topic);
+        send.tried |= broker_bit(queue.broker);
+        let tried = send.tried;
+        let elsewhere = send.may_retry() && !send.is_strict() && tried != before;
+        if elsewhere && self.another_broker(topic, tried) {
+            return self.attempt(key);
+        }
+        self.no_queue(key, ErrorKind::NoMaster);
+    }
+
+    /// The queue's broker could not be reached a moment ago: the send waits until it is dialled
+    /// again, or tries another broker meanwhile.
+    #[cold]
+    fn wait_for_dial(&mut self, key: Key, queue: QueueRef, at: Instant) {
+        let Some(send) = self.sends.get_mut(key) else { return };
+        let (before, topic, deadline) = (send.tried, send.topic, send.deadline);
+        send.tried |= broker_bit(queue.broker);
+        let tried = send.tried;
+        let elsewhere = send.may_retry() && !send.is_strict() && tried != before;
+        if elsewhere && self.another_broker(topic, tried) {
+            return self.attempt(key);
+        }
+        let Some(send) = self.sends.get_mut(key) else { return };
+        send.stage = Stage::Backoff;
+        send.tried = 0;
+        self.set_due(key, at.min(deadline));
+        self.suspect_route(topic);
     }
 
     /// There is no queue to send to now. The route may be out of date, so ask, unless it has been

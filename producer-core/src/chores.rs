@@ -178,8 +178,8 @@ impl<T> Producer<T> {
         };
         let topic = self.routes.topics.iter().find(uses).map(|topic| topic.name.clone());
         let conn = self.broker_connection(id);
-        let (Some(topic), Some(conn)) = (topic, conn) else {
-            // In no route any more: nothing is sent to it, so nothing needs to be known.
+        let (Some(topic), Ok(conn)) = (topic, conn) else {
+            // In no route any more, so nothing needs to be known; or not to be dialled yet.
             return self.probe_failed(id);
         };
         let request = MaxOffset {

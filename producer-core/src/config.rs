@@ -40,7 +40,8 @@ impl Environment {
 }
 
 /// How a producer behaves. Write `Config { field, ..Config::default() }`: fields are added without
-/// notice. [`Config::default`] is safe: attempt cap, ejection with probes, route
+/// notice. Values that would make no progress (an interval of zero, no attempt at all) are raised
+/// to the smallest that does. [`Config::default`] is safe: attempt cap, ejection with probes, route
 /// refresh on evidence, retry budget, bounded memory. [`Config::java`] is the Java client 5.4.0.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -151,6 +152,9 @@ pub struct Config {
     pub topics_max: usize,
 }
 
+/// A frame's length is a signed 32-bit number; its header takes some of it.
+const BODY_BYTES_MAX: usize = 1 << 30;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -213,6 +217,33 @@ impl Config {
             auto_create_topics: true,
             ..Self::default()
         }
+    }
+
+    /// The same with every value that would make no progress raised to one that does: an interval
+    /// of zero, a limit of nothing.
+    pub(crate) fn bounded(mut self) -> Self {
+        const SHORTEST: Duration = Duration::from_millis(100);
+        for interval in [&mut self.route_poll, &mut self.heartbeat, &mut self.idle_timeout] {
+            *interval = (*interval).max(SHORTEST);
+        }
+        for timeout in [&mut self.request_timeout, &mut self.connect_timeout] {
+            *timeout = (*timeout).max(Duration::from_millis(1));
+        }
+        if let Health::Adaptive(adaptive) = &mut self.health {
+            adaptive.probe_interval = adaptive.probe_interval.max(SHORTEST);
+            adaptive.probe_timeout = adaptive.probe_timeout.max(Duration::from_millis(1));
+        }
+        if let Health::Java(table) = &mut self.health {
+            table.detect_interval = table.detect_interval.max(SHORTEST);
+        }
+        for limit in [&mut self.attempts_max, &mut self.attempts_all_max] {
+            *limit = (*limit).max(1);
+        }
+        self.sends_max = self.sends_max.max(1);
+        self.topics_max = self.topics_max.max(1);
+        self.message_bytes_max = self.message_bytes_max.min(BODY_BYTES_MAX);
+        self.frame_bytes_max = self.frame_bytes_max.max(4096);
+        self
     }
 
     /// The address to dial for one that a route names.

@@ -58,7 +58,10 @@ impl<T> Producer<T> {
         let (topic, deadline) = (send.topic, send.deadline);
         self.set_due(key, deadline);
         self.routes.topic_mut(topic).waiters.push(key, &self.sends);
-        self.look_up(topic);
+        let soon = self.suspects.iter().any(|&(suspect, _)| suspect == topic);
+        if !soon {
+            self.look_up(topic);
+        }
     }
 
     /// Begins a lookup unless one is under way.
@@ -132,6 +135,13 @@ impl<T> Producer<T> {
         let topic = self.routes.topic_mut(id);
         let Some(lookup) = topic.lookup.as_mut() else { return };
         lookup.asked |= 1 << server;
+        let Some(conn) = conn else {
+            let last = alloc::format!("{}: cannot be reached", self.name_servers[server].address);
+            lookup.problem.get_or_insert(ErrorKind::NameServersUnreachable { last });
+            return self.ask_next(id);
+        };
+        let topic = self.routes.topic_mut(id);
+        let Some(lookup) = topic.lookup.as_mut() else { return };
         lookup.open += 1;
         lookup.hedge_at = hedge_at;
         let name = match lookup.provisional {
@@ -392,7 +402,8 @@ impl<T> Producer<T> {
         let brokers: alloc::vec::Vec<_> =
             known.stretches.iter().map(|stretch| stretch.broker).collect();
         for broker in brokers {
-            self.broker_connection(broker);
+            // Not reached now means not ready then, no more.
+            let _unready = self.broker_connection(broker);
         }
     }
 

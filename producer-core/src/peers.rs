@@ -1,6 +1,7 @@
 //! Connections: when is one made, when is one given up, and what becomes of its requests?
 
 use alloc::string::ToString;
+use core::time::Duration;
 
 use crate::attempt::Failure;
 use crate::connection::{ConnId, Connection, State};
@@ -10,34 +11,94 @@ use crate::in_flight::Purpose;
 use crate::names::Address;
 use crate::output::Output;
 use crate::producer::{Chore, NameServer, Producer};
+use crate::random::Random;
 use crate::route::BrokerId;
 use crate::send::Stage;
 use crate::slab::Key;
+use crate::time::Instant;
 use crate::wire::{Fields, Head, Language, encode_frame};
 
+/// When an address may be dialled again after it could not be reached. However many sends want it,
+/// it is dialled a few times a second at most.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rest {
+    failures: u32,
+    until: Instant,
+}
+
+/// The first rest after a failed dial; it doubles.
+const REST_FIRST: Duration = Duration::from_millis(50);
+/// The longest one.
+const REST_LONGEST: Duration = Duration::from_millis(500);
+
+impl Rest {
+    fn dial_failed(&mut self, now: Instant, random: &mut Random) {
+        let doubled = REST_FIRST.saturating_mul(1 << self.failures.min(8));
+        self.failures += 1;
+        self.until = now + random.jitter(doubled.min(REST_LONGEST));
+    }
+}
+
+/// Why there is no connection to a broker.
+pub(crate) enum Unconnected {
+    NoMaster,
+    /// It could not be reached a moment ago, and is not dialled again before.
+    Until(Instant),
+}
+
 impl<T> Producer<T> {
-    /// The connection to a broker's master, dialled if there is none; `None` without a master.
-    pub(crate) fn broker_connection(&mut self, id: BrokerId) -> Option<Key> {
+    /// The connection to a broker's master, dialled if there is none.
+    #[inline]
+    pub(crate) fn broker_connection(&mut self, id: BrokerId) -> Result<Key, Unconnected> {
         let broker = self.routes.broker(id);
         if self.conns.get(broker.conn).is_some_and(|conn| !conn.retiring) {
-            return Some(broker.conn);
+            return Ok(broker.conn);
         }
-        let address = broker.dialled.clone()?;
-        let conn = self.connection_to(address, true);
-        self.routes.broker_mut(id).conn = conn;
-        Some(conn)
+        self.dial_broker(id)
     }
 
-    /// The connection to a name server, dialled if there is none.
-    pub(crate) fn server_connection(&mut self, server: usize) -> Key {
-        let NameServer { address, conn } = &self.name_servers[server];
+    #[cold]
+    fn dial_broker(&mut self, id: BrokerId) -> Result<Key, Unconnected> {
+        let broker = self.routes.broker(id);
+        let address = broker.dialled.clone().ok_or(Unconnected::NoMaster)?;
+        if broker.rest.until > self.now {
+            return Err(Unconnected::Until(broker.rest.until));
+        }
+        let conn = self.connection_to(address, true);
+        self.routes.broker_mut(id).conn = conn;
+        Ok(conn)
+    }
+
+    /// The connection to a name server, dialled if there is none; `None` if it could not be
+    /// reached a moment ago.
+    pub(crate) fn server_connection(&mut self, server: usize) -> Option<Key> {
+        let NameServer { address, conn, rest } = &self.name_servers[server];
         if self.conns.get(*conn).is_some() {
-            return *conn;
+            return Some(*conn);
+        }
+        if rest.until > self.now {
+            return None;
         }
         let address = address.clone();
         let conn = self.connection_to(address, false);
         self.name_servers[server].conn = conn;
-        conn
+        Some(conn)
+    }
+
+    /// A dial has succeeded or failed: whoever wanted the connection is told when to try again.
+    fn dialled(&mut self, key: Key, failed: bool) {
+        if self.config.backoff.first.is_zero() {
+            return; // as Java, which dials again at once
+        }
+        let (now, random) = (self.now, &mut self.random);
+        let brokers = self.routes.brokers.iter_mut().map(|broker| (broker.conn, &mut broker.rest));
+        let servers = self.name_servers.iter_mut().map(|server| (server.conn, &mut server.rest));
+        for (_, rest) in brokers.chain(servers).filter(|(conn, _)| *conn == key) {
+            match failed {
+                true => rest.dial_failed(now, random),
+                false => *rest = Rest::default(),
+            }
+        }
     }
 
     /// One connection an address, whoever is behind it: a proxy stands for many brokers.
@@ -64,6 +125,8 @@ impl<T> Producer<T> {
         conn.opened = now;
         conn.last_used = now;
         conn.silent_since = (conn.in_flight > 0).then_some(now);
+        self.dialled(key, false);
+        let Some(conn) = self.conns.get_mut(key) else { return };
         if conn.to_broker {
             conn.heartbeat_due = now;
         }
@@ -92,7 +155,7 @@ impl<T> Producer<T> {
         fields: &Fields<'_>,
         body: &[u8],
         purpose: Purpose,
-        due: crate::Instant,
+        due: Instant,
     ) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let opaque = self.in_flight.insert(key, purpose);
@@ -152,6 +215,9 @@ impl<T> Producer<T> {
         let Some(mut conn) = self.conns.remove(key) else { return };
         if *end != ConnectionEnd::Retired {
             self.stats.connection_failures += 1;
+        }
+        if conn.state == State::Dialling && *end != ConnectionEnd::Retired {
+            self.dialled(key, true);
         }
         let requests = self.in_flight.drain(key);
         let left = conn.left();

@@ -17,6 +17,7 @@ use crate::lookup::Query;
 use crate::message::Message;
 use crate::names::{Address, TopicName};
 use crate::output::{CloseReport, Output, Stats};
+use crate::peers::Rest;
 use crate::random::Random;
 use crate::route::{Hasher, Routes, Topic, TopicId};
 use crate::send::{Send, SendId, SendOptions, Stage};
@@ -94,6 +95,7 @@ pub struct Producer<T> {
 pub(crate) struct NameServer {
     pub(crate) address: Address,
     pub(crate) conn: Key,
+    pub(crate) rest: Rest,
 }
 
 /// A request that is not a send.
@@ -131,6 +133,7 @@ pub(crate) const LEAVING: Duration = Duration::from_millis(300);
 impl<T> Producer<T> {
     /// A producer at the origin of time. Nothing happens before the first send, query or close.
     pub fn new(config: Config, environment: Environment) -> Self {
+        let config = config.bounded();
         let mut random = Random::new(environment.seed);
         let ids = IdGenerator::new(
             environment.ip,
@@ -150,7 +153,11 @@ impl<T> Producer<T> {
         }
         let servers = config.name_servers.iter();
         let name_servers: Vec<NameServer> = servers
-            .map(|address| NameServer { address: address.clone(), conn: Key::NONE })
+            .map(|address| NameServer {
+                address: address.clone(),
+                conn: Key::NONE,
+                rest: Rest::default(),
+            })
             .collect();
         let current_server = match u32::try_from(name_servers.len()) {
             Ok(count) if count > 0 => random.below(count) as usize,
@@ -248,6 +255,7 @@ impl<T> Producer<T> {
         let ticket = send.ticket.take()?;
         self.stats.cancelled += 1;
         let in_lane = send.lane().is_some();
+        let outcome = send.outcome;
         if let Stage::Under(under) = send.stage {
             let left = self.conns.get(under.conn).is_none_or(|conn| !conn.holds(under.from));
             if left && in_lane {
@@ -255,7 +263,7 @@ impl<T> Producer<T> {
             }
             self.abandon_attempt(key);
         }
-        self.remove(key, Outcome::NotSent, |_| ());
+        self.remove(key, outcome, |_| ());
         self.run_ready();
         Some(ticket)
     }

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use crate::health::Record;
 use crate::lookup::Lookup;
 use crate::names::{Address, TopicName};
+use crate::peers::Rest;
 use crate::send_frame::Templates;
 use crate::slab::Key;
 use crate::time::Instant;
@@ -72,6 +73,7 @@ pub(crate) struct Broker {
     pub(crate) advertised: Option<Address>,
     pub(crate) dialled: Option<Address>,
     pub(crate) conn: Key,
+    pub(crate) rest: Rest,
     pub(crate) health: Record,
     /// The part of every frame that is the same for this broker.
     pub(crate) frame_part: Vec<u8>,
@@ -217,6 +219,7 @@ impl Routes {
             advertised: None,
             dialled: None,
             conn: Key::NONE,
+            rest: Rest::default(),
             health: Record::new(),
             frame_part,
         });
@@ -244,8 +247,9 @@ impl Routes {
         known.provisional = provisional;
         let mut moved = Vec::new();
         for broker in &data.brokers {
-            let Some(master) = broker.address(MASTER_ID) else { continue };
-            let advertised = Address::new(master).map_err(|error| error.to_string())?;
+            // An address that is none is as good as no master, and no reason to refuse the others.
+            let master = broker.address(MASTER_ID).and_then(|master| Address::new(master).ok());
+            let Some(advertised) = master else { continue };
             let broker_id = self.intern_broker(&broker.broker_name, templates);
             let broker = self.broker_mut(broker_id);
             if broker.advertised.as_ref() != Some(&advertised) {
