@@ -324,6 +324,24 @@ fn all_brokers_down_fails_within_the_deadline_and_recovers() {
 }
 
 #[test]
+fn a_dead_address_is_dialled_a_few_times_a_second_whoever_wants_it() {
+    let mut world = World::new(Config::default());
+    world.sent("warm").expect("stored");
+    world.sent("warm").expect("stored");
+    let before = world.peers["a:1"].dials;
+    world.kill("a:1");
+    world.kill("b:1");
+
+    for n in 0..1_000 {
+        world.send(&n.to_string());
+        world.run(ms(5));
+    }
+
+    let dials = world.peers["a:1"].dials - before;
+    assert!(dials <= 5 * 4, "{dials} dials in 5 s");
+}
+
+#[test]
 fn name_servers_that_die_after_the_first_route_cost_nothing() {
     let mut world = World::new(Config::default());
     world.sent("warm").expect("stored");
