@@ -219,9 +219,9 @@ impl Connection {
         if self.one_ways.is_empty() { Vec::new() } else { mem::take(&mut self.one_ways) }
     }
 
-    /// Requests waiting to be taken, dead ones included.
-    pub(crate) fn frames(&self) -> usize {
-        self.frames
+    /// Requests waiting to be taken, which one-way sends are too, or to be answered.
+    pub(crate) fn under_way(&self) -> usize {
+        self.frames.max(self.in_flight as usize)
     }
 
     /// Bytes waiting to be taken, dead ones included.

@@ -384,10 +384,11 @@ impl<T> Producer<T> {
         self.room.is_empty() && self.fits(message.budget_bytes())
     }
 
-    /// Requests that wait to be taken for `conn`: by it a driver may tell a burst, which is worth
-    /// a moment's wait for more to write at once, from a single send, which is not.
-    pub fn frames_waiting(&self, conn: ConnId) -> usize {
-        self.conns.get(conn.0).map_or(0, Connection::frames)
+    /// Requests of `conn` that wait to be taken or to be answered. By it a driver may tell a crowd,
+    /// for which it is worth a moment's wait for more to write at once, from a single send, for
+    /// which it is not.
+    pub fn under_way(&self, conn: ConnId) -> usize {
+        self.conns.get(conn.0).map_or(0, Connection::under_way)
     }
 
     /// Counters and levels.

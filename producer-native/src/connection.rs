@@ -255,7 +255,7 @@ impl Pipe {
             if !link.transmit || !idle {
                 return (Turn::Nothing, stale);
             }
-            if pace.waits_for_more(state.core.frames_waiting(conn)) {
+            if pace.waits_for_more(state.core.under_way(conn)) {
                 return (Turn::Yield, stale);
             }
             link.transmit = false;

@@ -2,26 +2,23 @@
 
 /// Decides when a connection that has something to write writes it.
 ///
-/// A task woken by a send runs before the other senders do; it would write one frame a system call.
-/// So when there is a burst (several frames wait, or the last batch had several) it goes once to
-/// the back of the run queue. A single send is written at once: for it the detour is pure delay.
+/// A task woken by a send runs before the other senders do; it would write one frame a system call,
+/// the peer would answer them one by one, and so it would go on. So when several requests are under
+/// way, it goes once to the back of the run queue and lets the other senders have their turn. A
+/// single send is written at once: for it the detour is pure delay.
+///
+/// Looking only at how many frames wait is not enough: once each send finds the connection idle,
+/// it stays so (measured with 64 tasks on one worker: 1.0 writes a message, 0.03 with this).
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
-    last_batch: usize,
     waited: bool,
 }
 
 impl Pace {
-    /// Whether to come back a moment later; never twice in a row. If not, the frames are written.
-    pub(crate) fn waits_for_more(&mut self, frames: usize) -> bool {
-        let burst = frames > 1 || self.last_batch > 1;
-        if burst && !self.waited {
-            self.waited = true;
-            return true;
-        }
-        self.waited = false;
-        self.last_batch = frames;
-        false
+    /// Whether to come back a moment later; never twice in a row. If not, what waits is written.
+    pub(crate) fn waits_for_more(&mut self, under_way: usize) -> bool {
+        self.waited = under_way > 1 && !self.waited;
+        self.waited
     }
 }
 
@@ -30,19 +27,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn single_sends_never_wait() {
+    fn a_single_send_never_waits() {
         let mut pace = Pace::default();
 
         assert!((0..10).all(|_| !pace.waits_for_more(1)));
     }
 
     #[test]
-    fn a_burst_waits_once_a_batch_and_its_end_costs_one_more_wait() {
+    fn a_crowd_waits_once_a_write() {
         let mut pace = Pace::default();
 
         assert!(pace.waits_for_more(2));
         assert!(!pace.waits_for_more(64));
-        assert!(pace.waits_for_more(1));
+        assert!(pace.waits_for_more(64));
         assert!(!pace.waits_for_more(1));
         assert!(!pace.waits_for_more(1));
     }
