@@ -110,12 +110,17 @@ impl Node {
     /// port, then SIGKILL, for a broker takes 7 to 17 s to end by itself. A 4.9.7 broker leaves
     /// the route only by the SIGKILL.
     pub fn terminate(&self) -> Result<()> {
+        self.terminate_within(TERM_LIMIT)
+    }
+
+    /// As [`Node::terminate`], with more or less time before the SIGKILL.
+    pub fn terminate_within(&self, limit: Duration) -> Result<()> {
         let mut state = self.state();
         self.running(&state)?.signal(Signal::Term)?;
         let process = state.process.take();
         drop(state);
         if let Some(mut process) = process {
-            wait_for(TERM_LIMIT, || Ok(process.exit_status()))?;
+            wait_for(limit, || Ok(process.exit_status()))?;
         }
         Ok(())
     }
