@@ -69,6 +69,12 @@ impl<T> Producer<T> {
             && (self.bytes_admitted + bytes <= self.config.bytes_max || self.sends_admitted == 0)
     }
 
+    /// Whether a send of so many bytes may wait for room.
+    pub(crate) fn may_wait(&self, bytes: usize) -> bool {
+        let fits = self.bytes_waiting + bytes <= self.config.waiting_bytes_max;
+        self.waiting_for_room < self.config.waiting_max && (fits || self.waiting_for_room == 0)
+    }
+
     /// The send has its room: it goes to its lane, or on its way.
     pub(crate) fn admit(&mut self, key: Key) {
         let Some(send) = self.sends.get_mut(key) else { return };
@@ -122,6 +128,7 @@ impl<T> Producer<T> {
             }
             self.room.pop();
             self.waiting_for_room -= 1;
+            self.bytes_waiting -= bytes;
             self.ready.push_back(key);
             return true;
         }
@@ -158,6 +165,7 @@ impl<T> Producer<T> {
             self.bytes_admitted -= bytes;
         } else {
             self.waiting_for_room -= 1;
+            self.bytes_waiting -= bytes;
         }
         if let Some(lane) = lane {
             self.leave_lane(key, lane, strict && outcome == Outcome::Unknown);

@@ -139,11 +139,16 @@ pub struct Config {
     /// Most sends in hand, waiting or under way. Default 65,536. Past it a send waits for room, or
     /// is given back by `try_send`.
     pub sends_max: usize,
-    /// Most bytes of messages in hand. Default 64 MiB.
+    /// Most bytes in hand. A message counts twice its body, properties and 512 bytes: it is held as
+    /// it is, and as a frame until a connection has taken it. Default 128 MiB. One message alone
+    /// always fits.
     pub bytes_max: usize,
     /// Most sends that wait for room; past it a send fails at once with
     /// [`ErrorKind::Full`](crate::ErrorKind::Full). Default 65,536.
     pub waiting_max: usize,
+    /// Most bytes that wait for room, counted in the same way; past it a send fails at once. Default
+    /// 128 MiB.
+    pub waiting_bytes_max: usize,
     /// Longest body, before compression. Default 4 MiB, as Java and the broker.
     pub message_bytes_max: usize,
     /// Longest frame accepted from a peer. Default 16 MiB, as Java.
@@ -190,8 +195,9 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(3),
             address_map: Vec::new(),
             sends_max: 65_536,
-            bytes_max: 64 << 20,
+            bytes_max: 128 << 20,
             waiting_max: 65_536,
+            waiting_bytes_max: 128 << 20,
             message_bytes_max: 4 << 20,
             frame_bytes_max: 16 << 20,
             topics_max: 65_536,

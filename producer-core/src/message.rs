@@ -204,9 +204,10 @@ impl Message {
         &self.properties
     }
 
-    /// Bytes that count against the producer's budget.
+    /// Bytes that count against the producer's budget: the message is held once as it is and once
+    /// as a frame.
     pub(crate) fn budget_bytes(&self) -> usize {
-        self.body.len() + self.properties.len() + MESSAGE_OVERHEAD_BYTES
+        2 * (self.body.len() + self.properties.len() + MESSAGE_OVERHEAD_BYTES)
     }
 
     fn set(mut self, name: &str, value: &str) -> Result<Self, InvalidMessage> {

@@ -130,8 +130,10 @@ pub struct Stats {
     pub in_hand: usize,
     /// Sends waiting for room.
     pub waiting_for_room: usize,
-    /// Bytes of messages in hand.
+    /// Bytes in hand, as [`Config::bytes_max`](crate::Config::bytes_max) counts them.
     pub bytes_in_hand: usize,
+    /// Bytes waiting for room, counted in the same way.
+    pub bytes_waiting: usize,
     /// Requests waiting for an answer.
     pub requests_in_flight: usize,
     /// Connections, those being dialled included.

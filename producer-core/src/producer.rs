@@ -62,6 +62,7 @@ pub struct Producer<T> {
     pub(crate) ready: VecDeque<Key>,
     pub(crate) room: Waiters,
     pub(crate) waiting_for_room: usize,
+    pub(crate) bytes_waiting: usize,
     pub(crate) sends_admitted: usize,
     pub(crate) bytes_admitted: usize,
     pub(crate) lanes: HashMap<(TopicId, u64), Lane, Hasher>,
@@ -179,6 +180,7 @@ impl<T> Producer<T> {
             ready: VecDeque::new(),
             room: Waiters::default(),
             waiting_for_room: 0,
+            bytes_waiting: 0,
             sends_admitted: 0,
             bytes_admitted: 0,
             lanes: HashMap::with_hasher(Hasher::with_seed(hash_seed)),
@@ -231,7 +233,7 @@ impl<T> Producer<T> {
         };
         let bytes = message.budget_bytes();
         let has_room = self.fits(bytes) && self.room.is_empty();
-        if !has_room && self.waiting_for_room >= self.config.waiting_max {
+        if !has_room && !self.may_wait(bytes) {
             return self.refuse(ticket, ErrorKind::Full);
         }
         let key = self.insert(ticket, message, options, topic, bytes);
@@ -239,6 +241,7 @@ impl<T> Producer<T> {
             self.admit(key);
         } else {
             self.waiting_for_room += 1;
+            self.bytes_waiting += bytes;
             self.room.push(key, &self.sends);
         }
         self.run_ready();
@@ -397,6 +400,7 @@ impl<T> Producer<T> {
             in_hand: self.sends.len(),
             waiting_for_room: self.waiting_for_room,
             bytes_in_hand: self.bytes_admitted,
+            bytes_waiting: self.bytes_waiting,
             requests_in_flight: self.in_flight.len(),
             connections: self.conns.len(),
             out_bytes: self.conns.iter().map(|(_, conn)| conn.out_bytes()).sum(),

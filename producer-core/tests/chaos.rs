@@ -172,8 +172,8 @@ fn judge(seed: u64, world: &mut World, sent: &BTreeMap<u64, Sent>) {
     }
     let stats = world.producer.stats();
     assert_eq!(
-        (stats.in_hand, stats.bytes_in_hand, stats.waiting_for_room),
-        (0, 0, 0),
+        (stats.in_hand, stats.bytes_in_hand, stats.bytes_waiting, stats.waiting_for_room),
+        (0, 0, 0, 0),
         "seed {seed}: {stats:?}"
     );
 }
