@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::error::{ErrorKind, Outcome, Phase, SendError};
+use crate::error::{ErrorKind, Outcome, SendError};
 use crate::message::Message;
 use crate::output::Output;
 use crate::producer::Producer;
@@ -76,6 +76,7 @@ impl<T> Producer<T> {
     }
 
     /// The send has its room: it goes to its lane, or on its way.
+    #[inline]
     pub(crate) fn admit(&mut self, key: Key) {
         let Some(send) = self.sends.get_mut(key) else { return };
         send.holds_room = true;
@@ -84,7 +85,7 @@ impl<T> Producer<T> {
         self.account.deposit();
         match send.lane() {
             Some(lane) => self.enter_lane(key, lane),
-            None => self.dispatch(key),
+            None => self.attempt(key),
         }
     }
 
@@ -104,7 +105,7 @@ impl<T> Producer<T> {
                 match self.sends.get(key).map(|send| send.stage) {
                     None | Some(Stage::Under(_)) => {}
                     Some(Stage::Room) => self.admit(key),
-                    Some(Stage::Lane | Stage::Route | Stage::Backoff) => self.dispatch(key),
+                    Some(Stage::Lane | Stage::Route | Stage::Backoff) => self.attempt(key),
                 }
             }
             if !self.admit_next() {
@@ -133,19 +134,6 @@ impl<T> Producer<T> {
             return true;
         }
         false
-    }
-
-    /// Sends a message that has its room and its turn, or makes it wait for its topic's route.
-    fn dispatch(&mut self, key: Key) {
-        let Some(send) = self.sends.get(key) else { return };
-        let topic = self.routes.topic(send.topic);
-        if topic.route.is_some() {
-            self.attempt(key);
-        } else if topic.absent_until.is_some_and(|until| self.now < until) {
-            self.fail_before_attempt(key, Phase::Route, ErrorKind::TopicNotFound);
-        } else {
-            self.wait_for_route(key);
-        }
     }
 
     /// Takes a send out of everything it is in; it is over. Those it kept waiting go on. `keep`

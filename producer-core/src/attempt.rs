@@ -16,8 +16,8 @@ use crate::pick::{self, View};
 use crate::producer::Producer;
 use crate::receipt::Receipt;
 use crate::retry::{self, Situation, Step};
-use crate::route::{Empty, QueueRef, TopicId};
-use crate::send::{Order, QueueChoice, Reply, Stage, Under, broker_bit};
+use crate::route::{QueueRef, TopicId};
+use crate::send::{Reply, Stage, Under, broker_bit};
 use crate::send_frame::Filling;
 use crate::slab::Key;
 use crate::time::Instant;
@@ -34,9 +34,24 @@ pub(crate) struct Failure {
 }
 
 impl<T> Producer<T> {
-    /// Chooses a queue, encodes the message for it and puts the frame on its broker's connection.
+    /// Sends a message that has its room and its turn: chooses a queue, encodes the message for it
+    /// and puts the frame on its broker's connection. Without a route, it waits for one.
+    #[inline(never)]
     pub(crate) fn attempt(&mut self, key: Key) {
-        let queue = match self.choose(key) {
+        let Some(send) = self.sends.get(key) else { return };
+        let topic = &mut self.routes.topics[send.topic as usize];
+        if topic.route.is_none() {
+            return self.attempt_without_route(key);
+        }
+        let view = View {
+            brokers: &self.routes.brokers,
+            conns: &self.conns,
+            health: &self.config.health,
+            now: self.now,
+            tried: send.tried,
+            last: send.last_broker,
+        };
+        let queue = match pick::choose(send, topic, self.config.rotation, &mut self.random, &view) {
             Ok(queue) => queue,
             Err(kind) => return self.no_queue(key, kind),
         };
@@ -44,6 +59,16 @@ impl<T> Producer<T> {
             Ok(conn) => self.begin_attempt(key, queue, conn),
             Err(Unconnected::NoMaster) => self.without_master(key, queue),
             Err(Unconnected::Until(at)) => self.wait_for_dial(key, queue, at),
+        }
+    }
+
+    fn attempt_without_route(&mut self, key: Key) {
+        let Some(send) = self.sends.get(key) else { return };
+        let absent_until = self.routes.topic(send.topic).absent_until;
+        if absent_until.is_some_and(|until| self.now < until) {
+            self.fail_before_attempt(key, Phase::Route, ErrorKind::TopicNotFound);
+        } else {
+            self.wait_for_route(key);
         }
     }
 
@@ -97,49 +122,6 @@ impl<T> Producer<T> {
         send.tried |= broker_bit(queue.broker);
         self.stats.attempts += 1;
         self.set_due(key, due);
-    }
-
-    /// The queue for the next attempt.
-    fn choose(&mut self, key: Key) -> Result<QueueRef, ErrorKind> {
-        let Some(send) = self.sends.get(key) else { return Err(ErrorKind::Cancelled) };
-        let view = View {
-            brokers: &self.routes.brokers,
-            conns: &self.conns,
-            health: &self.config.health,
-            now: self.now,
-            tried: send.tried,
-            last: send.last_broker,
-        };
-        let topic = &mut self.routes.topics[send.topic as usize];
-        let Some(known) = topic.route.as_ref() else { return Err(ErrorKind::TopicNotFound) };
-        if known.queues.is_empty() && !matches!(send.queue, QueueChoice::Key { .. }) {
-            return Err(match known.empty {
-                Empty::NotWritable => ErrorKind::TopicNotWritable,
-                Empty::NoMaster => ErrorKind::NoMaster,
-            });
-        }
-        let chosen = match &send.queue {
-            QueueChoice::Rotate => pick::rotate(topic, self.config.rotation, &view),
-            QueueChoice::Queue(queue) => {
-                let index = known.views.iter().position(|view| view == queue);
-                return index.map(|at| known.queues[at]).ok_or(ErrorKind::QueueNotFound);
-            }
-            QueueChoice::Hash(hash) => pick::by_hash(known, *hash),
-            QueueChoice::Random => pick::at_random(known, &mut self.random),
-            QueueChoice::Select(select) => {
-                let index = select(&known.views, &send.message);
-                let queue = index.and_then(|at| known.queues.get(at)).copied();
-                return queue.ok_or(ErrorKind::SelectorFailed);
-            }
-            QueueChoice::Key { hash, order: Order::Strict, .. } => {
-                let home = pick::home(topic, *hash).or_else(|| pick::by_hash(known, *hash));
-                home.filter(|home| known.queues.contains(home))
-            }
-            QueueChoice::Key { hash, order: Order::Available, .. } => {
-                pick::home_or_other(topic, *hash, &view)
-            }
-        };
-        chosen.ok_or(ErrorKind::NoMaster)
     }
 
     /// The queue's broker has no master now. Another broker may have one.

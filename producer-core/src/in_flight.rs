@@ -45,6 +45,7 @@ impl InFlight {
     }
 
     /// Takes the next free number for a request.
+    #[inline]
     pub(crate) fn insert(&mut self, conn: Key, purpose: Purpose) -> i32 {
         if self.len * 2 >= self.slots.len() {
             self.grow();
@@ -104,6 +105,7 @@ impl InFlight {
         self.len
     }
 
+    #[cold]
     fn grow(&mut self) {
         let slots = (self.slots.len() * 2).max(SLOTS_MIN);
         let mut grown: Vec<Option<Request>> = Vec::new();

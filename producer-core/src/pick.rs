@@ -2,9 +2,10 @@
 
 use crate::config::{Health, Rotation};
 use crate::connection::Connection;
+use crate::error::ErrorKind;
 use crate::random::Random;
-use crate::route::{Broker, BrokerId, Known, QueueRef, Topic};
-use crate::send::broker_bit;
+use crate::route::{Broker, BrokerId, Empty, Known, QueueRef, Topic};
+use crate::send::{Order, QueueChoice, Send, broker_bit};
 use crate::slab::Slab;
 use crate::time::Instant;
 use crate::wire::java_hash;
@@ -41,9 +42,71 @@ impl View<'_> {
     }
 }
 
+/// The queue for the next attempt of a send to a topic whose route is known.
+#[inline]
+pub(crate) fn choose<T>(
+    send: &Send<T>,
+    topic: &mut Topic,
+    rotation: Rotation,
+    random: &mut Random,
+    view: &View<'_>,
+) -> Result<QueueRef, ErrorKind> {
+    // By far the most sends rotate, and a queue is found: the rest is out of their way.
+    match &send.queue {
+        QueueChoice::Rotate => match rotate(topic, rotation, view) {
+            Some(queue) => Ok(queue),
+            None => Err(none_at_all(topic)),
+        },
+        _ => choose_specially(send, topic, random, view),
+    }
+}
+
+#[inline(never)]
+fn choose_specially<T>(
+    send: &Send<T>,
+    topic: &Topic,
+    random: &mut Random,
+    view: &View<'_>,
+) -> Result<QueueRef, ErrorKind> {
+    let Some(known) = &topic.route else { return Err(ErrorKind::TopicNotFound) };
+    if known.queues.is_empty() && !matches!(send.queue, QueueChoice::Key { .. }) {
+        return Err(none_at_all(topic));
+    }
+    let chosen = match &send.queue {
+        QueueChoice::Rotate => None,
+        QueueChoice::Queue(queue) => {
+            let index = known.views.iter().position(|view| view == queue);
+            return index.map(|at| known.queues[at]).ok_or(ErrorKind::QueueNotFound);
+        }
+        QueueChoice::Hash(hash) => by_hash(known, *hash),
+        QueueChoice::Random => at_random(known, random),
+        QueueChoice::Select(select) => {
+            let index = select(&known.views, &send.message);
+            let queue = index.and_then(|at| known.queues.get(at)).copied();
+            return queue.ok_or(ErrorKind::SelectorFailed);
+        }
+        QueueChoice::Key { hash, order: Order::Strict, .. } => {
+            let home = home(topic, *hash).or_else(|| by_hash(known, *hash));
+            home.filter(|home| known.queues.contains(home))
+        }
+        QueueChoice::Key { hash, order: Order::Available, .. } => home_or_other(topic, *hash, view),
+    };
+    chosen.ok_or(ErrorKind::NoMaster)
+}
+
+/// Why a topic has no queue at all.
+#[cold]
+fn none_at_all(topic: &Topic) -> ErrorKind {
+    match topic.route.as_ref().map(|known| known.empty) {
+        Some(Empty::NotWritable) => ErrorKind::TopicNotWritable,
+        Some(Empty::NoMaster) => ErrorKind::NoMaster,
+        None => ErrorKind::TopicNotFound,
+    }
+}
+
 /// Chooses by rotation; `None` when the topic has no queue.
 #[inline]
-pub(crate) fn rotate(topic: &mut Topic, rotation: Rotation, view: &View<'_>) -> Option<QueueRef> {
+fn rotate(topic: &mut Topic, rotation: Rotation, view: &View<'_>) -> Option<QueueRef> {
     match (rotation, view.health) {
         (Rotation::BrokerFirst, _) => broker_first(topic, view),
         (Rotation::Java, Health::Java(_)) => java_with_faults(topic, view),
@@ -114,23 +177,23 @@ fn scan(topic: &mut Topic, accept: impl Fn(BrokerId) -> bool) -> Option<QueueRef
 }
 
 /// The queue of `SelectMessageQueueByHash` over the queues as they are now.
-pub(crate) fn by_hash(known: &Known, hash: i32) -> Option<QueueRef> {
+fn by_hash(known: &Known, hash: i32) -> Option<QueueRef> {
     known.queues.get(java_hash::queue_index(hash, known.queues.len())?).copied()
 }
 
 /// Any queue.
-pub(crate) fn at_random(known: &Known, random: &mut Random) -> Option<QueueRef> {
+fn at_random(known: &Known, random: &mut Random) -> Option<QueueRef> {
     let count = u32::try_from(known.queues.len()).ok().filter(|&count| count > 0)?;
     Some(known.queues[random.below(count) as usize])
 }
 
 /// The home queue of an ordering key: the same whatever the route is now.
-pub(crate) fn home(topic: &Topic, hash: i32) -> Option<QueueRef> {
+fn home(topic: &Topic, hash: i32) -> Option<QueueRef> {
     topic.pinned.get(java_hash::queue_index(hash, topic.pinned.len())?).copied()
 }
 
 /// The home queue while it can be used, else one of the same key's own choice among those that can.
-pub(crate) fn home_or_other(topic: &Topic, hash: i32, view: &View<'_>) -> Option<QueueRef> {
+fn home_or_other(topic: &Topic, hash: i32, view: &View<'_>) -> Option<QueueRef> {
     let known = topic.route.as_ref()?;
     let home = home(topic, hash)?;
     let good = |queue: &QueueRef| view.untried(queue.broker) && view.usable(queue.broker);

@@ -112,8 +112,9 @@ impl Templates {
     /// Appends the whole frame to `out`.
     #[inline]
     pub(crate) fn append(&mut self, out: &mut Vec<u8>, filling: &Filling<'_>) {
-        if !self.middle.suits(filling) {
-            self.middle.write(self.serialize, filling);
+        let Filling { born_ms, flag, wait_store_ok, .. } = *filling;
+        if !self.middle.suits(born_ms, flag, wait_store_ok) {
+            self.middle.write(self.serialize, born_ms, flag, wait_store_ok);
         }
         let start = out.len();
         out.extend_from_slice(filling.topic_head);
@@ -136,6 +137,7 @@ impl Templates {
         out.extend_from_slice(filling.body);
     }
 
+    #[inline]
     fn finish_json(&self, out: &mut Vec<u8>, start: usize, filling: &Filling<'_>) {
         if !filling.properties.is_empty() {
             json::escape_into(out, filling.properties);
@@ -149,6 +151,7 @@ impl Templates {
     }
 }
 
+#[inline]
 fn finish_binary(out: &mut Vec<u8>, start: usize, id_at: usize, filling: &Filling<'_>) {
     out.extend_from_slice(filling.properties.as_bytes());
     let properties_at = id_at - BINARY_ID_NAME.len();
@@ -179,10 +182,8 @@ struct Middle {
 impl Middle {
     /// Whether it is what the message needs. A new one is empty and suits no message.
     #[inline]
-    fn suits(&self, filling: &Filling<'_>) -> bool {
-        self.born_ms == filling.born_ms
-            && self.flag == filling.flag
-            && self.wait_store_ok == filling.wait_store_ok
+    fn suits(&self, born_ms: u64, flag: i32, wait_store_ok: bool) -> bool {
+        (self.born_ms, self.flag, self.wait_store_ok) == (born_ms, flag, wait_store_ok)
             && self.id_at > 0
     }
 
@@ -197,8 +198,7 @@ impl Middle {
 
     /// Makes it what the message needs.
     #[inline(never)]
-    fn write(&mut self, serialize: SerializeType, filling: &Filling<'_>) {
-        let Filling { born_ms, flag, wait_store_ok, .. } = *filling;
+    fn write(&mut self, serialize: SerializeType, born_ms: u64, flag: i32, wait_store_ok: bool) {
         (self.born_ms, self.flag, self.wait_store_ok) = (born_ms, flag, wait_store_ok);
         let out = &mut self.bytes;
         out.clear();
