@@ -61,7 +61,7 @@ fn options(dice: &mut Dice) -> SendOptions {
 /// One broker or name server changes its mind.
 fn fault(world: &mut World, dice: &mut Dice) {
     let broker = BROKERS[dice.roll(3) as usize];
-    match dice.roll(12) {
+    match dice.roll(14) {
         0 => world.kill(broker),
         1 => world.broker(broker).dial = Dial::BlackHole,
         2..=4 => {
@@ -77,6 +77,8 @@ fn fault(world: &mut World, dice: &mut Dice) {
             world.broker(broker).does = Does::Refuse(code);
         }
         10 => world.cut(broker, &ConnectionEnd::Closed),
+        11 => world.broker(broker).does = Does::AnswerTwice,
+        12 => world.broker(broker).does = Does::WrongOpaque,
         _ => {
             let server = ["ns0:1", "ns1:1"][dice.roll(2) as usize];
             let knows = [Knows::Routes, Knows::Routes, Knows::Nothing, Knows::Silent]

@@ -181,6 +181,33 @@ fn garbage_ends_one_connection_and_nothing_else() {
 }
 
 #[test]
+fn an_answer_that_comes_twice_counts_once() {
+    let mut world = World::new(Config::default());
+    world.broker("a:1").does = Does::AnswerTwice;
+    world.broker("b:1").does = Does::AnswerTwice;
+
+    for n in 0..10 {
+        world.sent(&n.to_string()).expect("stored");
+    }
+
+    let stats = world.producer.stats();
+    assert_eq!((stats.stored, stats.late_responses), (10, 10));
+    assert_eq!(stats.connection_failures, 0);
+}
+
+#[test]
+fn an_answer_to_another_question_is_none() {
+    let mut world = World::new(Config::default());
+    world.broker("a:1").does = Does::WrongOpaque;
+    world.broker("b:1").does = Does::WrongOpaque;
+
+    let error = world.sent("x").expect_err("nobody answers this send");
+
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert_eq!(world.producer.stats().connection_failures, 0);
+}
+
+#[test]
 fn codes_outside_the_retry_set_end_the_send_at_once() {
     let mut world = World::new(Config::default());
     world.broker("a:1").does = Does::Refuse(13);

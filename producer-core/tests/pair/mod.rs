@@ -33,6 +33,10 @@ pub enum Does {
     Reset,
     /// Answers with garbage.
     Garbage,
+    /// Stores it and says so twice.
+    AnswerTwice,
+    /// Stores it and answers somebody else's question.
+    WrongOpaque,
 }
 
 /// What happens to a dial.
@@ -411,7 +415,14 @@ impl World {
         }
         let request = SendRequest::from_ext(SendForm::V2, &header.ext).expect("a send");
         peer.sends_seen += 1;
-        let stores = matches!(peer.does, Does::Store | Does::StoreAnd(_) | Does::StoreSilently);
+        let stores = matches!(
+            peer.does,
+            Does::Store
+                | Does::StoreAnd(_)
+                | Does::StoreSilently
+                | Does::AnswerTwice
+                | Does::WrongOpaque
+        );
         if stores {
             peer.stored.push(Stored {
                 queue_id: request.queue_id,
@@ -431,6 +442,23 @@ impl World {
         }
         let answer = match peer.does {
             Does::Store => reply(0, &fields, None, b""),
+            Does::AnswerTwice => reply(0, &fields, None, b"").map(|(delay, bytes)| {
+                let twice = bytes.map(|bytes| [&bytes[..], &bytes[..]].concat());
+                (delay, twice)
+            }),
+            Does::WrongOpaque => {
+                let head = Head {
+                    code: 0,
+                    language: Language::JAVA,
+                    version: 493,
+                    opaque: header.opaque ^ 0x4000_0000,
+                    flag: Head::RESPONSE,
+                    remark: None,
+                };
+                let mut out = Vec::new();
+                encode_frame(&mut out, serialize, &head, fields.iter(), b"").expect("small");
+                Some((Duration::ZERO, Some(out)))
+            }
             Does::StoreAnd(code) => reply(code, &fields, None, b""),
             Does::Refuse(code) => reply(code, &Fields::new(), Some("as told"), b""),
             Does::StoreSilently | Does::Hang => None,
