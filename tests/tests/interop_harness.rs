@@ -8,9 +8,9 @@ use producer_core::wire::Fields;
 use producer_core::wire::code::request::SEND_MESSAGE_V2;
 use producer_core::wire::code::response::MESSAGE_ILLEGAL;
 use producer_core::wire::route::{MASTER_ID, TopicRouteData};
-use serde_json::Value;
 use tests::cluster::java::Peer;
 use tests::cluster::{BrokerSpec, Cluster, Node, Release, Result, Stored, Topic};
+use tests::interop::java::{java_reads_the_same, stored_is_what_java_sent};
 
 #[test]
 fn interop_harness_drives_5_4_0() -> Result<()> {
@@ -177,59 +177,8 @@ fn java_peer_sends_what_is_stored(cluster: &Cluster) -> Result<()> {
     assert_eq!(results.len(), 3 + 3 + 3 + 3 + 1 + 1, "{results:?}");
     let messages = cluster.read_back_when("java", 16)?;
     assert_eq!(messages.len(), 16);
-    for result in &results {
-        let id = result["msgId"].as_str().unwrap_or_default().split(',').next();
-        let message = messages.iter().find(|message| message.uniq_key() == id);
-        let message = message.unwrap_or_else(|| panic!("{result} is not stored"));
-        assert_eq!(result["keys"][0], message.keys().unwrap_or_default());
-        assert_eq!(result["api"], message.tags().unwrap_or_default());
-        if result["api"] != "oneway" {
-            assert_eq!(result["status"], "SEND_OK");
-            assert_eq!(result["broker"], "a");
-            assert_eq!(result["queueId"], message.queue_id);
-            assert_eq!(result["queueOffset"], message.queue_offset);
-            let first_id = result["offsetMsgId"].as_str().and_then(|ids| ids.split(',').next());
-            assert_eq!(first_id, Some(message.offset_id().as_str()));
-        }
-    }
+    stored_is_what_java_sent(&results, &messages);
     java_reads_the_same(&peer, &messages)
-}
-
-fn java_reads_the_same(peer: &Peer, messages: &[Stored]) -> Result<()> {
-    let hex: Vec<_> = messages.iter().map(Stored::raw_hex).collect();
-    let mut hex: Vec<_> = hex.iter().map(String::as_str).collect();
-    hex.push("00000004");
-
-    let mut decoded = peer.decode(&hex)?;
-
-    let broken = decoded.pop().expect("a result for each argument");
-    assert_eq!(broken["isMessage"], false);
-    for (message, java) in messages.iter().zip(&decoded) {
-        assert_eq!(java["topic"], message.topic);
-        assert_eq!(java["queueId"], message.queue_id);
-        assert_eq!(java["queueOffset"], message.queue_offset);
-        assert_eq!(java["physicalOffset"], message.physical_offset);
-        assert_eq!(java["bornTimeMs"], message.born_time_ms);
-        assert_eq!(java["storeTimeMs"], message.store_time_ms);
-        assert_eq!(java["bornHost"], message.born_host.to_string());
-        assert_eq!(java["storeHost"], message.store_host.to_string());
-        for (name, value) in &message.properties {
-            assert_eq!(java["properties"][name], *value);
-        }
-        if message.sys_flag & 1 == 0 {
-            let body: String = message.body.iter().map(|byte| format!("{byte:02x}")).collect();
-            assert_eq!(java["bodyHex"], body);
-        } else {
-            assert_eq!(java["bodyHex"].as_str().map(str::len), Some(2 * 6000));
-        }
-    }
-    let ids: Vec<_> = messages.iter().filter_map(Stored::uniq_key).collect();
-    let ids: Vec<Value> = peer.ids(&ids)?;
-    for (message, id) in messages.iter().zip(&ids) {
-        let apart = id["timeMs"].as_i64().map(|time| (time - message.store_time_ms).abs());
-        assert!(apart < Some(10_000), "{id} was stored at {}", message.store_time_ms);
-    }
-    Ok(())
 }
 
 fn messages_survive_a_kill(cluster: &Cluster) -> Result<()> {

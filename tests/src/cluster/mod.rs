@@ -36,7 +36,7 @@ pub use error::{Error, Result};
 pub use node::{Node, Role};
 pub use release::{Release, jars};
 pub use stored::Stored;
-pub use topic::Topic;
+pub use topic::{Topic, read_from};
 
 use home::Home;
 use interop_wait::wait_for;

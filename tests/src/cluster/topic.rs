@@ -1,5 +1,6 @@
 //! Topics of a real broker: created with chosen settings, read back message by message.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use producer_core::wire::code::{request, response};
@@ -97,6 +98,11 @@ impl Topic {
         })?;
         seen.ok_or_else(|| Error::new(format!("no route shows topic {} on {broker}", self.name)))
     }
+}
+
+/// All messages of a topic on any broker that can be pulled from, real or not, by queue and offset.
+pub fn read_from(address: SocketAddr, broker: &str, topic: &str) -> Result<Vec<Stored>> {
+    read(&mut Client::connect(address)?, broker, topic)
 }
 
 /// All messages of a topic on one broker, by queue and offset.
