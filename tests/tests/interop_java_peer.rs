@@ -86,7 +86,7 @@ fn java_understands_refusals(client: Release) -> Result<()> {
     let keys: Vec<_> = messages.iter().filter_map(|message| message.property("KEYS")).collect();
     let twice = vec!["sync-5"; copies];
     assert_eq!(keys, [&["sync-0", "sync-1", "sync-2"], &twice[..], &["sync-6", "sync-7"]].concat());
-    let ids: HashSet<_> = messages.iter().map(sim::model::broker::Message::uniq_key).collect();
+    let ids: HashSet<_> = messages.iter().map(model::broker::Message::uniq_key).collect();
     assert_eq!(ids.len(), 6, "copies have one id");
     steps.done("client understands statuses, errors and lost connections");
     Ok(())
