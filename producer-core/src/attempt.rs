@@ -14,7 +14,6 @@ use crate::output::Output;
 use crate::peers::Unconnected;
 use crate::pick::{self, View};
 use crate::producer::Producer;
-use crate::receipt::Receipt;
 use crate::retry::{self, Situation, Step};
 use crate::route::{QueueRef, TopicId};
 use crate::send::{Reply, Stage, Under, broker_bit};
@@ -361,18 +360,6 @@ impl<T> Producer<T> {
         let elapsed = self.now.since(accepted);
         let error = SendError::new(kind, outcome, Some(id), elapsed, trail);
         self.outputs.push_back(Output::Completed { ticket, result: Err(error) });
-    }
-
-    /// Ends a send with a receipt.
-    pub(crate) fn succeed(&mut self, key: Key, receipt: Receipt) {
-        let ticket = self.remove(key, Outcome::NotSent, |send| send.ticket.take()).flatten();
-        self.stats.stored += 1;
-        if let Some(closing) = &mut self.closing {
-            closing.report.stored += 1;
-        }
-        if let Some(ticket) = ticket {
-            self.outputs.push_back(Output::Completed { ticket, result: Ok(receipt) });
-        }
     }
 
     /// A one-way send's frame was taken by the driver: that is all there will ever be to know.

@@ -92,8 +92,8 @@ impl<T> Producer<T> {
     }
 
     fn frame(&mut self, conn: Key, frame: &Frame<'_>) -> Result<(), String> {
-        let answer = SendResponse::decode(frame.serialize, frame.header)
-            .map_err(|error| error.to_string())?;
+        let mut answer = SendResponse::default();
+        answer.fill(frame.serialize, frame.header).map_err(|error| error.to_string())?;
         if !answer.is_response() {
             self.asked_by_peer(conn, &answer);
             return Ok(());
@@ -171,26 +171,36 @@ impl<T> Producer<T> {
         };
         let latency = self.now.since(under.started);
         self.observe(under.queue.broker, Verdict::Answered, latency);
-        let region = self.regions.intern(answer.region);
-        let Some(send) = self.sends.get(key) else { return };
+        let ended = self.remove(key, Outcome::NotSent, |send| {
+            (send.ticket.take(), send.id, send.attempts_all, send.outcome)
+        });
+        let Some((ticket, message_id, attempts, outcome)) = ended else { return };
+        self.stats.stored += 1;
+        if let Some(closing) = &mut self.closing {
+            closing.report.stored += 1;
+        }
+        let Some(ticket) = ticket else { return };
         let offset_id = answer.msg_id.and_then(|id| match id.as_bytes() {
             Some(digits) => OffsetId::from_digits(digits),
             None => OffsetId::parse(&id.to_cow()),
         });
-        let receipt = Receipt {
-            message_id: send.id,
+        let broker = self.routes.brokers[under.queue.broker as usize].name.clone();
+        let region = self.regions.intern(answer.region);
+        // Made where it is put: it is large, and would be copied each time it changes hands.
+        let result = Ok(Receipt {
+            message_id,
             offset_id,
             status,
-            broker: self.routes.brokers[under.queue.broker as usize].name.clone(),
+            broker,
             queue_id: u32::try_from(queue_id).unwrap_or(under.queue.id),
             queue_offset: u64::try_from(queue_offset).unwrap_or(0),
-            attempts: send.attempts_all,
-            maybe_duplicate: send.outcome == Outcome::Unknown,
+            attempts,
+            maybe_duplicate: outcome == Outcome::Unknown,
             epoch: self.epoch,
             region,
             trace_on: answer.trace_on.unwrap_or(true),
-        };
-        self.succeed(key, receipt);
+        });
+        self.outputs.push_back(Output::Completed { ticket, result });
     }
 
     /// A peer asked us something (spec §2.4). What a producer does not understand it says so.

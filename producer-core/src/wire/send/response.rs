@@ -46,13 +46,21 @@ impl<'a> SendResponse<'a> {
     #[inline]
     pub fn decode(serialize: SerializeType, bytes: &'a [u8]) -> Result<Self, WireError> {
         let mut got = Self::default();
-        let line = header::decode_fields(serialize, bytes, &mut got)?;
-        got.code = line.code;
-        got.version = line.version;
-        got.opaque = line.opaque;
-        got.flag = line.flag;
-        got.remark = line.remark;
+        got.fill(serialize, bytes)?;
         Ok(got)
+    }
+
+    /// Does what [`decode`](Self::decode) does, in place: a response is large, and moving it costs
+    /// more than reading some of its fields. `self` is a default one.
+    #[inline]
+    pub fn fill(&mut self, serialize: SerializeType, bytes: &'a [u8]) -> Result<(), WireError> {
+        let line = header::decode_fields(serialize, bytes, self)?;
+        self.code = line.code;
+        self.version = line.version;
+        self.opaque = line.opaque;
+        self.flag = line.flag;
+        self.remark = line.remark;
+        Ok(())
     }
 
     /// Whether this answers a request of ours, rather than being a request to us.
