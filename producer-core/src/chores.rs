@@ -122,13 +122,14 @@ impl<T> Producer<T> {
         }
         let step =
             (self.config.route_poll / topics as u32).max(core::time::Duration::from_micros(100));
+        // A topic that is passed over will be older by so much when it is asked for.
+        let passed_over = self.config.route_refresh_min.min(self.config.route_poll / 2);
         let mut budget = topics;
         while self.poll_at <= self.now && budget > 0 {
             self.poll_cursor = (self.poll_cursor + 1) % topics;
             let id = self.poll_cursor as u32;
             let topic = self.routes.topic(id);
-            let fresh =
-                topic.asked.is_some_and(|asked| self.now.since(asked) < self.config.route_poll / 2);
+            let fresh = topic.asked.is_some_and(|asked| self.now.since(asked) < passed_over);
             if topic.route.is_some() && !fresh {
                 self.look_up(id);
             }

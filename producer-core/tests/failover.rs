@@ -315,6 +315,30 @@ fn a_broker_that_moved_is_found_on_evidence() {
     assert!(world.now < Instant::from_millis(1_700), "{:?}", world.now);
 }
 
+/// A broker that was gone from the route, and came back, is seen by nothing but the poll.
+#[test]
+fn no_route_grows_much_older_than_the_poll_allows() {
+    let mut world = World::new(Config::default());
+    world.sent("warm").expect("stored");
+    world.run(ms(16_000));
+    world.kill("a:1");
+    world.routes.insert("t".into(), route_json(&[("b", "b:1")], 4));
+    for n in 0..4 {
+        world.sent(&n.to_string()).expect("stored by the other broker");
+    }
+    let asked_on_evidence = world.now;
+    world.routes.insert("t".into(), route_json(&[("a", "a:2"), ("b", "b:1")], 4));
+    world.broker("a:2");
+
+    world.run(ms(32_000));
+
+    assert!(asked_on_evidence < Instant::from_millis(17_000));
+    for n in 0..4 {
+        world.sent(&n.to_string()).expect("stored");
+    }
+    assert!(!world.peers["a:2"].stored.is_empty(), "its route is older than 31 s");
+}
+
 #[test]
 fn a_late_answer_is_counted_and_dropped() {
     let mut world = World::new(Config::default());
