@@ -1,0 +1,240 @@
+//! What can be asked of `send`, and what does it mean?
+
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use producer_native::{
+    Bytes, InvalidMessage, Message, Order, Producer, Queue, QueueChoice, SendOptions,
+    SerializeType, TopicName,
+};
+
+use super::source::Origin;
+use super::window::Limits;
+use crate::exit::Failure;
+use crate::options::{Cluster, duration};
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArguments {
+    /// The topic
+    #[arg(long, short)]
+    topic: TopicName,
+    #[command(flatten)]
+    cluster: Cluster,
+
+    /// Send this body; else, without --file and --count, each line of standard input is one
+    #[arg(long, short, value_name = "TEXT", conflicts_with = "file", help_heading = "Message")]
+    body: Option<String>,
+    /// Send this file as one body
+    #[arg(long, short, value_name = "PATH", help_heading = "Message")]
+    file: Option<PathBuf>,
+    /// Send the body or file so often; alone, send so many numbered bodies
+    #[arg(long, short, value_name = "N", help_heading = "Message")]
+    count: Option<NonZeroU64>,
+    /// Keys by which the broker indexes the message
+    #[arg(long, short, value_name = "KEY", num_args = 1.., help_heading = "Message")]
+    keys: Vec<String>,
+    /// Tag by which consumers filter
+    #[arg(long, help_heading = "Message")]
+    tag: Option<String>,
+    /// A property; may be repeated
+    #[arg(long, short, value_name = "K=V", value_parser = property, help_heading = "Message")]
+    property: Vec<(String, String)>,
+
+    /// Send to this queue
+    #[arg(long, value_name = "BROKER:ID", value_parser = queue, group = "choice", help_heading = "Queue")]
+    queue: Option<Queue>,
+    /// Send to the queue that Java's SelectMessageQueueByHash takes for this text
+    #[arg(long, value_name = "TEXT", group = "choice", help_heading = "Queue")]
+    hash_key: Option<String>,
+    /// Keep the order of all messages under this key
+    #[arg(long, value_name = "KEY", group = "choice", help_heading = "Queue")]
+    order_key: Option<String>,
+    /// What an ordering key clings to when its queue cannot be used
+    #[arg(
+        long,
+        value_enum,
+        default_value = "strict",
+        requires = "order_key",
+        help_heading = "Queue"
+    )]
+    order: OrderKind,
+
+    /// Messages in hand at a time
+    #[arg(long, value_name = "N", default_value = "64", help_heading = "Sending")]
+    concurrency: NonZeroUsize,
+    /// Messages begun per second, at most
+    #[arg(long, value_name = "N", help_heading = "Sending")]
+    rate: Option<NonZeroU32>,
+    /// Longest time for a message, all attempts included [default: 3s]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Sending")]
+    timeout: Option<Duration>,
+    /// Longest time for one attempt [default: 1s, with --config java all there is]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Sending")]
+    attempt_timeout: Option<Duration>,
+    /// Want no answer: a message counts as sent when its bytes were handed to a connection
+    #[arg(long, visible_alias = "one-way", help_heading = "Sending")]
+    oneway: bool,
+    /// Behave as this crate does by default, or as the Java client 5.4.0
+    #[arg(long, value_enum, default_value = "default", help_heading = "Sending")]
+    config: ConfigKind,
+    /// Encoding of request headers
+    #[arg(long, value_enum, default_value = "json", help_heading = "Sending")]
+    header: HeaderKind,
+    /// Producer group
+    #[arg(long, short, default_value = "rocketmq-producer-cli", help_heading = "Sending")]
+    group: String,
+    /// Let brokers create the topic if no name server knows it
+    #[arg(long, help_heading = "Sending")]
+    auto_create: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OrderKind {
+    /// To the order: messages wait for the queue, or fail
+    Strict,
+    /// To getting through: the key moves to another queue
+    Available,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ConfigKind {
+    Default,
+    Java,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum HeaderKind {
+    Json,
+    Binary,
+}
+
+/// What all messages have in common.
+pub(super) struct Template {
+    topic: TopicName,
+    tag: Option<String>,
+    keys: Vec<String>,
+    properties: Vec<(String, String)>,
+    options: SendOptions,
+    pub(super) one_way: bool,
+    pub(super) message_bytes_max: usize,
+}
+
+impl SendArguments {
+    pub(super) fn one_way(&self) -> bool {
+        self.oneway
+    }
+
+    pub(super) fn producer(&self) -> Result<Producer, Failure> {
+        let mut builder = Producer::builder(&self.group);
+        if let ConfigKind::Java = self.config {
+            builder = builder.java();
+        }
+        builder = self.cluster.configure(builder)?.header(match self.header {
+            HeaderKind::Json => SerializeType::Json,
+            HeaderKind::Binary => SerializeType::RocketMq,
+        });
+        let builder = builder.configure(|config| {
+            config.send_timeout = self.timeout.unwrap_or(config.send_timeout);
+            config.attempt_timeout = self.attempt_timeout.or(config.attempt_timeout);
+            config.auto_create_topics |= self.auto_create;
+        });
+        Ok(builder.build()?)
+    }
+
+    /// What the messages have in common, checked with a body that is surely good.
+    pub(super) fn template(&self) -> Result<Template, Failure> {
+        let queue = match (&self.queue, &self.hash_key, &self.order_key) {
+            (Some(queue), ..) => QueueChoice::Queue(queue.clone()),
+            (_, Some(key), _) => QueueChoice::hash(key),
+            (.., Some(key)) => QueueChoice::ordered(
+                key,
+                match self.order {
+                    OrderKind::Strict => Order::Strict,
+                    OrderKind::Available => Order::Available,
+                },
+            ),
+            _ => QueueChoice::Rotate,
+        };
+        let template = Template {
+            topic: self.topic.clone(),
+            tag: self.tag.clone(),
+            keys: self.keys.clone(),
+            properties: self.property.clone(),
+            options: SendOptions::default().queue(queue),
+            one_way: self.oneway,
+            message_bytes_max: producer_native::Config::default().message_bytes_max,
+        };
+        let probe = template.message(Bytes::from_static(b"x"));
+        probe.map_err(|problem| Failure::usage(problem.to_string()))?;
+        Ok(template)
+    }
+
+    pub(super) fn source(&self) -> Result<Origin, Failure> {
+        let count = self.count.map_or(1, NonZeroU64::get);
+        if let Some(body) = &self.body {
+            if body.is_empty() {
+                return Err(Failure::usage("the body is empty").hint("brokers refuse empty bodies"));
+            }
+            return Ok(Origin::Same { body: Bytes::from(body.clone()), count });
+        }
+        if let Some(path) = &self.file {
+            let body = std::fs::read(path).map_err(|error| {
+                Failure::usage(format!("cannot read {}: {error}", path.display()))
+            })?;
+            if body.is_empty() {
+                return Err(Failure::usage(format!("{} is empty", path.display()))
+                    .hint("brokers refuse empty bodies"));
+            }
+            return Ok(Origin::Same { body: Bytes::from(body), count });
+        }
+        Ok(match self.count {
+            Some(count) => Origin::Numbered { count: count.get() },
+            None => Origin::Lines,
+        })
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits { in_hand: self.concurrency.get(), per_second: self.rate.map(NonZeroU32::get) }
+    }
+}
+
+impl Template {
+    /// A message with this body.
+    pub(super) fn message(&self, body: Bytes) -> Result<Message, InvalidMessage> {
+        let mut message = Message::new(&self.topic, body)?;
+        if let Some(tag) = &self.tag {
+            message = message.tag(tag)?;
+        }
+        if !self.keys.is_empty() {
+            message = message.keys(self.keys.iter().map(String::as_str))?;
+        }
+        for (name, value) in &self.properties {
+            message = message.with_property(name, value)?;
+        }
+        Ok(message)
+    }
+
+    /// How each is sent.
+    pub(super) fn options(&self) -> SendOptions {
+        self.options.clone()
+    }
+}
+
+/// Reads `K=V`.
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("wanted: NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Reads `BROKER:ID`.
+fn queue(text: &str) -> Result<Queue, String> {
+    const WANTED: &str = "wanted: BROKER:ID, such as broker-a:0";
+    let (broker, id) = text.rsplit_once(':').ok_or(WANTED)?;
+    let id = id.parse().map_err(|_| WANTED)?;
+    if broker.is_empty() {
+        return Err(WANTED.to_owned());
+    }
+    Ok(Queue::new(broker, id))
+}
