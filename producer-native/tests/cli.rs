@@ -6,6 +6,8 @@ mod run;
 
 #[path = "cli/decode.rs"]
 mod decode;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/route.rs"]
 mod route;
 #[path = "cli/send.rs"]

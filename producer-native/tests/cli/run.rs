@@ -54,8 +54,8 @@ pub(crate) fn run(arguments: &[&str]) -> Ended {
 /// A cluster that serves while the tests block.
 pub(crate) struct Served {
     pub(crate) cluster: EmbeddedCluster,
-    /// Where it runs.
-    _runtime: tokio::runtime::Runtime,
+    /// Where it runs, and where it can be changed.
+    pub(crate) runtime: tokio::runtime::Runtime,
 }
 
 /// One broker with the topic `orders`, unless `build` makes it otherwise.
@@ -64,7 +64,7 @@ pub(crate) fn serve(build: impl FnOnce(ClusterBuilder) -> ClusterBuilder) -> Ser
     let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
     let builder = build(EmbeddedCluster::builder().topic("orders", 4));
     let cluster = runtime.block_on(builder.start()).unwrap();
-    Served { cluster, _runtime: runtime }
+    Served { cluster, runtime }
 }
 
 /// An address at which nobody listens.

@@ -3,6 +3,7 @@
 mod completions;
 mod date;
 mod decode;
+mod doctor;
 mod exit;
 mod inspect;
 mod options;
@@ -40,6 +41,9 @@ enum Command {
     /// Show what a message id says: where and when it was made or stored
     #[command(after_help = EXIT_CODES)]
     InspectId(inspect::InspectArguments),
+    /// Ask every name server and broker, and say what is wrong and what to do
+    #[command(after_help = EXIT_CODES)]
+    Doctor(doctor::DoctorArguments),
     /// Print the completions of a shell, to be sourced by it
     Completions(completions::CompletionArguments),
 }
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Command::Route(arguments) => block_on(route::run(arguments, json)),
         Command::Decode(arguments) => decode::run(arguments),
         Command::InspectId(arguments) => inspect::run(&arguments, json),
+        Command::Doctor(arguments) => block_on(doctor::run(arguments, json)),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     done.unwrap_or_else(|failure| failure.report()).code()

@@ -50,6 +50,12 @@ impl Cluster {
             config.address_map = pairs;
         }))
     }
+
+    /// The address that is dialled for an advertised one.
+    pub(crate) fn dialled(&self, advertised: &Address) -> Address {
+        let pair = self.address_map.iter().find(|pair| pair.advertised == *advertised);
+        pair.map_or(advertised, |pair| &pair.dialled).clone()
+    }
 }
 
 /// A producer that cannot be built is the fault of our arguments.
