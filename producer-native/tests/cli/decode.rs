@@ -60,7 +60,10 @@ fn good_frames_are_shown_before_the_bad_one_is_refused() {
     assert_eq!(bad_digit.code, Some(1));
     assert_headers(&bad_digit.lines(), &frames[..2]);
     let at = first.len() + second.len();
-    assert!(bad_digit.stderr.contains(&format!("byte {at}: 'z' is no hex digit")), "{bad_digit:?}");
+    assert!(
+        bad_digit.stderr.contains(&format!("byte {at}: 'z' in the text is no hex digit")),
+        "{bad_digit:?}"
+    );
 }
 
 #[test]

@@ -81,6 +81,7 @@ fn a_port_that_is_no_name_server_is_told_from_a_dead_one() {
 
     web.join().unwrap();
     assert_eq!(codes(&other), ["not_a_name_server"]);
+    assert!(other.stdout.contains("HTTP/1.1 400 Bad Request"), "{other:?}");
     assert_eq!(dead.code, Some(1));
     assert!(dead.stdout.contains("connection refused"), "{dead:?}");
     assert!(dead.stdout.contains("[name_server_unreachable]"), "{dead:?}");

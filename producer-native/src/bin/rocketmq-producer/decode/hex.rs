@@ -29,7 +29,7 @@ pub(super) fn bytes(input: &[u8]) -> Result<Cow<'_, [u8]>, Partly> {
             },
             None if is_separator(byte) => {}
             None => {
-                let problem = format!("{:?} is no hex digit", char::from(byte));
+                let problem = format!("{:?} in the text is no hex digit", char::from(byte));
                 return Err((bytes, BadInput { at, problem }));
             }
         }
@@ -38,7 +38,8 @@ pub(super) fn bytes(input: &[u8]) -> Result<Cow<'_, [u8]>, Partly> {
     match high {
         None => Ok(Cow::Owned(bytes)),
         Some(_) => {
-            let problem = "the last byte has one hex digit only".to_owned();
+            let problem =
+                "the text ends in the middle of a byte: an odd number of hex digits".to_owned();
             Err((bytes, BadInput { at: input.len(), problem }))
         }
     }

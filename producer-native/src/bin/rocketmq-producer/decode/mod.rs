@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: DecodeArguments) -> Result<Exit, Failure> {
 
 fn failure(bad: &BadInput) -> Failure {
     Failure::new(format!("byte {}: {}", bad.at, bad.problem))
-        .hint("bytes are counted from 0; a frame starts with its length in four bytes")
+        .hint("counted from 0; a frame starts with its length in four bytes, such as 0000015e")
 }
 
 fn read_all(from: impl Read) -> Result<Vec<u8>, Failure> {

@@ -87,7 +87,9 @@ async fn read_answer(stream: &mut TcpStream, asked: Instant) -> Result<Answer, A
     let no_frame = |error: producer_core::wire::WireError| AskError::NoFrame(error.to_string());
     let mut bytes = Vec::new();
     loop {
-        while let Some(frame) = split(&bytes, FRAME_BYTES_MAX).map_err(no_frame)? {
+        while let Some(frame) = split(&bytes, FRAME_BYTES_MAX)
+            .map_err(|error| first_words(&bytes).unwrap_or_else(|| no_frame(error)))?
+        {
             let header = Header::decode(frame.serialize, frame.header).map_err(no_frame)?;
             if header.is_response() && header.opaque == OPAQUE {
                 return Ok(answer(&header, &frame, asked));
@@ -99,6 +101,14 @@ async fn read_answer(stream: &mut TcpStream, asked: Instant) -> Result<Answer, A
             return Err(AskError::Lost("closed by the peer".to_owned()));
         }
     }
+}
+
+/// What a server says that speaks in text; no frame begins with four printable bytes, for it would
+/// be half a gigabyte long.
+fn first_words(bytes: &[u8]) -> Option<AskError> {
+    let line = bytes.split(|byte| !byte.is_ascii_graphic() && *byte != b' ').next()?;
+    let words = String::from_utf8_lossy(line.get(..line.len().min(60)).filter(|w| w.len() >= 4)?);
+    Some(AskError::NoFrame(format!("it says {words:?}")))
 }
 
 fn answer(header: &Header<'_>, frame: &Frame<'_>, asked: Instant) -> Answer {

@@ -6,6 +6,8 @@ use producer_core::wire::cluster::ClusterInfo;
 use producer_core::wire::perm;
 use producer_core::wire::route::{BrokerData, MASTER_ID, QueueData, TopicRouteData};
 
+use producer_native::Address;
+
 use super::ask::AskError;
 use super::survey::{BrokerFacts, Facts, NameServerAnswer, NameServerFacts, TopicAnswer};
 
@@ -248,16 +250,9 @@ fn broker(broker: &BrokerFacts) -> Option<Finding> {
             error.to_string(),
             format!("the address map sends us to {dialled}: check that the port is forwarded"),
         ),
-        Err(error @ AskError::Dial(_)) => (
-            "advertised_unreachable",
-            error.to_string(),
-            format!(
-                "the broker advertises {advertised}{}; set brokerIP1 in its configuration to an \
-                 address that can be reached from here, or map it: --address-map \
-                 {advertised}=HOST:PORT",
-                origin(advertised.host())
-            ),
-        ),
+        Err(error @ AskError::Dial(_)) => {
+            ("advertised_unreachable", error.to_string(), other_address(advertised))
+        }
         Err(error @ AskError::Silent(_)) => (
             "broker_silent",
             error.to_string(),
@@ -266,10 +261,22 @@ fn broker(broker: &BrokerFacts) -> Option<Finding> {
         Err(error) => (
             "not_a_broker",
             error.to_string(),
-            "check the address: the port may belong to something else, or ask for TLS".to_owned(),
+            match is_mapped {
+                true => format!("the address map sends us to {dialled}: check what listens there"),
+                false => format!("unless it asks for TLS: {}", other_address(advertised)),
+            },
         ),
     };
     Some(Finding { code, what: format!("broker {name} at {way}: {what}"), advice })
+}
+
+/// What to do about an address that leads nowhere from here.
+fn other_address(advertised: &Address) -> String {
+    format!(
+        "the broker advertises {advertised}{}; set brokerIP1 in its configuration to an address \
+         that can be reached from here, or map it: --address-map {advertised}=HOST:PORT",
+        origin(advertised.host())
+    )
 }
 
 /// Where an address like this usually comes from.

@@ -139,6 +139,8 @@ impl SendArguments {
             config.send_timeout = self.timeout.unwrap_or(config.send_timeout);
             config.attempt_timeout = self.attempt_timeout.or(config.attempt_timeout);
             config.auto_create_topics |= self.auto_create;
+            // The window is the limit: what it lets through must not be refused as too much.
+            config.sends_max = config.sends_max.max(self.concurrency.get());
         });
         Ok(builder.build()?)
     }
