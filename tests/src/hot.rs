@@ -165,11 +165,24 @@ impl Hot {
                 310 => {
                     let request = SendRequest::from_ext(SendForm::V2, &header.ext);
                     let queue = request.map_or(0, |request| request.queue_id);
-                    let fields = Fields::new()
-                        .text("queueId", queue.to_string())
-                        .text("transactionId", "7F0000010001AABBCCDD00000000ABCD")
-                        .text("msgId", "C0A8010A00002A9F00000000075BCD15")
-                        .text("queueOffset", "123456");
+                    let queue = queue.to_string();
+                    // Fields and orders of a 5.4.0 broker (tests/golden/frames).
+                    let fields = match self.serialize {
+                        SerializeType::Json => Fields::new()
+                            .text("queueId", queue)
+                            .text("transactionId", "7F0000010001AABBCCDD00000000ABCD")
+                            .text("msgId", "C0A8010A00002A9F00000000075BCD15")
+                            .text("TRACE_ON", "true")
+                            .text("MSG_REGION", "DefaultRegion")
+                            .text("queueOffset", "123456"),
+                        SerializeType::RocketMq => Fields::new()
+                            .text("msgId", "C0A8010A00002A9F00000000075BCD15")
+                            .text("queueId", queue)
+                            .text("queueOffset", "123456")
+                            .text("transactionId", "7F0000010001AABBCCDD00000000ABCD")
+                            .text("TRACE_ON", "true")
+                            .text("MSG_REGION", "DefaultRegion"),
+                    };
                     (fields, &[])
                 }
                 105 => (Fields::new(), ROUTE.as_bytes()),
