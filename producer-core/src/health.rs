@@ -104,6 +104,17 @@ impl Record {
         }
     }
 
+    /// Whether one more answer can change anything. While all goes well it cannot, unless it is
+    /// Java's table, which takes the latency of each.
+    #[inline]
+    pub(crate) fn learns_from_answer(&self, policy: &Health) -> bool {
+        match policy {
+            Health::Off => false,
+            Health::Java(_) => true,
+            Health::Adaptive(_) => self.failures > 0 || self.standing != Standing::Good,
+        }
+    }
+
     /// Learns from an attempt. Returns whether the broker's usability changed.
     pub(crate) fn observe(
         &mut self,

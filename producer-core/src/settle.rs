@@ -91,6 +91,7 @@ impl<T> Producer<T> {
         }
     }
 
+    #[inline(always)] // Called for every answer, from one place.
     fn frame(&mut self, conn: Key, frame: &Frame<'_>) -> Result<(), String> {
         let mut answer = SendResponse::default();
         answer.fill(frame.serialize, frame.header).map_err(|error| error.to_string())?;
@@ -102,9 +103,10 @@ impl<T> Producer<T> {
             self.stats.late_responses += 1;
             return Ok(());
         };
-        if let Some(connection) = self.conns.get_mut(conn) {
+        let retiring = self.conns.get_mut(conn).is_some_and(|connection| {
             connection.settled();
-        }
+            connection.retiring
+        });
         match purpose {
             Purpose::Send(key) => self.answered(key, &answer),
             Purpose::Route { topic, lookup, server } => {
@@ -114,7 +116,9 @@ impl<T> Producer<T> {
             Purpose::Probe { broker } => self.probe_answered(broker),
             Purpose::Heartbeat | Purpose::Unregister => {}
         }
-        self.released(conn);
+        if retiring {
+            self.released(conn);
+        }
         Ok(())
     }
 
@@ -169,8 +173,12 @@ impl<T> Producer<T> {
             let problem = String::from("it names no queue or no offset");
             return self.attempt_failed(key, stored_but(ErrorKind::BadAnswer { problem }));
         };
-        let latency = self.now.since(under.started);
-        self.observe(under.queue.broker, Verdict::Answered, latency);
+        let broker = &self.routes.brokers[under.queue.broker as usize];
+        let name = broker.name.clone();
+        if broker.health.learns_from_answer(&self.config.health) {
+            let latency = self.now.since(under.started);
+            self.observe(under.queue.broker, Verdict::Answered, latency);
+        }
         let ended = self.remove(key, Outcome::NotSent, |send| {
             (send.ticket.take(), send.id, send.attempts_all, send.outcome)
         });
@@ -184,14 +192,13 @@ impl<T> Producer<T> {
             Some(digits) => OffsetId::from_digits(digits),
             None => OffsetId::parse(&id.to_cow()),
         });
-        let broker = self.routes.brokers[under.queue.broker as usize].name.clone();
         let region = self.regions.intern(answer.region);
         // Made where it is put: it is large, and would be copied each time it changes hands.
         let result = Ok(Receipt {
             message_id,
             offset_id,
             status,
-            broker,
+            broker: name,
             queue_id: u32::try_from(queue_id).unwrap_or(under.queue.id),
             queue_offset: u64::try_from(queue_offset).unwrap_or(0),
             attempts,

@@ -127,6 +127,19 @@ fn number(bytes: &[u8]) -> Option<(i32, &[u8])> {
 /// How many digits come first, and the number they make; wrong above 18 digits.
 #[inline]
 pub(in crate::wire) fn leading_digits(bytes: &[u8]) -> (usize, i64) {
+    if let Some(chunk) = bytes.first_chunk::<8>() {
+        // Of eight bytes, what is left of a digit is below ten. The lowest high bit marks the
+        // first byte that is none: only bytes behind it can be wrong by a carry.
+        let word = u64::from_le_bytes(*chunk) ^ (ONES * b'0' as u64);
+        let others = (word.wrapping_add(ONES * 0x76) | word) & (ONES << 7);
+        let digits = others.trailing_zeros() / 8;
+        match digits {
+            0 => return (0, 0),
+            1 => return (1, (word & 0xff) as i64),
+            2..8 => return (digits as usize, eight_digits(word << (64 - 8 * digits))),
+            _ => {}
+        }
+    }
     let mut value: i64 = 0;
     let mut len = 0;
     for &byte in bytes {
@@ -138,6 +151,15 @@ pub(in crate::wire) fn leading_digits(bytes: &[u8]) -> (usize, i64) {
         len += 1;
     }
     (len, value)
+}
+
+/// The number of eight digits of one byte each, the highest in the lowest byte: neighbours are
+/// joined to pairs, pairs to fours, fours to eight.
+#[inline]
+const fn eight_digits(word: u64) -> i64 {
+    let pairs = (word.wrapping_mul(10)).wrapping_add(word >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100)).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    (fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff) as i64
 }
 
 /// Bytes before the quote that ends a string; `None` if a backslash comes first, or if it ends
@@ -159,7 +181,6 @@ pub(in crate::wire) fn plain_len(bytes: &[u8]) -> Option<usize> {
 /// The quotes and backslashes among eight bytes: the lowest high bit marks the first one.
 #[inline]
 pub(in crate::wire) const fn specials(chunk: &[u8; 8]) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const QUOTES: u64 = ONES * b'"' as u64;
     const BACKSLASHES: u64 = ONES * b'\\' as u64;
     let word = u64::from_le_bytes(*chunk);
@@ -167,3 +188,6 @@ pub(in crate::wire) const fn specials(chunk: &[u8; 8]) -> u64 {
     // Subtracting one sets the high bit of a byte that is zero, and of no lower one before it.
     (quotes.wrapping_sub(ONES) & !quotes | slashes.wrapping_sub(ONES) & !slashes) & (ONES << 7)
 }
+
+/// One in each of eight bytes.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
