@@ -143,3 +143,67 @@ fn lies_of(receipt: &Receipt, copies: &[&Stored]) -> Option<String> {
 
 /// Reading back what a restarted broker is still indexing.
 const TRIES_MAX: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use producer_native::{Producer, SendError, SendOptions};
+    use sim::serve::EmbeddedCluster;
+
+    use super::super::load::Load;
+    use super::super::{failed, message, runtime};
+    use super::*;
+    use crate::cluster::read_from;
+
+    /// What a load says and what is stored, without a lie; and that the first one was not sent.
+    fn truth() -> (Vec<Stored>, Vec<End>, SendError) {
+        let runtime = runtime();
+        let cluster = runtime.block_on(EmbeddedCluster::builder().topic("t", 2).start());
+        let cluster = cluster.expect("ports of this process are free");
+        let producer = Producer::builder("truth").name_servers(&cluster.name_servers());
+        let producer = producer.runtime(runtime.handle().clone()).build().expect("complete");
+        let load = Load { sends: Some(20), senders: 2, ..Load::to("t") };
+        let ends = load.start(&runtime, &producer).finish();
+        let broker = &cluster.brokers()[0];
+        let messages = read_from(broker.address(), &broker.name(), "t").expect("it is up");
+        let first = ends[0].result.as_ref().expect("it was stored").message_id;
+        let options = SendOptions::default().message_id(first);
+        let absent = producer.send_with(message("absent", "x"), options);
+        (messages, ends, failed(runtime.block_on(absent)))
+    }
+
+    /// The one lie of a truth that was tampered with.
+    fn lie(tamper: impl FnOnce(&mut Vec<Stored>, &mut Vec<End>, SendError)) -> String {
+        let (mut messages, mut ends, not_sent) = truth();
+        assert_eq!(lies(&messages, &ends), Vec::<String>::new());
+        tamper(&mut messages, &mut ends, not_sent);
+        lies(&messages, &ends).first().cloned().unwrap_or_default()
+    }
+
+    fn receipt(end: &mut End) -> &mut Receipt {
+        end.result.as_mut().expect("it was stored")
+    }
+
+    #[test]
+    fn interop_account_finds_each_lie() {
+        let lost = lie(|messages, _, _| drop(messages.pop()));
+        let foreign = lie(|_, ends, _| drop(ends.pop()));
+        let swapped = lie(|_, ends, _| ends[0].number = 99);
+        let copied = lie(|messages, _, _| messages.push(messages[0].clone()));
+        let warned = lie(|messages, ends, _| {
+            messages.push(messages[0].clone());
+            ends.iter_mut().for_each(|end| receipt(end).maybe_duplicate = true);
+        });
+        let moved = lie(|_, ends, _| receipt(&mut ends[0]).queue_offset += 1);
+        let renamed = lie(|messages, _, _| messages[0].physical_offset += 1);
+        let denied = lie(|_, ends, not_sent| ends[0].result = Err(not_sent));
+
+        assert!(lost.contains("is not stored where its receipt says"), "{lost}");
+        assert!(foreign.contains("nobody sent it"), "{foreign}");
+        assert!(swapped.contains("with another body"), "{swapped}");
+        assert!(copied.contains("copies without a warning"), "{copied}");
+        assert!(warned.contains("more copies than attempts"), "{warned}");
+        assert!(moved.contains("is not stored where its receipt says"), "{moved}");
+        assert!(renamed.contains("another offset id"), "{renamed}");
+        assert!(denied.contains("is stored 1 times, but"), "{denied}");
+    }
+}
