@@ -16,7 +16,7 @@ use crate::pick::{self, View};
 use crate::producer::Producer;
 use crate::retry::{self, Situation, Step};
 use crate::route::{QueueRef, TopicId};
-use crate::send::{Reply, Stage, Under, broker_bit};
+use crate::send::{self, Reply, Stage, Under, broker_bit};
 use crate::send_frame::Filling;
 use crate::slab::Key;
 use crate::time::Instant;
@@ -204,7 +204,7 @@ impl<T> Producer<T> {
         if suspect_route {
             self.suspect_route(topic);
         }
-        match self.next_step(key, &kind, outcome) {
+        match self.next_step(key, &kind, outcome, verdict) {
             Step::Again => {
                 self.stats.retries += 1;
                 if let Some(send) = self.sends.get_mut(key) {
@@ -230,7 +230,13 @@ impl<T> Producer<T> {
         self.set_due(key, at);
     }
 
-    fn next_step(&mut self, key: Key, kind: &ErrorKind, outcome: Outcome) -> Step {
+    fn next_step(
+        &mut self,
+        key: Key,
+        kind: &ErrorKind,
+        outcome: Outcome,
+        verdict: Verdict,
+    ) -> Step {
         let Some(send) = self.sends.get(key) else { return Step::GiveUp };
         let strict = send.is_strict();
         let situation = Situation {
@@ -242,6 +248,7 @@ impl<T> Producer<T> {
             pauses: send.pauses,
             may_retry: send.may_retry() && send.ticket.is_some(),
             another_broker: !strict && self.another_broker(send.topic, send.tried),
+            moves: !strict && verdict == Verdict::Gone && self.another_is_well(send),
             now: self.now,
             deadline: send.deadline,
         };
@@ -261,6 +268,20 @@ impl<T> Producer<T> {
         known.is_some_and(|known| {
             known.stretches.iter().any(|stretch| tried & broker_bit(stretch.broker) == 0)
         })
+    }
+
+    /// Whether a broker is left that the send has not tried and that is known to be well.
+    fn another_is_well(&self, send: &send::Send<T>) -> bool {
+        let view = View {
+            brokers: &self.routes.brokers,
+            conns: &self.conns,
+            health: &self.config.health,
+            now: self.now,
+            tried: send.tried,
+            last: send.last_broker,
+        };
+        let known = self.routes.topic(send.topic).route.as_ref();
+        known.is_some_and(|known| known.stretches.iter().any(|s| view.is_well(s.broker)))
     }
 
     /// The attempt's time is up.
@@ -416,7 +437,7 @@ impl<T> Producer<T> {
 
 /// When an attempt that begins now must be answered: within its cap, and so that those that are
 /// still allowed keep their share of the time.
-fn attempt_deadline<T>(config: &Config, send: &crate::send::Send<T>, now: Instant) -> Instant {
+fn attempt_deadline<T>(config: &Config, send: &send::Send<T>, now: Instant) -> Instant {
     let cap = send.attempt_timeout.or(config.attempt_timeout);
     let Some(cap) = cap.filter(|_| send.may_retry()) else { return send.deadline };
     let left = config.attempts_max.saturating_sub(send.attempts).max(1);

@@ -85,8 +85,9 @@ pub struct Config {
     /// id). [`OnUnknown::Stop`]: never a duplicate from this producer, more errors.
     pub on_unknown: OnUnknown,
     /// How many retries of timed-out and refused-as-busy requests are allowed in relation to
-    /// sends. Default 10 % with a reserve of 1,000. `None` (Java): unbounded, which multiplies the
-    /// load on a cluster that is already overloaded.
+    /// sends. Default 10 % with a reserve of 1,000. Moving from a broker that has gone silent to one
+    /// that is well is free: it adds no load. `None` (Java): unbounded, which multiplies the load
+    /// on a cluster that is already overloaded.
     pub retry_budget: Option<RetryBudget>,
     /// Pause before a broker is tried again that has just refused. Default 10 ms, doubled each
     /// time up to 200 ms, give or take a quarter. Another broker is tried at once. Zero (Java): no

@@ -22,6 +22,12 @@ pub(crate) struct View<'a> {
 }
 
 impl View<'_> {
+    /// Whether the send has not tried the broker, and nothing speaks against it. Without a record
+    /// of brokers nobody knows.
+    pub(crate) fn is_well(&self, id: BrokerId) -> bool {
+        *self.health != Health::Off && self.untried(id) && self.usable(id)
+    }
+
     #[inline]
     fn usable(&self, id: BrokerId) -> bool {
         let broker = &self.brokers[id as usize];

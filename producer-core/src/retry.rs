@@ -34,6 +34,9 @@ pub(crate) struct Situation<'a> {
     pub(crate) may_retry: bool,
     /// Whether a broker is left that this send has not tried.
     pub(crate) another_broker: bool,
+    /// Whether it leaves a broker that is silent for one that is well: the load is not more than if
+    /// the silent one had been known to be so.
+    pub(crate) moves: bool,
     pub(crate) now: Instant,
     pub(crate) deadline: Instant,
 }
@@ -60,7 +63,11 @@ pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -
     if !worth_it || stop {
         return Step::GiveUp;
     }
-    let adds_load = matches!(kind, ErrorKind::Busy { .. } | ErrorKind::AttemptTimeout);
+    let adds_load = match kind {
+        ErrorKind::Busy { .. } => true,
+        ErrorKind::AttemptTimeout => !situation.moves,
+        _ => false,
+    };
     if adds_load && outcome != Outcome::NotSent && !withdraw() {
         return Step::GiveUp;
     }
@@ -87,6 +94,7 @@ mod tests {
             pauses: 0,
             may_retry: true,
             another_broker: true,
+            moves: false,
             now: Instant::ZERO,
             deadline: Instant::from_millis(3_000),
         }
@@ -113,7 +121,13 @@ mod tests {
             ErrorKind::ConnectionLost(ConnectionEnd::Reset),
         );
 
+        let late = ErrorKind::AttemptTimeout;
+        let stays = situation(&config, &late);
+        let moves = Situation { moves: true, ..stays };
+
         assert_eq!(next(&situation(&config, &busy), || false), Step::GiveUp);
+        assert_eq!(next(&stays, || false), Step::GiveUp);
+        assert_eq!(next(&moves, || panic!("no token needed")), Step::Again);
         assert_eq!(next(&situation(&config, &lost), || panic!("no token needed")), Step::Again);
     }
 
