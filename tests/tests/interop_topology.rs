@@ -95,8 +95,10 @@ fn name_servers_forget_and_go(world: &World) -> Result<()> {
         server(0)?.kill();
         pass(Duration::from_millis(500));
         server(0)?.restart()?;
+        let is_empty = server(0)?.client()?.route("lone")?.is_none();
         server(1)?.kill();
         pass(Duration::from_millis(500));
+        world.steps.done(format_args!("the only name server is empty: {is_empty}"));
         server(1)?.restart()?;
         pass(Duration::from_millis(500));
         world.cluster.wait_registered()
