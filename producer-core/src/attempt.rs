@@ -5,8 +5,8 @@
 
 use core::mem;
 
-use crate::config::{Config, OnUnknown};
-use crate::connection::State;
+use crate::config::{Config, Health, OnUnknown};
+use crate::connection::{Connection, State};
 use crate::error::{Attempt, ConnectionEnd, ErrorKind, Outcome, Phase, SendError};
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
@@ -248,7 +248,7 @@ impl<T> Producer<T> {
             pauses: send.pauses,
             may_retry: send.may_retry() && send.ticket.is_some(),
             another_broker: !strict && self.another_broker(send.topic, send.tried),
-            moves: !strict && verdict == Verdict::Gone && self.another_is_well(send),
+            moves: !strict && self.is_silent(send, verdict) && self.another_is_well(send),
             now: self.now,
             deadline: send.deadline,
         };
@@ -268,6 +268,16 @@ impl<T> Producer<T> {
         known.is_some_and(|known| {
             known.stretches.iter().any(|stretch| tried & broker_bit(stretch.broker) == 0)
         })
+    }
+
+    /// Whether the broker that the send was at says nothing at all. It may have answered others
+    /// since the send began, and be silent since then.
+    fn is_silent(&self, send: &send::Send<T>, verdict: Verdict) -> bool {
+        let Stage::Under(under) = send.stage else { return false };
+        let Health::Adaptive(adaptive) = &self.config.health else { return false };
+        let conn = self.conns.get(under.conn);
+        let silent = |conn: &Connection| self.now.since(conn.last_received) >= adaptive.silence;
+        verdict == Verdict::Gone || conn.is_some_and(silent)
     }
 
     /// Whether a broker is left that the send has not tried and that is known to be well.

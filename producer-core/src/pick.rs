@@ -22,10 +22,9 @@ pub(crate) struct View<'a> {
 }
 
 impl View<'_> {
-    /// Whether the send has not tried the broker, and nothing speaks against it. Without a record
-    /// of brokers nobody knows.
+    /// Whether the send has not tried the broker, and nothing speaks against it.
     pub(crate) fn is_well(&self, id: BrokerId) -> bool {
-        *self.health != Health::Off && self.untried(id) && self.usable(id)
+        self.untried(id) && self.usable(id)
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 #[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
 mod pair;
 
-use pair::{Does, World};
+use pair::{Does, World, ms};
 use producer_core::Config;
 
 /// More than the retry budget holds: moving away from a silent broker adds no load.
@@ -12,6 +12,12 @@ fn a_broker_that_hangs_with_thousands_in_flight_fails_no_send() {
     let mut world = World::new(Config::default());
     world.sent("warm").expect("stored");
     world.sent("warm").expect("stored");
+    // Its last answers come when the thousands are under way: it is silent only after them.
+    world.broker("a:1").delay = ms(100);
+    for n in 0..10 {
+        world.send(&n.to_string());
+    }
+    world.run(ms(50));
     world.broker("a:1").does = Does::Hang;
     let tickets: Vec<u64> = (0..6_000).map(|n| world.send(&n.to_string())).collect();
 
