@@ -191,3 +191,27 @@ pub(in crate::wire) const fn specials(chunk: &[u8; 8]) -> u64 {
 
 /// One in each of eight bytes.
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every number of digits, in front of every byte, with room for eight bytes and without.
+    #[test]
+    fn digits_read_at_once_are_those_read_one_by_one() {
+        for digits in 0..=18 {
+            for next in 0..=u8::MAX {
+                for behind in [&b""[..], b"99999999", b"\xff\xff\xff\xff\xff\xff\xff\xff"] {
+                    let mut bytes = b"918273645546372819"[..digits].to_vec();
+                    let end = if next.is_ascii_digit() { b',' } else { next };
+                    bytes.push(end);
+                    bytes.extend_from_slice(behind);
+
+                    let number =
+                        bytes[..digits].iter().fold(0, |n, b| n * 10 + i64::from(b - b'0'));
+                    assert_eq!(leading_digits(&bytes), (digits, number), "{bytes:?}");
+                }
+            }
+        }
+    }
+}
