@@ -1,7 +1,10 @@
-//! Models of an Apache RocketMQ name server and broker, and an embedded cluster made of them.
+//! Models of an Apache RocketMQ name server and broker, an embedded cluster made of them, and a
+//! simulator of producers among them.
 //!
 //! [`model`] holds the models: sans-IO, deterministic, for tests in virtual time. [`serve`] puts
-//! them on real TCP.
+//! them on real TCP. A [`plan`] says what happens in a simulated run.
 
+pub mod dice;
 pub mod model;
+pub mod plan;
 pub mod serve;
