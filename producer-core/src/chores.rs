@@ -178,10 +178,12 @@ impl<T> Producer<T> {
             known.is_some_and(|known| known.stretches.iter().any(|s| s.broker == id))
         };
         let topic = self.routes.topics.iter().find(uses).map(|topic| topic.name.clone());
-        let conn = self.broker_connection(id);
-        let (Some(topic), Ok(conn)) = (topic, conn) else {
-            // In no route any more, so nothing needs to be known; or not to be dialled yet.
+        let Some(topic) = topic else {
+            // In no route any more, so nothing needs to be known.
             return self.probe_failed(id);
+        };
+        let Ok(conn) = self.broker_connection(id) else {
+            return self.probe_failed(id); // not to be dialled yet
         };
         let request = MaxOffset {
             topic: topic.as_str().into(),

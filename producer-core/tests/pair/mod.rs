@@ -257,6 +257,12 @@ impl World {
         }
     }
 
+    /// Every connection to `address` swallows what is written to it from now on, as one does whose
+    /// state a firewall has forgotten.
+    pub fn vanish(&mut self, address: &str) {
+        self.conns.retain(|_, (to, _)| to != address);
+    }
+
     pub fn kill(&mut self, address: &str) {
         self.broker(address).dial = Dial::Refuse;
         self.cut(address, &ConnectionEnd::Reset);
@@ -400,7 +406,8 @@ impl World {
             encode_frame(&mut out, serialize, &head, fields.iter(), body).expect("small");
             Some((Duration::ZERO, Some(out)))
         };
-        if let Some((knows, _)) = self.name_servers.get(address) {
+        let asked = self.name_servers.get(address).filter(|_| header.code == 105);
+        if let Some((knows, _)) = asked {
             self.route_requests += 1;
             let topic = header.ext.text("topic").expect("a topic");
             return match (knows, self.routes.get(&topic)) {

@@ -1,0 +1,38 @@
+//! What a review with bad intentions found: each of these was wrong once.
+
+#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
+mod pair;
+
+use pair::{Dial, Does, Knows, World, ms, route_json, route_json_of};
+use producer_core::{
+    Address, Backoff, Config, ConnectionEnd, FaultTable, Health, Message, Order, QueueChoice,
+    SendOptions,
+};
+
+fn ordered(key: &str, order: Order) -> SendOptions {
+    SendOptions::default().queue(QueueChoice::ordered(key, order))
+}
+
+fn one_broker(config: Config) -> World {
+    let mut world = World::new(config);
+    world.routes.insert("t".into(), route_json(&[("a", "a:1")], 4));
+    world
+}
+
+#[test]
+fn a_broker_that_left_the_route_is_not_dialled_for_ever() {
+    let mut world = World::new(Config::default());
+    for n in 0..4 {
+        world.sent(&n.to_string()).expect("stored");
+    }
+    world.kill("a:1");
+    world.send("1");
+    world.send("2");
+    world.routes.insert("t".into(), route_json(&[("b", "b:1")], 4));
+    world.run(ms(60_000));
+    let before = world.peers["a:1"].dials;
+
+    world.run(ms(60_000));
+
+    assert_eq!(world.peers["a:1"].dials, before);
+}
