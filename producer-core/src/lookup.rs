@@ -306,7 +306,7 @@ impl<T> Producer<T> {
         let topic = self.routes.topic_mut(id);
         topic.failed_lookups += 1;
         topic.problem = Some(kind);
-        if topic.waiters.is_empty() {
+        if topic.waiters.is_deserted(&self.sends) {
             return;
         }
         let doubled = backoff.first.saturating_mul(1 << topic.failed_lookups.min(20));

@@ -25,6 +25,14 @@ impl Waiters {
         self.0.front().copied()
     }
 
+    /// Whether nobody who is still there waits.
+    pub(crate) fn is_deserted<V>(&mut self, sends: &Slab<V>) -> bool {
+        while self.0.front().is_some_and(|&key| sends.get(key).is_none()) {
+            self.0.pop_front();
+        }
+        self.0.is_empty()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -36,3 +36,19 @@ fn a_broker_that_left_the_route_is_not_dialled_for_ever() {
 
     assert_eq!(world.peers["a:1"].dials, before);
 }
+
+#[test]
+fn nobody_is_asked_for_a_route_that_nobody_waits_for() {
+    let mut world = World::new(Config::default());
+    for state in world.name_servers.values_mut() {
+        *state = (Knows::Routes, Dial::Refuse);
+    }
+    let ticket = world.send_with("x", SendOptions::default().timeout(ms(300))).0;
+    world.finish(ticket).expect_err("no name server");
+    world.run(ms(5_000));
+    let before = world.producer.stats().connects;
+
+    world.run(ms(60_000));
+
+    assert_eq!(world.producer.stats().connects, before);
+}
