@@ -238,6 +238,7 @@ impl Routes {
     ) -> Result<Installed, String> {
         let same = |known: &Known| known.data == data && known.provisional == provisional;
         if self.topic(id).route.as_ref().is_some_and(same) {
+            self.topic_mut(id).refused_as_absent = false;
             return Ok(Installed::default());
         }
         let publish = data.publish_queues().map_err(|error| error.to_string())?;

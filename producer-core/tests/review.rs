@@ -52,3 +52,22 @@ fn nobody_is_asked_for_a_route_that_nobody_waits_for() {
 
     assert_eq!(world.producer.stats().connects, before);
 }
+
+#[test]
+fn a_topic_that_a_broker_once_did_not_know_keeps_its_route() {
+    let mut world = World::new(Config::default());
+    world.sent("warm").expect("stored");
+    world.broker("a:1").does = Does::Refuse(17);
+    world.broker("b:1").does = Does::Refuse(17);
+    world.sent("x").expect_err("nobody knows the topic");
+    world.broker("a:1").does = Does::Store;
+    world.broker("b:1").does = Does::Store;
+    world.run(ms(100_000));
+    world.sent("y").expect("stored");
+    for state in world.name_servers.values_mut() {
+        state.0 = Knows::Nothing;
+    }
+    world.run(ms(100_000));
+
+    world.sent("z").expect("empty name servers take no route away");
+}
