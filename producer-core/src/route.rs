@@ -239,13 +239,36 @@ impl Routes {
         let same = |known: &Known| known.data == data && known.provisional == provisional;
         if self.topic(id).route.as_ref().is_some_and(same) {
             self.topic_mut(id).refused_as_absent = false;
-            return Ok(Installed::default());
+            // Another topic's route may have named other addresses since.
+            let moved = self.move_brokers(&data, templates, dial);
+            return Ok(Installed { queues_changed: false, moved });
         }
         let publish = data.publish_queues().map_err(|error| error.to_string())?;
         let mut known = self.known(&publish, templates);
         let writable = data.queues.iter().any(|queue| perm::is_writable(queue.perm));
         known.empty = if writable { Empty::NoMaster } else { Empty::NotWritable };
         known.provisional = provisional;
+        let moved = self.move_brokers(&data, templates, dial);
+        known.data = data;
+        let topic = self.topic_mut(id);
+        let queues_changed =
+            topic.route.as_ref().is_none_or(|before| before.queues != known.queues);
+        if topic.pinned.is_empty() && !provisional {
+            topic.pinned.clone_from(&known.queues);
+        }
+        topic.route = Some(known);
+        topic.absent_until = None;
+        topic.refused_as_absent = false;
+        Ok(Installed { queues_changed, moved })
+    }
+
+    /// Notes where the route says that brokers are; returns those that were elsewhere.
+    fn move_brokers(
+        &mut self,
+        data: &TopicRouteData,
+        templates: &Templates,
+        dial: impl Fn(&Address) -> Address,
+    ) -> Vec<BrokerId> {
         let mut moved = Vec::new();
         for broker in &data.brokers {
             // An address that is none is as good as no master, and no reason to refuse the others.
@@ -259,17 +282,7 @@ impl Routes {
                 moved.push(broker_id);
             }
         }
-        known.data = data;
-        let topic = self.topic_mut(id);
-        let queues_changed =
-            topic.route.as_ref().is_none_or(|before| before.queues != known.queues);
-        if topic.pinned.is_empty() && !provisional {
-            topic.pinned.clone_from(&known.queues);
-        }
-        topic.route = Some(known);
-        topic.absent_until = None;
-        topic.refused_as_absent = false;
-        Ok(Installed { queues_changed, moved })
+        moved
     }
 
     fn known(&mut self, publish: &PublishInfo<'_>, templates: &Templates) -> Known {

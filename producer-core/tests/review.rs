@@ -71,3 +71,20 @@ fn a_topic_that_a_broker_once_did_not_know_keeps_its_route() {
 
     world.sent("z").expect("empty name servers take no route away");
 }
+
+#[test]
+fn an_address_from_another_topics_route_does_not_stick() {
+    let mut world = one_broker(Config::default());
+    world.sent("warm").expect("stored");
+    world.broker("a:2").dial = Dial::Refuse;
+    world.routes.insert("u".into(), route_json(&[("a", "a:2")], 4));
+    world.query("u");
+    world.run(ms(10));
+    world.routes.remove("u");
+
+    world.run(ms(5_000));
+    world.send("x");
+    world.run(ms(5_000));
+
+    world.sent("y").expect("its own route is right");
+}
