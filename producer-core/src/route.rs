@@ -273,12 +273,11 @@ impl Routes {
         for broker in &data.brokers {
             // An address that is none is as good as no master, and no reason to refuse the others.
             let master = broker.address(MASTER_ID).and_then(|master| Address::new(master).ok());
-            let Some(advertised) = master else { continue };
             let broker_id = self.intern_broker(&broker.broker_name, templates);
             let broker = self.broker_mut(broker_id);
-            if broker.advertised.as_ref() != Some(&advertised) {
-                broker.dialled = Some(dial(&advertised));
-                broker.advertised = Some(advertised);
+            if broker.advertised != master {
+                broker.dialled = master.as_ref().map(&dial);
+                broker.advertised = master;
                 moved.push(broker_id);
             }
         }

@@ -88,3 +88,21 @@ fn an_address_from_another_topics_route_does_not_stick() {
 
     world.sent("y").expect("its own route is right");
 }
+
+#[test]
+fn an_ordered_topic_does_not_send_to_a_broker_that_lost_its_master() {
+    let mut world = World::new(Config::default());
+    let order = |json: String| json.replacen('{', r#"{"orderTopicConf":"a:4;b:4","#, 1);
+    world.routes.insert("t".into(), order(route_json(&[("a", "a:1"), ("b", "b:1")], 4)));
+    world.sent("1").expect("stored");
+    world.sent("2").expect("stored");
+    world.routes.insert("t".into(), order(route_json_of(&[("a", "", 4, 6), ("b", "b:1", 4, 6)])));
+    world.run(ms(40_000));
+    let before = world.peers["a:1"].sends_seen;
+
+    for n in 0..10 {
+        world.sent(&n.to_string()).expect("b takes it");
+    }
+
+    assert_eq!(world.peers["a:1"].sends_seen, before);
+}
