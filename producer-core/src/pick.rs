@@ -200,7 +200,7 @@ fn home(topic: &Topic, hash: i32) -> Option<QueueRef> {
 /// The home queue while it can be used, else one of the same key's own choice among those that can.
 fn home_or_other(topic: &Topic, hash: i32, view: &View<'_>) -> Option<QueueRef> {
     let known = topic.route.as_ref()?;
-    let home = home(topic, hash)?;
+    let home = home(topic, hash).or_else(|| by_hash(known, hash))?;
     let good = |queue: &QueueRef| view.untried(queue.broker) && view.usable(queue.broker);
     if known.queues.contains(&home) && good(&home) {
         return Some(home);

@@ -106,3 +106,13 @@ fn an_ordered_topic_does_not_send_to_a_broker_that_lost_its_master() {
 
     assert_eq!(world.peers["a:1"].sends_seen, before);
 }
+
+#[test]
+fn an_available_key_may_create_its_topic() {
+    let mut world = World::new(Config { auto_create_topics: true, ..Config::default() });
+    world.routes.clear();
+    world.routes.insert("TBW102".into(), route_json(&[("a", "a:1")], 8));
+
+    let (ticket, _) = world.send_with("x", ordered("k", Order::Available));
+    world.finish(ticket).expect("sent by the default topic's route");
+}
