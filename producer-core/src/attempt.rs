@@ -200,7 +200,10 @@ impl<T> Producer<T> {
             kind: kind.clone(),
         });
         let topic = send.topic;
-        self.observe(under.queue.broker, verdict, elapsed);
+        if broker.conn == under.conn {
+            // Else the broker has moved on, and this says nothing of where it is now.
+            self.observe(under.queue.broker, verdict, elapsed);
+        }
         if suspect_route {
             self.suspect_route(topic);
         }

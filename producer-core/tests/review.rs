@@ -116,3 +116,45 @@ fn an_available_key_may_create_its_topic() {
     let (ticket, _) = world.send_with("x", ordered("k", Order::Available));
     world.finish(ticket).expect("sent by the default topic's route");
 }
+
+#[test]
+fn what_happens_at_a_brokers_old_address_says_nothing_of_the_new_one() {
+    let mut world = World::new(Config::default());
+    world.sent("warm").expect("stored");
+    world.sent("warm").expect("stored");
+    world.run(ms(1_500));
+    world.broker("a:1").does = Does::Hang;
+    for n in 0..4 {
+        world.send(&n.to_string());
+    }
+    world.broker("a:2");
+    let moved = [("a", "a:2"), ("b", "b:1")];
+    world.routes.insert("t".into(), route_json(&moved, 4));
+    let query = world.query("u");
+    world.routes.insert("u".into(), route_json(&moved, 4));
+    world.send_message(Message::new("u", "x").expect("valid"), SendOptions::default());
+    world.run(ms(100));
+    assert!(world.routes_seen.contains_key(&query));
+    world.cut("a:1", &ConnectionEnd::Reset);
+
+    assert_eq!(world.producer.stats().ejections, 0);
+}
+
+#[test]
+fn java_does_not_avoid_a_broker_because_it_moved() {
+    let health = Health::Java(FaultTable::default());
+    let mut world = World::new(Config { health, ..Config::java() });
+    world.broker("a:1").dial = Dial::BlackHole;
+    for n in 0..4 {
+        world.send(&n.to_string());
+    }
+    world.run(ms(20));
+    world.broker("a:2");
+    let moved = [("a", "a:2"), ("b", "b:1")];
+    world.routes.insert("u".into(), route_json(&moved, 4));
+    world.send_message(Message::new("u", "x").expect("valid"), SendOptions::default());
+    world.run(ms(20));
+
+    assert_eq!(world.producer.stats().ejections, 0);
+    assert_eq!(world.producer.stats().in_hand, 0);
+}
