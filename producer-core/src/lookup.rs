@@ -433,6 +433,7 @@ impl<T> Producer<T> {
         let broker = self.routes.broker_mut(id);
         let old = core::mem::replace(&mut broker.conn, Key::NONE);
         broker.health = crate::health::Record::new();
+        broker.rest = crate::peers::Rest::default();
         self.epoch += 1;
         if self.routes.brokers.iter().all(|other| other.conn != old) {
             self.retire(old);

@@ -158,3 +158,25 @@ fn java_does_not_avoid_a_broker_because_it_moved() {
     assert_eq!(world.producer.stats().ejections, 0);
     assert_eq!(world.producer.stats().in_hand, 0);
 }
+
+#[test]
+fn a_broker_that_moved_is_dialled_at_once() {
+    let mut world = one_broker(Config::default());
+    world.sent("warm").expect("stored");
+    world.kill("a:1");
+    world.send("x");
+    world.run(ms(2_000));
+    let dials = world.peers["a:1"].dials;
+    while world.peers["a:1"].dials == dials {
+        world.run(ms(1));
+    }
+    world.broker("a:2");
+    world.routes.insert("u".into(), route_json(&[("a", "a:2")], 4));
+    world.query("u");
+    world.run(ms(10));
+
+    world.send("y");
+    world.run(ms(10));
+
+    assert_eq!(world.peers["a:2"].stored.len(), 1);
+}
