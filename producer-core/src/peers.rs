@@ -73,7 +73,7 @@ impl<T> Producer<T> {
     /// reached a moment ago.
     pub(crate) fn server_connection(&mut self, server: usize) -> Option<Key> {
         let NameServer { address, conn, rest } = &self.name_servers[server];
-        if self.conns.get(*conn).is_some() {
+        if self.conns.get(*conn).is_some_and(|conn| !conn.retiring) {
             return Some(*conn);
         }
         if rest.until > self.now {
@@ -106,8 +106,13 @@ impl<T> Producer<T> {
         let same = |conn: &Connection| !conn.retiring && conn.dialled == address;
         let found = self.conns.iter().find(|(_, conn)| same(conn)).map(|(key, _)| key);
         if let Some(key) = found {
-            if let Some(conn) = self.conns.get_mut(key) {
-                conn.to_broker |= to_broker;
+            if let Some(conn) = self.conns.get_mut(key)
+                && to_broker
+                && !conn.to_broker
+            {
+                conn.to_broker = true;
+                conn.heartbeat_due = self.now;
+                self.wake_by(self.now);
             }
             return key;
         }

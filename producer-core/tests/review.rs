@@ -180,3 +180,17 @@ fn a_broker_that_moved_is_dialled_at_once() {
 
     assert_eq!(world.peers["a:2"].stored.len(), 1);
 }
+
+#[test]
+fn a_proxy_that_is_name_server_and_broker_hears_heartbeats() {
+    let mut world = one_broker(Config {
+        name_servers: Address::list("a:1").expect("valid"),
+        ..Config::default()
+    });
+    world.sent("x").expect("stored");
+
+    world.run(ms(95_000));
+
+    assert_eq!(world.producer.stats().heartbeats, 4);
+    assert_eq!(world.producer.stats().connections, 1);
+}
