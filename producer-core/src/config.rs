@@ -236,6 +236,9 @@ impl Config {
         for timeout in [&mut self.request_timeout, &mut self.connect_timeout] {
             *timeout = (*timeout).max(Duration::from_millis(1));
         }
+        self.backoff.longest = self.backoff.longest.max(self.backoff.first);
+        let hedge = self.name_server_hedge;
+        self.name_server_hedge = hedge.map(|hedge| hedge.max(Duration::from_millis(1)));
         if let Health::Adaptive(adaptive) = &mut self.health {
             adaptive.probe_interval = adaptive.probe_interval.max(SHORTEST);
             adaptive.probe_timeout = adaptive.probe_timeout.max(Duration::from_millis(1));

@@ -194,3 +194,30 @@ fn a_proxy_that_is_name_server_and_broker_hears_heartbeats() {
     assert_eq!(world.producer.stats().heartbeats, 4);
     assert_eq!(world.producer.stats().connections, 1);
 }
+
+#[test]
+fn a_pause_is_never_shorter_than_the_first() {
+    let backoff = Backoff { first: ms(10), longest: ms(0) };
+    let mut world = World::new(Config { backoff, ..Config::default() });
+    for state in world.name_servers.values_mut() {
+        state.1 = Dial::Refuse;
+    }
+
+    world.sent("x").expect_err("no name server");
+}
+
+#[test]
+fn a_hedge_of_nothing_asks_everybody_at_once() {
+    let servers: Vec<String> = (0..40).map(|n| format!("ns{n}:1")).collect();
+    let mut world = World::new(Config {
+        name_servers: Address::list(&servers.join(";")).expect("valid"),
+        name_server_hedge: Some(ms(0)),
+        ..Config::default()
+    });
+    for state in world.name_servers.values_mut() {
+        state.0 = Knows::Silent;
+    }
+    world.name_servers.insert("ns7:1".into(), (Knows::Routes, Dial::Accept));
+
+    world.sent("x").expect("one of them knows");
+}
