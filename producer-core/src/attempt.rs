@@ -328,6 +328,9 @@ impl<T> Producer<T> {
             suspect_route: !answered_since,
         };
         self.attempt_failed(key, failure);
+        if !answered_since && !dialling {
+            self.close_if_dead(under.conn);
+        }
     }
 
     /// Takes an attempt's frame and request back. True if no byte of the frame has left.

@@ -77,20 +77,24 @@ impl<T> Producer<T> {
                 self.route_failed(topic, lookup, server, "no answer in time");
                 self.close_if_dead(conn);
             }
-            Purpose::Probe { broker } => self.probe_failed(broker),
+            Purpose::Probe { broker } => {
+                self.probe_failed(broker);
+                self.close_if_dead(conn);
+            }
             Purpose::Heartbeat => self.close_if_dead(conn),
             Purpose::Send(_) | Purpose::Unregister => {}
         }
     }
 
     /// Gives up a connection that owes an answer and has said nothing for a whole request timeout.
-    fn close_if_dead(&mut self, key: Key) {
+    pub(crate) fn close_if_dead(&mut self, key: Key) {
         let timeout = self.config.request_timeout;
         let now = self.now;
         let dead = self
             .conns
             .get(key)
-            .is_some_and(|conn| now.since(conn.last_received.max(conn.opened)) >= timeout);
+            .and_then(|conn| conn.owes_since.map(|since| since.max(conn.opened)))
+            .is_some_and(|since| now.since(since) >= timeout);
         if dead {
             self.outputs.push_back(Output::Close { conn: ConnId(key) });
             self.connection_ended(key, &crate::ConnectionEnd::Other("it fell silent".into()));

@@ -58,6 +58,8 @@ pub(crate) struct Connection {
     pub(crate) retiring: bool,
     /// Since when the peer owes an answer and has said nothing.
     pub(crate) silent_since: Option<Instant>,
+    /// Since when the peer has said nothing to what it was asked, given up or not.
+    pub(crate) owes_since: Option<Instant>,
     /// When something arrived, or the dial began.
     pub(crate) last_received: Instant,
     pub(crate) opened: Instant,
@@ -85,6 +87,7 @@ impl Connection {
             in_flight: 0,
             retiring: false,
             silent_since: Some(now),
+            owes_since: None,
             last_received: now,
             opened: now,
             last_used: now,
@@ -118,9 +121,8 @@ impl Connection {
         self.in_flight += 1;
         self.frames += 1;
         self.last_used = now;
-        if self.silent_since.is_none() {
-            self.silent_since = Some(now);
-        }
+        self.silent_since.get_or_insert(now);
+        self.owes_since.get_or_insert(now);
     }
 
     /// A request was answered or given up.
@@ -148,6 +150,7 @@ impl Connection {
     /// Something arrived.
     pub(crate) fn heard(&mut self, now: Instant) {
         self.last_received = now;
+        self.owes_since = None;
         self.silent_since = (self.in_flight > 0).then_some(now);
     }
 

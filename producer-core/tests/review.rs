@@ -221,3 +221,16 @@ fn a_hedge_of_nothing_asks_everybody_at_once() {
 
     world.sent("x").expect("one of them knows");
 }
+
+#[test]
+fn a_connection_that_is_silently_gone_is_made_anew() {
+    let mut world = one_broker(Config::default());
+    world.sent("warm").expect("stored");
+    world.run(ms(2_000));
+    world.vanish("a:1");
+    let start = world.now;
+
+    while world.sent("x").is_err() {}
+
+    assert!(world.now.since(start) < ms(8_000), "{:?}", world.now.since(start));
+}
