@@ -251,7 +251,7 @@ impl<T> Producer<T> {
             pauses: send.pauses,
             may_retry: send.may_retry() && send.ticket.is_some(),
             another_broker: !strict && self.another_broker(send.topic, send.tried),
-            moves: !strict && self.is_silent(send, verdict) && self.another_is_well(send),
+            moves: !strict && verdict == Verdict::Gone && self.another_is_well(send),
             now: self.now,
             deadline: send.deadline,
         };
@@ -273,14 +273,13 @@ impl<T> Producer<T> {
         })
     }
 
-    /// Whether the broker that the send was at says nothing at all. It may have answered others
-    /// since the send began, and be silent since then.
-    fn is_silent(&self, send: &send::Send<T>, verdict: Verdict) -> bool {
-        let Stage::Under(under) = send.stage else { return false };
-        let Health::Adaptive(adaptive) = &self.config.health else { return false };
-        let conn = self.conns.get(under.conn);
-        let silent = |conn: &Connection| self.now.since(conn.last_received) >= adaptive.silence;
-        verdict == Verdict::Gone || conn.is_some_and(silent)
+    /// Whether a peer has answered others since `begun`, and has not fallen silent after that.
+    fn answers(&self, conn: &Connection, begun: Instant) -> bool {
+        let silence = match &self.config.health {
+            Health::Adaptive(adaptive) => adaptive.silence,
+            Health::Java(_) | Health::Off => core::time::Duration::MAX,
+        };
+        conn.last_received > begun && self.now.since(conn.last_received) < silence
     }
 
     /// Whether a broker is left that the send has not tried and that is known to be well.
@@ -303,7 +302,7 @@ impl<T> Producer<T> {
         let Stage::Under(under) = send.stage else { return };
         let deadline = send.deadline;
         let Some(conn) = self.conns.get(under.conn) else { return };
-        let answered_since = conn.last_received > under.started;
+        let answered_since = self.answers(conn, under.started);
         let dialling = conn.state == State::Dialling;
         if self.now < deadline
             && self.config.on_unknown == OnUnknown::Stop

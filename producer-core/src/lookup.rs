@@ -224,6 +224,7 @@ impl<T> Producer<T> {
                 queue.write_queue_nums = count;
             }
         }
+        let before = self.brokers_of(id);
         let config = &self.config;
         let dial = |advertised: &_| config.dialled(advertised).clone();
         let installed = self.routes.install(id, data, provisional, &self.templates, dial)?;
@@ -234,7 +235,30 @@ impl<T> Producer<T> {
         for broker in installed.moved {
             self.broker_moved(broker);
         }
+        let after = self.brokers_of(id);
+        if after > before || self.config.backoff.first.is_zero() {
+            self.routes.topic_mut(id).recheck = None;
+        } else if after < before {
+            self.routes.topic_mut(id).recheck = Some(self.config.route_refresh_min);
+        }
         Ok(())
+    }
+
+    fn brokers_of(&self, id: TopicId) -> usize {
+        self.routes.topic(id).route.as_ref().map_or(0, |known| known.stretches.len())
+    }
+
+    /// A broker that has left the route is often restarted: asks again sooner than the poll would.
+    fn recheck(&mut self, id: TopicId) {
+        let Some(pause) = self.routes.topic(id).recheck else { return };
+        let longer = pause.saturating_mul(2);
+        let poll = self.config.route_poll;
+        self.routes.topic_mut(id).recheck = Some(longer).filter(|&longer| longer < poll);
+        let at = self.now + self.random.jitter(pause);
+        if !self.suspects.iter().any(|&(suspect, _)| suspect == id) {
+            self.suspects.push((id, at));
+            self.wake_by(at);
+        }
     }
 
     /// Every name server that could be asked was asked, and none gave a route.
@@ -284,6 +308,7 @@ impl<T> Producer<T> {
             Err(kind) => Some(kind),
         };
         self.answer_queries(id, kind.as_ref());
+        self.recheck(id);
         match kind {
             None => self.release_waiters(id),
             Some(kind) if Self::may_pass(&kind) && !self.config.backoff.first.is_zero() => {

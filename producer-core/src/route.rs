@@ -4,6 +4,8 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use core::time::Duration;
+
 use hashbrown::HashMap;
 
 use crate::health::Record;
@@ -127,6 +129,9 @@ pub(crate) struct Topic {
     /// When the last lookup began.
     pub(crate) asked: Option<Instant>,
     pub(crate) failed_lookups: u32,
+    /// The route has lost brokers, which may come back: it is asked for after this pause, which
+    /// doubles until it is that of the poll.
+    pub(crate) recheck: Option<Duration>,
     /// Why the last lookup failed.
     pub(crate) problem: Option<crate::error::ErrorKind>,
     /// A broker said that it has no such topic: the name servers may now say so too.
@@ -324,6 +329,7 @@ impl Topic {
             lookup: None,
             asked: None,
             failed_lookups: 0,
+            recheck: None,
             problem: None,
             refused_as_absent: false,
             pinned: Vec::new(),

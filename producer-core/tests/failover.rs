@@ -340,6 +340,33 @@ fn no_route_grows_much_older_than_the_poll_allows() {
 }
 
 #[test]
+fn a_broker_that_comes_back_into_the_route_is_used_within_seconds() {
+    let mut world = World::new(Config::default());
+    world.sent("warm").expect("stored");
+    world.sent("warm").expect("stored");
+    world.run(ms(2_000));
+    world.routes.insert("t".into(), route_json(&[("b", "b:1")], 4));
+    world.kill("a:1");
+    for n in 0..4 {
+        world.sent(&n.to_string()).expect("stored at the other one");
+        world.run(ms(1_000));
+    }
+
+    world.broker("a:1").dial = Dial::Accept;
+    world.routes.insert("t".into(), route_json(&[("a", "a:1"), ("b", "b:1")], 4));
+    let before = world.peers["a:1"].stored.len();
+    for n in 0..60 {
+        world.sent(&n.to_string()).expect("stored");
+        world.run(ms(100));
+    }
+
+    assert!(world.peers["a:1"].stored.len() > before, "not used 6 s after it came back");
+    let asked = world.route_requests;
+    world.run(ms(29_000));
+    assert!(world.route_requests - asked <= 2, "with all brokers back only the poll asks");
+}
+
+#[test]
 fn a_late_answer_is_counted_and_dropped() {
     let mut world = World::new(Config::default());
     world.sent("warm").expect("stored");
