@@ -17,6 +17,9 @@ pub(crate) struct Lane {
 impl<T> Producer<T> {
     /// Goes on if nothing of the lane is under way, else waits.
     pub(crate) fn enter_lane(&mut self, key: Key, lane: (TopicId, u64)) {
+        if !self.broken.is_empty() && self.would_overtake(key, lane) {
+            return self.fail_before_attempt(key, Phase::Lane, ErrorKind::OrderBroken);
+        }
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.waiting.push(key, &self.sends);
             if let Some(send) = self.sends.get_mut(key) {
@@ -39,6 +42,7 @@ impl<T> Producer<T> {
             _ => return,
         }
         if broken {
+            self.note_broken(id);
             if let Some(mut lane) = self.lanes.remove(&id) {
                 while let Some(waiting) = lane.waiting.pop() {
                     self.fail_before_attempt(waiting, Phase::Lane, ErrorKind::OrderBroken);
@@ -55,5 +59,25 @@ impl<T> Producer<T> {
             }
         }
         self.lanes.remove(&id);
+    }
+
+    /// Those of the lane that wait for room are behind the broken one too.
+    fn note_broken(&mut self, id: (TopicId, u64)) {
+        if self.room.is_deserted(&self.sends) {
+            return self.broken.clear();
+        }
+        let first = self.room.front().and_then(|key| self.sends.get(key));
+        let oldest = first.map_or(self.now, |send| send.accepted);
+        if self.broken.len() >= self.waiting_for_room {
+            self.broken.retain(|_, at| *at >= oldest);
+        }
+        self.broken.insert(id, self.now);
+    }
+
+    /// Whether a strict send was accepted before the order of its lane broke.
+    fn would_overtake(&self, key: Key, id: (TopicId, u64)) -> bool {
+        let strict = self.sends.get(key).filter(|send| send.is_strict());
+        let broken = self.broken.get(&id);
+        strict.zip(broken).is_some_and(|(send, &at)| send.accepted <= at)
     }
 }

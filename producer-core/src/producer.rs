@@ -66,6 +66,8 @@ pub struct Producer<T> {
     pub(crate) sends_admitted: usize,
     pub(crate) bytes_admitted: usize,
     pub(crate) lanes: HashMap<(TopicId, u64), Lane, Hasher>,
+    /// When the order of a lane broke, for those of it that wait for room.
+    pub(crate) broken: HashMap<(TopicId, u64), Instant, Hasher>,
 
     pub(crate) routes: Routes,
     pub(crate) name_servers: Vec<NameServer>,
@@ -184,6 +186,7 @@ impl<T> Producer<T> {
             sends_admitted: 0,
             bytes_admitted: 0,
             lanes: HashMap::with_hasher(Hasher::with_seed(hash_seed)),
+            broken: HashMap::with_hasher(Hasher::with_seed(hash_seed)),
             routes: Routes::new(hash_seed),
             name_servers,
             current_server,

@@ -5,8 +5,8 @@ mod pair;
 
 use pair::{Dial, Does, Knows, World, ms, route_json, route_json_of};
 use producer_core::{
-    Address, Backoff, Config, ConnectionEnd, FaultTable, Health, Message, Order, QueueChoice,
-    SendOptions,
+    Address, Backoff, Config, ConnectionEnd, ErrorKind, FaultTable, Health, Message, Order,
+    Outcome, QueueChoice, SendOptions,
 };
 
 fn ordered(key: &str, order: Order) -> SendOptions {
@@ -233,4 +233,23 @@ fn a_connection_that_is_silently_gone_is_made_anew() {
     while world.sent("x").is_err() {}
 
     assert!(world.now.since(start) < ms(8_000), "{:?}", world.now.since(start));
+}
+
+#[test]
+fn what_waits_for_room_does_not_overtake_either() {
+    let mut world = one_broker(Config { sends_max: 1, ..Config::default() });
+    world.sent("warm").expect("stored");
+    world.broker("a:1").does = Does::Hang;
+    let first = world.send_with("1", ordered("k", Order::Strict)).0;
+    world.run(ms(500));
+    let (second, _) = world.send_with("2", ordered("k", Order::Strict));
+    let (other, _) = world.send_with("3", ordered("l", Order::Strict));
+    assert_eq!(world.finish(first).expect_err("silent").outcome(), Outcome::Unknown);
+    world.broker("a:1").does = Does::Store;
+
+    let error = world.finish(second).expect_err("it would overtake the first");
+    assert_eq!(*error.kind(), ErrorKind::OrderBroken);
+    world.finish(other).expect("stored");
+    let (third, _) = world.send_with("4", ordered("k", Order::Strict));
+    world.finish(third).expect("stored");
 }
