@@ -382,6 +382,7 @@ impl<T> Producer<T> {
         for (_, key) in connection.take(buf) {
             self.one_way_written(key);
         }
+        self.released(conn.0);
         self.run_ready();
     }
 

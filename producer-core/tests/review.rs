@@ -6,7 +6,7 @@ mod pair;
 use pair::{Dial, Does, Knows, World, ms, route_json, route_json_of};
 use producer_core::{
     Address, Backoff, Config, ConnectionEnd, ErrorKind, FaultTable, Health, Message, Order,
-    Outcome, QueueChoice, SendOptions,
+    Outcome, QueueChoice, Reply, SendOptions,
 };
 
 fn ordered(key: &str, order: Order) -> SendOptions {
@@ -252,4 +252,22 @@ fn what_waits_for_room_does_not_overtake_either() {
     world.finish(other).expect("stored");
     let (third, _) = world.send_with("4", ordered("k", Order::Strict));
     world.finish(third).expect("stored");
+}
+
+#[test]
+fn a_retired_connection_is_closed_once_its_last_bytes_have_left() {
+    let mut world = one_broker(Config::default());
+    world.sent("warm").expect("stored");
+    world.broker("a:2");
+    world.routes.insert("u".into(), route_json(&[("a", "a:2")], 4));
+    world.query("u");
+    world.stall = ms(50);
+    world.send_with("x", SendOptions { reply: Reply::OneWay, ..SendOptions::default() });
+    world.run(ms(10));
+    assert_eq!(world.written.len(), 0);
+
+    world.run(ms(1_000));
+
+    assert_eq!(world.peers["a:1"].stored.len(), 2);
+    assert_eq!(world.producer.stats().connections, 1, "only the name server's");
 }

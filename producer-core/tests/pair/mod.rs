@@ -3,7 +3,9 @@
 //! Latency is 1 ms each way. Brokers keep what they store, so that tests can compare what was
 //! believed with what is there.
 
-use std::collections::{BTreeMap, VecDeque};
+mod routes;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use producer_core::wire::send::{SendForm, SendRequest};
@@ -12,6 +14,8 @@ use producer_core::{
     Config, ConnId, ConnectionEnd, Environment, Instant, Message, Output, Producer, Receipt,
     SendError, SendId, SendOptions,
 };
+
+pub use routes::{route_json, route_json_of};
 
 pub const LATENCY: Duration = Duration::from_millis(1);
 pub const UNIX_MS: u64 = 1_793_491_200_000;
@@ -37,6 +41,8 @@ pub enum Does {
     AnswerTwice,
     /// Stores it and answers somebody else's question.
     WrongOpaque,
+    /// Stores it and resets the connection in the middle of the answer.
+    HalfAnswer,
 }
 
 /// What happens to a dial.
@@ -52,6 +58,8 @@ pub struct Peer {
     pub dial: Dial,
     pub does: Does,
     pub delay: Duration,
+    /// How long requests are under way to it, besides the latency.
+    pub lag: Duration,
     pub stored: Vec<Stored>,
     pub sends_seen: usize,
     pub dials: usize,
@@ -74,8 +82,9 @@ pub enum Knows {
 
 enum Event {
     Dialled(ConnId, String),
-    ToPeer(ConnId, Vec<u8>),
+    ToPeer(ConnId, String, Vec<u8>),
     ToProducer(ConnId, Vec<u8>),
+    Write(ConnId),
     Ended(ConnId, ConnectionEnd),
 }
 
@@ -90,49 +99,24 @@ pub struct World {
     pub done: BTreeMap<u64, Result<Receipt, SendError>>,
     pub written: Vec<u64>,
     pub closed: Option<producer_core::CloseReport>,
+    /// Bodies as they were stored, at whatever broker.
+    pub log: Vec<String>,
+    /// Answers arrive in pieces of so many bytes.
+    pub piece_bytes: usize,
+    /// How long connections accept nothing more after there is something to write.
+    pub stall: Duration,
     pub routes_seen: BTreeMap<u64, Result<producer_core::Route, SendError>>,
-    conns: BTreeMap<ConnId, (String, Vec<u8>)>,
+    /// Where to, and when the last bytes written arrive.
+    conns: BTreeMap<ConnId, (String, Instant)>,
+    closed_by_us: BTreeSet<ConnId>,
     events: BTreeMap<(Instant, u64), Event>,
     sequence: u64,
     next_ticket: u64,
-    wake_at: Option<Instant>,
+    pub wake_at: Option<Instant>,
 }
 
 pub fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
-}
-
-/// `{"brokerDatas":..}` of brokers with `queues` each, all writable.
-pub fn route_json(brokers: &[(&str, &str)], queues: u32) -> String {
-    let brokers: Vec<(&str, &str, u32, u32)> =
-        brokers.iter().map(|&(name, address)| (name, address, queues, 6)).collect();
-    route_json_of(&brokers)
-}
-
-/// The same with queue count and permission a broker. An address of `""` means no master.
-pub fn route_json_of(brokers: &[(&str, &str, u32, u32)]) -> String {
-    let datas: Vec<String> = brokers
-        .iter()
-        .map(|(name, address, ..)| {
-            let (id, address) = if address.is_empty() { (1, "slave:1") } else { (0, *address) };
-            format!(
-                r#"{{"brokerAddrs":{{"{id}":"{address}"}},"brokerName":"{name}","cluster":"c"}}"#
-            )
-        })
-        .collect();
-    let queues: Vec<String> = brokers
-        .iter()
-        .map(|(name, _, queues, perm)| {
-            format!(
-                r#"{{"brokerName":"{name}","perm":{perm},"readQueueNums":{queues},"topicSysFlag":0,"writeQueueNums":{queues}}}"#
-            )
-        })
-        .collect();
-    format!(
-        r#"{{"brokerDatas":[{}],"filterServerTable":{{}},"queueDatas":[{}]}}"#,
-        datas.join(","),
-        queues.join(",")
-    )
 }
 
 impl World {
@@ -160,8 +144,12 @@ impl World {
             done: BTreeMap::new(),
             written: Vec::new(),
             closed: None,
+            log: Vec::new(),
+            piece_bytes: usize::MAX,
+            stall: Duration::ZERO,
             routes_seen: BTreeMap::new(),
             conns: BTreeMap::new(),
+            closed_by_us: BTreeSet::new(),
             events: BTreeMap::new(),
             sequence: 0,
             next_ticket: 0,
@@ -178,6 +166,7 @@ impl World {
             dial: Dial::Accept,
             does: Does::Store,
             delay: Duration::ZERO,
+            lag: Duration::ZERO,
             stored: Vec::new(),
             sends_seen: 0,
             dials: 0,
@@ -280,7 +269,9 @@ impl World {
         } else {
             self.producer.handle_timeout(at);
         }
+        let timer = event.is_none_or(|event| event > at);
         self.drain();
+        assert!(!timer || self.wake_at.is_none_or(|wake| wake > at), "a timer spins at {at:?}");
         true
     }
 
@@ -292,7 +283,7 @@ impl World {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Dialled(conn, address) => {
-                self.conns.insert(conn, (address, Vec::new()));
+                self.conns.insert(conn, (address, self.now));
                 self.producer.handle_connected(self.now, conn);
             }
             Event::ToProducer(conn, bytes) => {
@@ -300,14 +291,15 @@ impl World {
                     self.producer.handle_received(self.now, conn, &bytes);
                 }
             }
+            Event::Write(conn) => self.write(conn),
             Event::Ended(conn, end) => {
                 self.conns.remove(&conn);
                 self.producer.handle_closed(self.now, conn, end);
             }
-            Event::ToPeer(conn, bytes) => {
-                if let Some((_, pending)) = self.conns.get_mut(&conn) {
-                    pending.extend_from_slice(&bytes);
-                    self.peer_reads(conn);
+            Event::ToPeer(conn, address, bytes) => {
+                // What was written before the producer closed the connection still arrives.
+                if self.conns.contains_key(&conn) || self.closed_by_us.contains(&conn) {
+                    self.peer_reads(conn, &address, &bytes);
                 }
             }
         }
@@ -319,13 +311,12 @@ impl World {
                 Output::Connect { conn, address, deadline } => {
                     self.dial(conn, address.as_str(), deadline);
                 }
-                Output::Transmit { conn } => {
-                    let mut bytes = Vec::new();
-                    self.producer.take_bytes(conn, &mut bytes);
-                    self.later(LATENCY, Event::ToPeer(conn, bytes));
-                }
+                Output::Transmit { conn } if self.stall.is_zero() => self.write(conn),
+                Output::Transmit { conn } => self.later(self.stall, Event::Write(conn)),
                 Output::Close { conn } => {
-                    self.conns.remove(&conn);
+                    if self.conns.remove(&conn).is_some() {
+                        self.closed_by_us.insert(conn);
+                    }
                 }
                 Output::Completed { ticket, result } => {
                     let before = self.done.insert(ticket, result);
@@ -362,25 +353,38 @@ impl World {
         }
     }
 
-    fn peer_reads(&mut self, conn: ConnId) {
-        let (address, pending) = self.conns.get_mut(&conn).expect("connected");
-        let (address, mut bytes) = (address.clone(), std::mem::take(pending));
+    fn write(&mut self, conn: ConnId) {
+        let mut bytes = Vec::new();
+        self.producer.take_bytes(conn, &mut bytes);
+        let Some((address, last)) = self.conns.get_mut(&conn) else { return };
+        let lag = self.peers.get(address).map_or(Duration::ZERO, |peer| peer.lag);
+        *last = (*last).max(self.now + lag + LATENCY);
+        let (delay, address) = (last.since(self.now), address.clone());
+        self.later(delay, Event::ToPeer(conn, address, bytes));
+    }
+
+    fn peer_reads(&mut self, conn: ConnId, address: &str, bytes: &[u8]) {
+        let mut bytes = bytes;
         let mut answers = VecDeque::new();
-        while let Some(found) = frame::split(&bytes, 16 << 20).expect("our frames are frames") {
+        while let Some(found) = frame::split(bytes, 16 << 20).expect("our frames are frames") {
             let header = Header::decode(found.serialize, found.header).expect("our headers");
             let body = found.body.to_vec();
-            if let Some(answer) = self.answer(&address, &header, found.serialize, &body) {
+            if let Some(answer) = self.answer(address, &header, found.serialize, &body) {
                 answers.push_back(answer);
             }
-            let used = found.len;
-            bytes.drain(..used);
+            bytes = &bytes[found.len..];
         }
-        if let Some((_, pending)) = self.conns.get_mut(&conn) {
-            *pending = bytes;
-        }
+        assert!(bytes.is_empty(), "a write ends where a frame does");
         for (delay, answer) in answers {
             match answer {
-                Some(bytes) => self.later(LATENCY + delay, Event::ToProducer(conn, bytes)),
+                Some(bytes) => {
+                    for piece in bytes.chunks(self.piece_bytes) {
+                        self.later(LATENCY + delay, Event::ToProducer(conn, piece.to_vec()));
+                    }
+                    if self.peers.get(address).is_some_and(|peer| peer.does == Does::HalfAnswer) {
+                        self.later(LATENCY + delay, Event::Ended(conn, ConnectionEnd::Reset));
+                    }
+                }
                 None => self.later(LATENCY, Event::Ended(conn, ConnectionEnd::Reset)),
             }
         }
@@ -429,8 +433,10 @@ impl World {
                 | Does::StoreSilently
                 | Does::AnswerTwice
                 | Does::WrongOpaque
+                | Does::HalfAnswer
         );
         if stores {
+            self.log.push(String::from_utf8_lossy(body).into_owned());
             peer.stored.push(Stored {
                 queue_id: request.queue_id,
                 body: body.to_vec(),
@@ -449,6 +455,9 @@ impl World {
         }
         let answer = match peer.does {
             Does::Store => reply(0, &fields, None, b""),
+            Does::HalfAnswer => reply(0, &fields, None, b"").map(|(delay, bytes)| {
+                (delay, bytes.map(|bytes| bytes[..bytes.len() / 2].to_vec()))
+            }),
             Does::AnswerTwice => reply(0, &fields, None, b"").map(|(delay, bytes)| {
                 let twice = bytes.map(|bytes| [&bytes[..], &bytes[..]].concat());
                 (delay, twice)

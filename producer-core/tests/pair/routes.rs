@@ -1,0 +1,34 @@
+//! Routes as name servers write them.
+
+/// `{"brokerDatas":..}` of brokers with `queues` each, all writable.
+pub fn route_json(brokers: &[(&str, &str)], queues: u32) -> String {
+    let brokers: Vec<(&str, &str, u32, u32)> =
+        brokers.iter().map(|&(name, address)| (name, address, queues, 6)).collect();
+    route_json_of(&brokers)
+}
+
+/// The same with queue count and permission a broker. An address of `""` means no master.
+pub fn route_json_of(brokers: &[(&str, &str, u32, u32)]) -> String {
+    let datas: Vec<String> = brokers
+        .iter()
+        .map(|(name, address, ..)| {
+            let (id, address) = if address.is_empty() { (1, "slave:1") } else { (0, *address) };
+            format!(
+                r#"{{"brokerAddrs":{{"{id}":"{address}"}},"brokerName":"{name}","cluster":"c"}}"#
+            )
+        })
+        .collect();
+    let queues: Vec<String> = brokers
+        .iter()
+        .map(|(name, _, queues, perm)| {
+            format!(
+                r#"{{"brokerName":"{name}","perm":{perm},"readQueueNums":{queues},"topicSysFlag":0,"writeQueueNums":{queues}}}"#
+            )
+        })
+        .collect();
+    format!(
+        r#"{{"brokerDatas":[{}],"filterServerTable":{{}},"queueDatas":[{}]}}"#,
+        datas.join(","),
+        queues.join(",")
+    )
+}
