@@ -15,7 +15,7 @@ use producer_core::{
     SendError, SendId, SendOptions,
 };
 
-pub use routes::{route_json, route_json_of};
+pub use routes::*;
 
 pub const LATENCY: Duration = Duration::from_millis(1);
 pub const UNIX_MS: u64 = 1_793_491_200_000;
