@@ -46,7 +46,7 @@ pub(crate) struct Connection {
     gone_bytes: usize,
     /// The head of a frame whose rest has not arrived.
     pub(crate) unfinished: Vec<u8>,
-    /// One-way sends in `out`: where their frame ends, ascending.
+    /// One-way sends in `out`, some of them dead: where their frame ends, ascending.
     one_ways: Vec<(u64, Key)>,
     /// Requests appended since the last take.
     frames: usize,
@@ -162,7 +162,6 @@ impl Connection {
         let at = self.dead.partition_point(|&(from, _)| from < start);
         self.dead.insert(at, (start, end));
         self.dead_bytes += (end - start) as usize;
-        self.one_ways.retain(|&(one_way_end, _)| one_way_end != end);
         if self.dead_bytes > COMPACT_BYTES && self.dead_bytes * 2 > self.out.len() {
             self.compact();
         }
@@ -171,6 +170,7 @@ impl Connection {
 
     /// Frees the room of dead stretches. A peer that takes nothing must not make us grow.
     fn compact(&mut self) {
+        self.forget_dead_one_ways();
         let stretches = self.stretches();
         remove_stretches(&mut self.out, &stretches);
         self.out.shrink_to(2 * self.out.len());
@@ -185,6 +185,14 @@ impl Connection {
         });
         self.gone_bytes += self.dead_bytes;
         self.dead_bytes = 0;
+    }
+
+    /// Withdrawn one-way sends are none. Not looked for one by one: thousands may be withdrawn at
+    /// an instant.
+    fn forget_dead_one_ways(&mut self) {
+        let dead = &self.dead;
+        let is_dead = |end: u64| dead.binary_search_by_key(&end, |&(_, dead_end)| dead_end).is_ok();
+        self.one_ways.retain(|&(end, _)| !is_dead(end));
     }
 
     /// The dead stretches as ranges of `out`.
@@ -211,6 +219,7 @@ impl Connection {
         let stretches = if self.dead_bytes > 0 { self.stretches() } else { Vec::new() };
         mem::swap(&mut self.out, buf);
         self.out.clear();
+        self.forget_dead_one_ways();
         if !stretches.is_empty() {
             remove_stretches(buf, &stretches);
             self.dead.clear();
@@ -309,6 +318,20 @@ mod tests {
         connection.take(&mut buf);
         assert_eq!(buf, kept);
         assert_eq!(connection.position(), 10_000 * 1000 + 40);
+    }
+
+    #[test]
+    fn a_withdrawn_one_way_send_is_not_reported_as_taken() {
+        let mut connection = connection();
+        let keys = [0, 1, 2].map(|slot| Key { slot, generation: 1 });
+        for key in keys {
+            connection.out().extend_from_slice(&[7; 40_000]);
+            connection.one_way(key, Instant::ZERO);
+        }
+
+        assert!(connection.withdraw(0, 40_000));
+        assert!(connection.withdraw(80_000, 120_000), "which makes it compact");
+        assert_eq!(connection.take(&mut Vec::new()), [(80_000, keys[1])]);
     }
 
     #[test]
