@@ -264,6 +264,8 @@ impl<T> Producer<T> {
                 }
                 if self.sends.len() == 0 {
                     self.say_good_bye();
+                } else {
+                    self.wake_by(deadline);
                 }
             }
             ClosingStage::Leaving { until } => {
@@ -273,6 +275,8 @@ impl<T> Producer<T> {
                     .all(|chore| !self.in_flight.contains(chore.opaque, chore.conn));
                 if answered || self.now >= until {
                     self.end();
+                } else {
+                    self.wake_by(until);
                 }
             }
             ClosingStage::Closed => {}
