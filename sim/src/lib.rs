@@ -2,9 +2,12 @@
 //! simulator of producers among them.
 //!
 //! [`model`] holds the models: sans-IO, deterministic, for tests in virtual time. [`serve`] puts
-//! them on real TCP. A [`plan`] says what happens in a simulated run.
+//! them on real TCP. A [`plan`] says what happens in a simulated run. The feature `world` puts models
+//! and the real producer on a simulated network.
 
 pub mod dice;
 pub mod model;
 pub mod plan;
 pub mod serve;
+#[cfg(feature = "world")]
+pub mod world;

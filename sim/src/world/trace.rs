@@ -1,0 +1,131 @@
+//! What happened, line by line, in simulated time?
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use producer_core::wire::code::{request, response};
+use producer_core::wire::frame::{self, FRAME_BYTES_MAX};
+use producer_core::wire::{Frame, Header};
+
+use super::host::elapsed;
+
+/// Lines that are written only if somebody wants them.
+#[derive(Clone, Default)]
+pub(super) struct Trace(Option<Arc<Mutex<String>>>);
+
+/// Whether a host received or sent.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    In,
+    Out,
+}
+
+/// Bytes of one direction of a connection that are no whole frame yet.
+#[derive(Default)]
+pub(super) struct Frames {
+    rest: Vec<u8>,
+    /// What came was no frame; what follows cannot be read.
+    garbage: bool,
+}
+
+impl Trace {
+    pub(super) fn on() -> Self {
+        Self(Some(Arc::default()))
+    }
+
+    /// All lines so far.
+    pub(super) fn text(&self) -> String {
+        self.lock().map(|text| text.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn note(&self, host: &str, what: &str) {
+        let Some(mut text) = self.lock() else { return };
+        begin(&mut text, host);
+        text.push_str(what);
+        text.push('\n');
+    }
+
+    /// A line for each frame that `bytes` make whole.
+    pub(super) fn bytes(
+        &self,
+        frames: &mut Frames,
+        host: &str,
+        way: Way,
+        peer: &str,
+        bytes: &[u8],
+    ) {
+        let Some(mut text) = self.lock() else { return };
+        if frames.garbage {
+            return;
+        }
+        frames.rest.extend_from_slice(bytes);
+        let mut used = 0;
+        loop {
+            match frame::split(&frames.rest[used..], FRAME_BYTES_MAX) {
+                Ok(Some(frame)) => {
+                    used += frame.len;
+                    begin(&mut text, host);
+                    describe(&mut text, way, peer, &frame);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    frames.garbage = true;
+                    begin(&mut text, host);
+                    line(&mut text, format_args!("{} {peer} {error}", arrow(way)));
+                    break;
+                }
+            }
+        }
+        frames.rest.drain(..used);
+    }
+
+    fn lock(&self) -> Option<MutexGuard<'_, String>> {
+        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn begin(text: &mut String, host: &str) {
+    let ms = elapsed().as_millis();
+    write!(text, "{:>6}.{:03} {host:<12} ", ms / 1000, ms % 1000).expect(INFALLIBLE);
+}
+
+fn describe(text: &mut String, way: Way, peer: &str, frame: &Frame<'_>) {
+    let header = match Header::decode(frame.serialize, frame.header) {
+        Ok(header) => header,
+        Err(error) => return line(text, format_args!("{} {peer} {error}", arrow(way))),
+    };
+    let name = if header.is_response() { response::name } else { request::name };
+    let name = name(header.code).unwrap_or("code");
+    let (code, opaque) = (header.code, header.opaque);
+    write!(text, "{} {peer} {name} {code} #{opaque}", arrow(way)).expect(INFALLIBLE);
+    for (key, value) in header.ext.iter() {
+        let value = value.to_cow();
+        let value = value.replace(['\u{1}', '\u{2}'], " ");
+        write!(text, " {}={value}", key.to_cow()).expect(INFALLIBLE);
+    }
+    if let Some(remark) = header.remark {
+        write!(text, " {:?}", remark.to_cow()).expect(INFALLIBLE);
+    }
+    let (len, hash) = (frame.body.len(), fnv(frame.body));
+    line(text, format_args!(" [{len} {hash:016x}]"));
+}
+
+fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
+    writeln!(text, "{what}").expect(INFALLIBLE);
+}
+
+const fn arrow(way: Way) -> char {
+    match way {
+        Way::In => '<',
+        Way::Out => '>',
+    }
+}
+
+/// FNV-1a: two bodies differ if it does.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+const INFALLIBLE: &str = "writing to a string cannot fail";
