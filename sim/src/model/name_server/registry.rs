@@ -61,6 +61,7 @@ impl Registry {
         // that moved, leaves nothing behind.
         set.addresses.retain(|&id, address| id == of.id || *address != of.address);
         let before = set.addresses.insert(of.id, of.address.clone());
+        let is_new = before.is_none();
         if let Some(before) = before.filter(|before| *before != of.address) {
             self.live.remove(&before);
         }
@@ -74,8 +75,15 @@ impl Registry {
             version: of.version,
         };
         self.live.insert(of.address.clone(), live);
-        if of.id == 0 && known != Some(of.version) {
+        let changed = is_new || known != Some(of.version);
+        if of.id == 0 {
             for topic in &of.topics {
+                // Its queues may be gone although nothing has changed: with the last address of a
+                // broker go its topics (`RouteInfoManager.isTopicConfigChanged`).
+                let at = self.topics.get(&topic.topic);
+                if !changed && at.is_some_and(|at| at.contains_key(&of.broker)) {
+                    continue;
+                }
                 let queues = Queues {
                     read: topic.read_queues,
                     write: topic.write_queues,
