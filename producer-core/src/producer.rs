@@ -310,6 +310,7 @@ impl<T> Producer<T> {
     pub fn close(&mut self, now: Instant, deadline: Instant) {
         self.advance(now);
         match &mut self.closing {
+            Some(closing) if closing.stage == ClosingStage::Closed => return,
             Some(closing) => closing.deadline = closing.deadline.min(deadline),
             None => {
                 self.closing = Some(Closing {
