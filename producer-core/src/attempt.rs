@@ -74,6 +74,7 @@ impl<T> Producer<T> {
     fn begin_attempt(&mut self, key: Key, queue: QueueRef, conn: Key) {
         let now = self.now;
         let born_ms = self.unix_ms();
+        let alone = self.renew_epoch(key);
         let Some(send) = self.sends.get_mut(key) else { return };
         let due = attempt_deadline(&self.config, send, now);
         let one_way = send.reply == Reply::OneWay;
@@ -115,7 +116,9 @@ impl<T> Producer<T> {
             self.outputs.push_back(Output::Transmit { conn });
         }
         let opaque = (!one_way).then_some(opaque);
-        send.stage = Stage::Under(Under { conn, queue, opaque, started: now, from, to });
+        let epoch = self.epoch;
+        self.epoch += u64::from(alone);
+        send.stage = Stage::Under(Under { conn, queue, opaque, started: now, from, to, epoch });
         send.attempts_all += 1;
         send.last_broker = Some(queue.broker);
         send.tried |= broker_bit(queue.broker);

@@ -1,9 +1,10 @@
 //! How do messages of one key keep their order? One at a time.
 
 use crate::error::{ErrorKind, Phase};
+use crate::pick::View;
 use crate::producer::Producer;
 use crate::route::TopicId;
-use crate::send::Stage;
+use crate::send::{Order, QueueChoice, Stage};
 use crate::slab::Key;
 use crate::waiters::Waiters;
 
@@ -79,5 +80,31 @@ impl<T> Producer<T> {
         let strict = self.sends.get(key).filter(|send| send.is_strict());
         let broken = self.broken.get(&id);
         strict.zip(broken).is_some_and(|(send, &at)| send.accepted <= at)
+    }
+
+    /// An attempt of an `Available` lane is about to begin. Its epoch must differ from that of every
+    /// one that had another choice, also when nothing was reported: brokers fall silent, and are
+    /// forgiven, by time alone. True if the attempt shares its epoch with no other, because it
+    /// avoids brokers that it has tried and others have not.
+    pub(crate) fn renew_epoch(&mut self, key: Key) -> bool {
+        let Some(send) = self.sends.get(key) else { return false };
+        if !matches!(send.queue, QueueChoice::Key { order: Order::Available, .. }) {
+            return false;
+        }
+        let view = View {
+            brokers: &self.routes.brokers,
+            conns: &self.conns,
+            health: &self.config.health,
+            now: self.now,
+            tried: 0,
+            last: None,
+        };
+        let topic = &self.routes.topics[send.topic as usize];
+        let mark = topic.route.as_ref().map_or(0, |known| view.usable_mark(known));
+        let alone = send.tried != 0;
+        let topic = &mut self.routes.topics[send.topic as usize];
+        let changed = core::mem::replace(&mut topic.usable_mark, mark) != mark;
+        self.epoch += u64::from(changed || alone);
+        alone
     }
 }

@@ -27,6 +27,15 @@ impl View<'_> {
         self.untried(id) && self.usable(id)
     }
 
+    /// A number for the brokers of a route that nothing speaks against: another one whenever they
+    /// are others.
+    pub(crate) fn usable_mark(&self, known: &Known) -> u64 {
+        let usable = known.stretches.iter().filter(|stretch| self.usable(stretch.broker));
+        usable.fold(1, |mark, stretch| {
+            (mark ^ u64::from(stretch.broker)).wrapping_mul(0x0100_0000_01B3)
+        })
+    }
+
     #[inline]
     fn usable(&self, id: BrokerId) -> bool {
         let broker = &self.brokers[id as usize];

@@ -138,6 +138,8 @@ pub(crate) struct Topic {
     pub(crate) refused_as_absent: bool,
     /// Queues among which ordering keys are spread; they stay as first seen.
     pub(crate) pinned: Vec<QueueRef>,
+    /// The brokers that the last send of an `Available` lane could choose from.
+    pub(crate) usable_mark: u64,
     /// Rotation over brokers, and over all queues.
     pub(crate) broker_turn: u32,
     pub(crate) queue_turn: u32,
@@ -333,6 +335,7 @@ impl Topic {
             problem: None,
             refused_as_absent: false,
             pinned: Vec::new(),
+            usable_mark: 0,
             broker_turn,
             queue_turn: broker_turn,
             frame_head,

@@ -197,6 +197,8 @@ pub(crate) struct Under {
     /// The frame's place in the connection's stream.
     pub(crate) from: u64,
     pub(crate) to: u64,
+    /// The producer's epoch when the queue was chosen.
+    pub(crate) epoch: u64,
 }
 
 /// A send that is ours.

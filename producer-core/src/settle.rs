@@ -203,7 +203,7 @@ impl<T> Producer<T> {
             queue_offset: u64::try_from(queue_offset).unwrap_or(0),
             attempts,
             maybe_duplicate: outcome == Outcome::Unknown,
-            epoch: self.epoch,
+            epoch: under.epoch,
             region,
             trace_on: answer.trace_on.unwrap_or(true),
         });
