@@ -1,0 +1,63 @@
+//! I12: is the load even while nothing is wrong?
+
+use std::collections::BTreeMap;
+
+use super::{Found, Joined};
+use crate::history::History;
+use crate::plan::{Mode, Preset};
+
+pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
+    let history = joined.history;
+    let rotate = |mode| matches!(mode, Mode::Rotate | Mode::OneWay);
+    let calm = history.plan.faults.is_empty()
+        && history.plan.workloads.len() == 1
+        && history.plan.workloads.iter().all(|workload| rotate(workload.mode))
+        // Before that not all brokers may have registered.
+        && history.plan.workloads.iter().all(|workload| workload.start_ms >= 60)
+        && history.sends.iter().all(|send| send.error().is_none());
+    if !calm {
+        return;
+    }
+    let per_queue = history.plan.config.preset == Preset::Java;
+    let mut counts = places(history, per_queue);
+    for stored in &history.stored {
+        let queue = if per_queue { stored.message.queue_id } else { 0 };
+        *counts.entry((stored.broker.clone(), queue)).or_default() += 1;
+    }
+    let (least, most) = (counts.values().min(), counts.values().max());
+    if let (Some(least), Some(most)) = (least, most)
+        && most - least > 1
+    {
+        found.report(format!("uneven: {counts:?}"));
+    }
+}
+
+/// Every place that has its turn, with a count of 0.
+fn places(history: &History, per_queue: bool) -> BTreeMap<(String, i32), u32> {
+    let queues = history.plan.cluster.topics.iter().flat_map(|topic| topic.queues.iter());
+    let mut places = BTreeMap::new();
+    for (broker, queues) in queues.enumerate() {
+        let count = if per_queue { i32::from(*queues) } else { i32::from(*queues > 0) };
+        places.extend((0..count).map(|queue| ((format!("broker-{broker}"), queue), 0)));
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{all, doctored::good};
+    use super::*;
+
+    #[test]
+    fn a_broker_that_gets_more_is_found() {
+        let mut history = good(Mode::Rotate);
+        for _ in 0..2 {
+            let at = history.stored.iter().position(|stored| stored.broker == "broker-1");
+            history.stored[at.expect("even")].broker = "broker-0".to_owned();
+        }
+
+        let found = all(&history);
+
+        assert!(found.iter().any(|violation| violation.what.starts_with("uneven")), "{found:?}");
+    }
+}

@@ -1,0 +1,71 @@
+//! I6: is a message stored more than once only if an attempt ended of which nobody knew?
+
+use std::time::Duration;
+
+use producer_core::Instant;
+
+use super::{Found, Joined};
+use crate::history::Request;
+use crate::plan::Mode;
+
+pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
+    let config = joined.history.plan.config.config(Vec::new());
+    for send in &joined.history.sends {
+        let (requests, copies) = (joined.requests(send), joined.copies(send).len());
+        let allowed = if send.mode == Mode::Hash { 1 } else { config.attempts_max.max(1) as usize };
+        if requests.len() > allowed {
+            let attempts = requests.len();
+            found.report(format!("send {}: {attempts} attempts of {allowed}", send.ticket));
+        }
+        let unknown = unknown(requests);
+        if copies > requests.len() || copies > unknown + 1 {
+            let attempts = requests.len();
+            found.report(format!(
+                "send {}: {copies} copies of {attempts} attempts, {unknown} of them unanswered",
+                send.ticket
+            ));
+        }
+        let warned = send.receipt().is_none_or(|receipt| receipt.maybe_duplicate);
+        if copies > 1 && !warned {
+            found.report(format!("send {}: {copies} copies, and no warning", send.ticket));
+        }
+    }
+}
+
+/// How many attempts ended without anybody knowing how. An answer that others follow came too late,
+/// as far as can be seen from here: later than the next attempt, or than any attempt would wait.
+fn unknown(requests: &[&Request]) -> usize {
+    let next = requests.iter().skip(1).map(|request| Some(request.at)).chain([None]);
+    let late = |request: &Request, next: Option<Instant>| {
+        let (Some((at, _)), Some(next)) = (request.answer, next) else { return false };
+        at > next || at.since(request.at) >= SHORTEST_ATTEMPT
+    };
+    let attempts = requests.iter().zip(next);
+    attempts.filter(|(request, next)| request.is_indeterminate() || late(request, *next)).count()
+}
+
+/// No attempt is given up before.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(5);
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Invariant, doctored::fires};
+    use crate::plan::Mode;
+
+    #[test]
+    fn a_copy_without_an_attempt_is_found() {
+        fires(Invariant::Duplicates, Mode::Rotate, |history| {
+            let copy = history.stored[0].clone();
+            history.stored.push(copy);
+        });
+    }
+
+    #[test]
+    fn an_attempt_too_many_is_found() {
+        fires(Invariant::Duplicates, Mode::Rotate, |history| {
+            let mut again = history.requests[0].clone();
+            again.answer = None;
+            history.requests.extend([again.clone(), again.clone(), again]);
+        });
+    }
+}

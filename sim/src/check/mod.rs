@@ -1,0 +1,181 @@
+//! Did what happened have a right to happen?
+//!
+//! Each check takes what the application was told, what was on the wire and what the brokers' logs
+//! hold, and joins them by message id. The numbers are those of the project's list of invariants.
+
+mod ack;
+mod balance;
+mod budget;
+mod dials;
+mod duplicates;
+mod levels;
+mod liveness;
+mod loss;
+mod name_servers;
+mod once;
+mod order;
+mod phantom;
+mod routing;
+mod status;
+
+#[cfg(test)]
+mod doctored;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::history::{History, Request, SendRecord, Stored};
+
+/// What must hold whatever happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// I1: each send ends exactly once, and a closed producer has accounted for all.
+    Once,
+    /// I2: a send ends within its time.
+    Budget,
+    /// I3: a receipt names a place where the message is.
+    AckTruth,
+    /// I4: what was acknowledged is stored.
+    NoLoss,
+    /// I5: what is stored was sent, and what failed for sure is not stored.
+    NoPhantom,
+    /// I6: a message is stored twice only after an attempt of which nobody knew.
+    Duplicates,
+    /// I7: a status that is not OK reaches the caller.
+    Status,
+    /// I8: what keeps order keeps it.
+    Order,
+    /// I9: nothing is sent to where the routes do not point.
+    Routing,
+    /// I12: load is even while all is well.
+    Balance,
+    /// I13: nothing is left over, and nothing grows past its limit.
+    Levels,
+    /// I15: an address is dialled once at a time, and not in a hurry.
+    Dials,
+    /// I16: what is not a frame costs the connection.
+    Framing,
+    /// I17: once a core of the cluster is well, sends succeed.
+    Liveness,
+    /// I20: name servers alone cannot make a send fail whose route is known.
+    NameServers,
+}
+
+impl Invariant {
+    /// Its number in the list of invariants.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Once => "I1",
+            Self::Budget => "I2",
+            Self::AckTruth => "I3",
+            Self::NoLoss => "I4",
+            Self::NoPhantom => "I5",
+            Self::Duplicates => "I6",
+            Self::Status => "I7",
+            Self::Order => "I8",
+            Self::Routing => "I9",
+            Self::Balance => "I12",
+            Self::Levels => "I13",
+            Self::Dials => "I15",
+            Self::Framing => "I16",
+            Self::Liveness => "I17",
+            Self::NameServers => "I20",
+        }
+    }
+}
+
+/// Something that had no right to happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// What it violates.
+    pub invariant: Invariant,
+    /// What happened.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}: {}", self.invariant.id(), self.invariant, self.what)
+    }
+}
+
+/// All violations in a history: those seen as they happened, then those of each check.
+pub fn all(history: &History) -> Vec<Violation> {
+    let joined = Joined::new(history);
+    let mut found = Found { violations: history.seen.clone(), invariant: Invariant::Once };
+    let checks: [(Invariant, Check); 14] = [
+        (Invariant::Once, once::check),
+        (Invariant::Budget, budget::check),
+        (Invariant::AckTruth, ack::check),
+        (Invariant::NoLoss, loss::check),
+        (Invariant::NoPhantom, phantom::check),
+        (Invariant::Duplicates, duplicates::check),
+        (Invariant::Status, status::check),
+        (Invariant::Order, order::check),
+        (Invariant::Routing, routing::check),
+        (Invariant::Balance, balance::check),
+        (Invariant::Levels, levels::check),
+        (Invariant::Dials, dials::check),
+        (Invariant::Liveness, liveness::check),
+        (Invariant::NameServers, name_servers::check),
+    ];
+    for (invariant, check) in checks {
+        found.invariant = invariant;
+        check(&joined, &mut found);
+    }
+    found.violations
+}
+
+/// Looks for violations of one invariant.
+type Check = fn(&Joined<'_>, &mut Found);
+
+/// Where a check reports.
+struct Found {
+    violations: Vec<Violation>,
+    invariant: Invariant,
+}
+
+impl Found {
+    fn report(&mut self, what: String) {
+        self.violations.push(Violation { invariant: self.invariant, what });
+    }
+}
+
+/// A history, joined by message id.
+struct Joined<'h> {
+    history: &'h History,
+    by_id: BTreeMap<&'h str, Traces<'h>>,
+}
+
+/// What there is of one message on the wire and in the logs.
+#[derive(Default)]
+struct Traces<'h> {
+    requests: Vec<&'h Request>,
+    copies: Vec<&'h Stored>,
+}
+
+impl<'h> Joined<'h> {
+    fn new(history: &'h History) -> Self {
+        let mut by_id: BTreeMap<&str, Traces<'_>> = BTreeMap::new();
+        for request in &history.requests {
+            by_id.entry(&request.message_id).or_default().requests.push(request);
+        }
+        for stored in &history.stored {
+            let id = stored.message.uniq_key().unwrap_or("");
+            by_id.entry(id).or_default().copies.push(stored);
+        }
+        Self { history, by_id }
+    }
+
+    fn requests(&self, send: &SendRecord) -> &[&'h Request] {
+        self.traces(send).map_or(&[], |traces| &traces.requests)
+    }
+
+    fn copies(&self, send: &SendRecord) -> &[&'h Stored] {
+        self.traces(send).map_or(&[], |traces| &traces.copies)
+    }
+
+    fn traces(&self, send: &SendRecord) -> Option<&Traces<'h>> {
+        self.by_id.get(send.message_id.as_deref()?)
+    }
+}

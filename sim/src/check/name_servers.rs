@@ -1,0 +1,73 @@
+//! I20: can name servers alone make a send fail whose route is known? They must not.
+
+use producer_core::ErrorKind;
+
+use super::{Found, Joined};
+use crate::history::SendRecord;
+
+pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
+    let history = joined.history;
+    let faults = &history.plan.faults;
+    if faults.is_empty() || !faults.iter().all(|fault| fault.target.starts_with("ns-")) {
+        return;
+    }
+    for send in history.sends.iter().filter(|send| fails_for_no_reason_of_its_own(send)) {
+        let known = history.sends.iter().any(|other| {
+            other.producer == send.producer
+                && other.topic == send.topic
+                && other.receipt().is_some()
+                && other.ends.iter().all(|(at, _)| *at <= send.at)
+        });
+        if known {
+            let error = send.error().map(ToString::to_string).unwrap_or_default();
+            found.report(format!("send {}: {error}", send.ticket));
+        }
+    }
+}
+
+fn fails_for_no_reason_of_its_own(send: &SendRecord) -> bool {
+    // With little room or little time a send may fail among servers that are all well.
+    send.timeout.as_millis() >= 1_000
+        && send.error().is_some_and(|error| {
+            !matches!(
+                error.kind(),
+                ErrorKind::Full
+                    | ErrorKind::Deadline
+                    | ErrorKind::AttemptTimeout
+                    | ErrorKind::OrderBroken
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Invariant, all, doctored::good};
+    use crate::history::End;
+    use crate::pair::{self, Lines};
+    use crate::plan::{FaultKind, FaultPlan, Mode};
+
+    /// A send that failed because a broker refused it, in a history in which only a name server
+    /// is said to be ill.
+    #[test]
+    fn a_failure_that_name_servers_cannot_explain_is_found() {
+        let mut plan = good(Mode::Rotate).plan;
+        plan.faults = vec![FaultPlan {
+            at_ms: 250,
+            for_ms: 40,
+            target: "broker-0".to_owned(),
+            kind: FaultKind::Sends {
+                fault: crate::plan::SendFault::Refuse(crate::plan::RefusalPlan::Illegal),
+            },
+        }];
+        let mut history = pair::run(&plan, Lines::Forget).history;
+        assert!(history.sends.iter().any(|send| send.ended(|end| matches!(end, End::Failed(_)))));
+        history.plan.faults[0].target = "ns-0".to_owned();
+
+        let found = all(&history);
+
+        assert_eq!(
+            found.first().map(|violation| violation.invariant),
+            Some(Invariant::NameServers)
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! I5: was what is stored sent, as it is, and is what failed for sure in no log?
+
+use std::collections::BTreeMap;
+
+use producer_core::Outcome;
+
+use super::{Found, Joined};
+
+pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
+    let ids = joined.history.sends.iter().filter_map(|send| {
+        let id = send.message_id.as_deref()?;
+        Some((id, send))
+    });
+    let sends: BTreeMap<&str, _> = ids.collect();
+    for stored in &joined.history.stored {
+        let message = &stored.message;
+        let id = message.uniq_key().unwrap_or("");
+        match sends.get(id) {
+            None => found.report(format!("{} holds {id:?}, which nobody sent", stored.broker)),
+            Some(send) if message.body != send.body.as_bytes() || message.topic != send.topic => {
+                found.report(format!("{} holds something else as {}", stored.broker, send.ticket));
+            }
+            Some(_) => {}
+        }
+    }
+    for send in &joined.history.sends {
+        let surely = send.error().is_some_and(|error| error.outcome() != Outcome::Unknown);
+        let copies = joined.copies(send).len();
+        if surely && copies > 0 {
+            let outcome = send.error().map(|error| error.to_string()).unwrap_or_default();
+            found.report(format!("send {} is stored {copies} times, but: {outcome}", send.ticket));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Invariant, doctored::fires};
+    use crate::plan::Mode;
+
+    #[test]
+    fn another_body_is_found() {
+        fires(Invariant::NoPhantom, Mode::Rotate, |history| {
+            history.stored[2].message.body.push(b'!');
+        });
+    }
+
+    #[test]
+    fn a_message_that_nobody_sent_is_found() {
+        fires(Invariant::NoPhantom, Mode::OneWay, |history| {
+            history.sends[0].message_id = Some("0".repeat(32));
+        });
+    }
+}

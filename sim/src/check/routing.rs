@@ -1,0 +1,67 @@
+//! I9: do requests go only where a route points: to a master, to a queue that can be written?
+
+use super::{Found, Joined};
+use crate::history::{Request, RouteSeen};
+
+/// Of each name server so many of its last routes may be the one that is used: answers that came
+/// too late are not.
+const ROUTES_KEPT: usize = 3;
+
+pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
+    for request in &joined.history.requests {
+        if !allowed(&joined.history.routes, request) {
+            let Request { address, queue_id, topic, .. } = request;
+            let at = request.at.as_millis();
+            found.report(format!("at {at} ms {topic} to {address}/{queue_id}: no route says so"));
+        }
+    }
+}
+
+fn allowed(routes: &[RouteSeen], request: &Request) -> bool {
+    let points = |route: &RouteSeen| {
+        let mut places = route.writable.iter();
+        places.any(|(address, queues)| {
+            *address == request.address && (0..*queues).contains(&request.queue_id)
+        })
+    };
+    let mut seen: Vec<(&str, usize)> = Vec::new();
+    let known = routes.iter().rev().filter(|route| {
+        route.producer == request.producer && route.topic == request.topic && route.at <= request.at
+    });
+    for route in known {
+        let count = match seen.iter_mut().find(|(server, _)| *server == route.server) {
+            Some((_, count)) => count,
+            None => {
+                seen.push((&route.server, 0));
+                &mut seen.last_mut().expect("just pushed").1
+            }
+        };
+        *count += 1;
+        // What waited for its connection was made any time since the dial.
+        let recent = *count <= ROUTES_KEPT || (request.waited && route.at >= request.dialled_at);
+        if recent && points(route) {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Invariant, doctored::fires};
+    use crate::plan::Mode;
+
+    #[test]
+    fn a_queue_beyond_the_last_is_found() {
+        fires(Invariant::Routing, Mode::Rotate, |history| history.requests[9].queue_id = 2);
+    }
+
+    #[test]
+    fn a_broker_that_no_route_names_is_found() {
+        fires(Invariant::Routing, Mode::Rotate, |history| {
+            for route in &mut history.routes {
+                route.writable.remove(0);
+            }
+        });
+    }
+}

@@ -1,0 +1,230 @@
+//! What happened in a run: what the application asked and was told, what was on the wire, and what
+//! the brokers' logs hold.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use producer_core::{CloseReport, Instant, Receipt, SendError, Stats};
+use serde_json::json;
+
+use crate::model::broker::Message;
+use crate::plan::{Mode, Plan};
+
+/// All that a run leaves behind; what checks judge.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// What was to happen.
+    pub plan: Plan,
+    /// Sends, in the order they were asked.
+    pub sends: Vec<SendRecord>,
+    /// Requests to store that left a producer, in the order they did.
+    pub requests: Vec<Request>,
+    /// The brokers' logs, broker by broker in log order.
+    pub stored: Vec<Stored>,
+    /// Routes that reached a producer, in the order they did.
+    pub routes: Vec<RouteSeen>,
+    /// Dials of producers, in the order they began.
+    pub dials: Vec<Dial>,
+    /// What was wrong the moment it happened.
+    pub seen: Vec<crate::check::Violation>,
+    /// How each producer ended.
+    pub ends: Vec<ProducerEnd>,
+    /// When the core of the cluster healed.
+    pub healed_at: Instant,
+    /// From when on sends must succeed.
+    pub judged_from: Instant,
+    /// When producers stood still: producer, from, to.
+    pub stalls: Vec<(u16, Instant, Instant)>,
+}
+
+/// One send of the application.
+#[derive(Debug, Clone)]
+pub struct SendRecord {
+    /// Its ticket, the position in [`History::sends`].
+    pub ticket: u64,
+    /// Who sent.
+    pub producer: u16,
+    /// Whether it was sent after healing, to see whether sends succeed.
+    pub probe: bool,
+    /// How its queue is chosen.
+    pub mode: Mode,
+    /// Topic.
+    pub topic: String,
+    /// Ordering key.
+    pub key: Option<String>,
+    /// Body; no two are equal.
+    pub body: String,
+    /// When it was asked.
+    pub at: Instant,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// The id it goes under, if it was accepted.
+    pub message_id: Option<String>,
+    /// How it ended. One entry if all is well.
+    pub ends: Vec<(Instant, End)>,
+}
+
+/// How a send ended.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// Acknowledged.
+    Stored(Receipt),
+    /// Failed.
+    Failed(SendError),
+    /// Written, for sends that nobody answers.
+    Written,
+    /// Given up by the application.
+    Cancelled,
+}
+
+/// A request to store a message, as it left.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// When its last byte was taken by the driver.
+    pub at: Instant,
+    /// Who sent it.
+    pub producer: u16,
+    /// Address it went to.
+    pub address: String,
+    /// Connection.
+    pub link: usize,
+    /// When that was dialled: the request may have been made any time since.
+    pub dialled_at: Instant,
+    /// Whether it is among the first bytes of the connection, and so may have waited for it.
+    pub waited: bool,
+    /// Request id.
+    pub opaque: i32,
+    /// Topic.
+    pub topic: String,
+    /// Queue.
+    pub queue_id: i32,
+    /// The message's id.
+    pub message_id: String,
+    /// When it was answered and with which code, if an answer reached the producer.
+    pub answer: Option<(Instant, i32)>,
+}
+
+/// A message in a broker's log.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Name of the broker.
+    pub broker: String,
+    /// The message.
+    pub message: Message,
+}
+
+/// A route that a name server gave to a producer.
+#[derive(Debug, Clone)]
+pub struct RouteSeen {
+    /// When it arrived.
+    pub at: Instant,
+    /// Who got it.
+    pub producer: u16,
+    /// Name server it came from.
+    pub server: String,
+    /// Topic.
+    pub topic: String,
+    /// What may be written: address of the master, and how many queues.
+    pub writable: Vec<(String, i32)>,
+}
+
+/// A dial.
+#[derive(Debug, Clone)]
+pub struct Dial {
+    /// When it began.
+    pub at: Instant,
+    /// Who dialled.
+    pub producer: u16,
+    /// Where to.
+    pub address: String,
+    /// When it was answered or given up.
+    pub ended_at: Option<Instant>,
+    /// Whether it made a connection.
+    pub connected: bool,
+}
+
+/// How a producer ended.
+#[derive(Debug, Clone)]
+pub struct ProducerEnd {
+    /// Counters and levels when everything was over, the producer closed.
+    pub stats: Stats,
+    /// What it reported when it was closed.
+    pub report: Option<CloseReport>,
+    /// Most sends in hand at any time.
+    pub in_hand_max: usize,
+    /// Most connections at any time.
+    pub connections_max: usize,
+}
+
+impl SendRecord {
+    /// The receipt, if it was acknowledged.
+    pub fn receipt(&self) -> Option<&Receipt> {
+        self.ends.iter().find_map(|(_, end)| match end {
+            End::Stored(receipt) => Some(receipt),
+            _ => None,
+        })
+    }
+
+    /// The error, if it failed.
+    pub fn error(&self) -> Option<&SendError> {
+        self.ends.iter().find_map(|(_, end)| match end {
+            End::Failed(error) => Some(error),
+            _ => None,
+        })
+    }
+
+    /// Whether its end was `how`.
+    pub fn ended(&self, how: impl Fn(&End) -> bool) -> bool {
+        self.ends.iter().any(|(_, end)| how(end))
+    }
+}
+
+impl Request {
+    /// Whether nobody can tell from the answer whether it was carried out.
+    pub fn is_indeterminate(&self) -> bool {
+        // SYSTEM_ERROR stands for failures before and after writing.
+        self.answer.is_none_or(|(_, code)| matches!(code, 1 | 10 | 11 | 12))
+    }
+}
+
+impl History {
+    /// The sends as JSON lines in the shape of Jepsen's histories: an `invoke` for each, and `ok`,
+    /// `fail` (surely not stored) or `info` (nobody knows) when it ended.
+    pub fn to_json_lines(&self) -> String {
+        let mut lines: Vec<(Instant, u64, serde_json::Value)> = Vec::new();
+        for send in &self.sends {
+            let line = |kind: &str, at: Instant, more: serde_json::Value| {
+                json!({
+                    "type": kind, "f": "send", "process": send.ticket, "time": at.as_nanos(),
+                    "key": send.key, "value": send.body, "result": more,
+                })
+            };
+            lines.push((send.at, send.ticket, line("invoke", send.at, json!(null))));
+            for (at, end) in &send.ends {
+                let line = match end {
+                    End::Stored(receipt) => {
+                        let place = json!({
+                            "broker": &*receipt.broker, "queue": receipt.queue_id,
+                            "offset": receipt.queue_offset, "status": receipt.status.as_str(),
+                        });
+                        line("ok", *at, place)
+                    }
+                    End::Failed(error) => {
+                        let surely = error.outcome() != producer_core::Outcome::Unknown;
+                        let kind = if surely { "fail" } else { "info" };
+                        line(kind, *at, json!({ "error": error.kind().code() }))
+                    }
+                    End::Written => line("info", *at, json!({ "written": true })),
+                    End::Cancelled => line("info", *at, json!({ "cancelled": true })),
+                };
+                lines.push((*at, send.ticket, line));
+            }
+        }
+        lines.sort_by_key(|(at, ticket, _)| (*at, *ticket));
+        let mut text = String::new();
+        for (_, _, line) in lines {
+            let _ = writeln!(text, "{line}");
+        }
+        text
+    }
+}

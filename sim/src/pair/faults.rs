@@ -1,0 +1,248 @@
+//! How does a fault of the plan begin and end?
+
+use std::time::Duration;
+
+use producer_core::wire::perm;
+use producer_core::{ConnectionEnd, Instant};
+
+use super::node::Power;
+use super::{Event, Pair, UNIX_MS, note};
+use crate::history::End;
+use crate::model::broker::{Fault, Times, TopicConfig};
+use crate::plan::{FaultKind, FaultPlan};
+
+impl Pair {
+    pub(super) fn fault_begins(&mut self, at: usize) {
+        if self.healed {
+            return;
+        }
+        let fault = self.plan.faults[at].clone();
+        note!(self, "fault {at} begins at {}: {:?}", fault.target, fault.kind);
+        self.active[at] = true;
+        self.apply(&fault, true);
+        self.later(Duration::from_millis(fault.for_ms.max(1)), Event::FaultEnds(at));
+    }
+
+    pub(super) fn fault_ends(&mut self, at: usize) {
+        if !self.active[at] || self.healed {
+            return;
+        }
+        self.end_fault(at);
+    }
+
+    pub(super) fn end_fault(&mut self, at: usize) {
+        let fault = self.plan.faults[at].clone();
+        note!(self, "fault {at} ends");
+        self.active[at] = false;
+        self.apply(&fault, false);
+    }
+
+    fn apply(&mut self, fault: &FaultPlan, begins: bool) {
+        if fault.kind.aims_at_producer() {
+            let number = fault.target.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
+            let Some(client) = number.filter(|n| *n < self.clients.len()) else { return };
+            return self.apply_to_producer(client, fault, begins);
+        }
+        let Some(node) = self.nodes.iter().position(|slot| slot.name == fault.target) else {
+            return;
+        };
+        if self.weather[node].change(fault.kind, begins) {
+            if !begins && matches!(fault.kind, FaultKind::Partition { .. }) {
+                self.release();
+                self.reset_what_was_cut();
+            }
+            return;
+        }
+        match fault.kind {
+            FaultKind::Reset if begins => self.reset_all(node),
+            FaultKind::Crash => self.outage(node, Power::Crashed, begins),
+            FaultKind::PowerLoss => self.outage(node, Power::Off, begins),
+            FaultKind::Freeze => self.freeze(node, begins),
+            kind if kind.needs_broker() => self.apply_to_broker(node, kind, begins),
+            kind => self.apply_to_name_server(node, kind, begins),
+        }
+    }
+
+    /// Between nodes a connection that lost something is noticed and made again: they time out.
+    fn reset_what_was_cut(&mut self) {
+        for link in 0..self.links.len() {
+            let this = &self.links[link];
+            if this.client().is_none() && this.pipes.iter().any(|pipe| pipe.cut) {
+                for from in 0..2 {
+                    self.links[link].pipes[from].cut = false;
+                }
+                self.break_link(link, &ConnectionEnd::Reset);
+            }
+        }
+    }
+
+    fn reset_all(&mut self, node: usize) {
+        for link in 0..self.links.len() {
+            let this = &self.links[link];
+            if this.open && this.end_of(node).is_some() && (this.alive[0] || this.alive[1]) {
+                self.break_link(link, &ConnectionEnd::Reset);
+            }
+        }
+    }
+
+    fn outage(&mut self, node: usize, power: Power, begins: bool) {
+        if !begins {
+            self.nodes[node].down -= 1;
+            if self.nodes[node].down == 0 {
+                self.start_node(node);
+            }
+            return;
+        }
+        self.nodes[node].down += 1;
+        if self.nodes[node].power == Power::Up {
+            self.go_down(node, power);
+        } else if power == Power::Off {
+            self.nodes[node].power = Power::Off;
+        }
+    }
+
+    fn go_down(&mut self, node: usize, power: Power) {
+        self.nodes[node].power = power;
+        if let Some(server) = self.nodes[node].name_server() {
+            server.forget();
+        }
+        self.nodes[node].conns.clear();
+        for link in 0..self.links.len() {
+            let Some(end) = self.links[link].end_of(node) else { continue };
+            match power {
+                Power::Crashed => self.let_go(link, end, ConnectionEnd::Reset),
+                Power::Off | Power::Up => self.links[link].alive[end] = false,
+            }
+        }
+    }
+
+    fn freeze(&mut self, node: usize, begins: bool) {
+        let frozen = &mut self.nodes[node].frozen;
+        if begins {
+            *frozen += 1;
+            if *frozen == 1 && self.nodes[node].power == Power::Up {
+                self.freeze_node(node);
+            }
+        } else {
+            *frozen -= 1;
+            if *frozen == 0 {
+                self.thaw_node(node);
+            }
+        }
+    }
+
+    fn apply_to_broker(&mut self, node: usize, kind: FaultKind, begins: bool) {
+        let now = self.now;
+        let number = node - usize::from(self.plan.cluster.name_servers);
+        let topics = self.plan.cluster.topics.clone();
+        let moved = kind == FaultKind::Move && begins;
+        let Some(broker) = self.nodes[node].broker() else { return };
+        match kind {
+            FaultKind::Sends { fault } if begins => broker.fault(Fault::from(fault), Times::All),
+            FaultKind::Sends { .. } => broker.clear_faults(),
+            FaultKind::SlowDisk { ms } => {
+                broker.slow_disk(Duration::from_millis(if begins { ms.into() } else { 0 }));
+            }
+            FaultKind::DiskFull => broker.fill_disk(begins),
+            FaultKind::ReadOnly => {
+                broker.set_permission(
+                    now,
+                    if begins { perm::READ } else { perm::READ | perm::WRITE },
+                );
+            }
+            FaultKind::Queues { count } => {
+                for topic in &topics {
+                    let planned = topic.queues.get(number).copied().unwrap_or(0);
+                    let queues = if begins { count } else { planned };
+                    if planned > 0 {
+                        broker.set_topic(now, &topic.name, TopicConfig::queues(queues.into()));
+                    }
+                }
+            }
+            FaultKind::Demote => broker.set_id(now, i64::from(begins)),
+            _ => {}
+        }
+        if moved {
+            self.move_broker(node, number as u16);
+        } else if self.nodes[node].power == Power::Up {
+            self.drain_node(node);
+        }
+    }
+
+    /// The broker starts again on another machine; nobody listens on the old one.
+    fn move_broker(&mut self, node: usize, number: u16) {
+        if self.nodes[node].power != Power::Up || self.nodes[node].moves == 200 {
+            return;
+        }
+        self.go_down(node, Power::Crashed);
+        self.nodes[node].moves += 1;
+        let address = super::node::address(10 + self.nodes[node].moves, number, 10911);
+        self.nodes[node].address = address.to_string();
+        self.by_address.insert(address.to_string(), node);
+        let now = self.now;
+        if let Some(broker) = self.nodes[node].broker() {
+            broker.set_address(now, address);
+        }
+        self.start_node(node);
+    }
+
+    fn apply_to_name_server(&mut self, node: usize, kind: FaultKind, begins: bool) {
+        let slot = &mut self.nodes[node];
+        let faults = &mut slot.server_faults;
+        match kind {
+            FaultKind::StaleRoutes => faults.stale = begins,
+            FaultKind::SilentServer => faults.silent = begins,
+            FaultKind::SlowServer { ms } => {
+                faults.delay = Duration::from_millis(if begins { ms.into() } else { 0 });
+            }
+            _ => {}
+        }
+        let faults = *faults;
+        let forgets = kind == FaultKind::Forget && begins;
+        if let Some(server) = slot.name_server() {
+            server.fault(faults);
+            if forgets {
+                server.forget();
+            }
+        }
+    }
+
+    fn apply_to_producer(&mut self, client: usize, fault: &FaultPlan, begins: bool) {
+        let now = self.now;
+        match fault.kind {
+            FaultKind::WallJump { ms } if begins => {
+                let unix_ms = (UNIX_MS + now.as_millis()).saturating_add_signed(ms);
+                self.clients[client].producer.set_wall_clock(now, unix_ms);
+            }
+            FaultKind::Stall if begins => {
+                let until = now + Duration::from_millis(fault.for_ms);
+                let stalled = &mut self.clients[client].stalled_until;
+                *stalled = Some(stalled.map_or(until, |at| at.max(until)));
+                self.history.stalls.push((client as u16, now, until));
+            }
+            FaultKind::Cancel { nth } if begins => self.cancel(client, nth),
+            FaultKind::Close if begins => {
+                self.close(client, now + Duration::from_millis(fault.for_ms));
+            }
+            _ => {}
+        }
+    }
+
+    fn cancel(&mut self, client: usize, nth: u32) {
+        let sends: Vec<_> = self.clients[client].in_hand.values().copied().collect();
+        for id in sends.into_iter().step_by(nth.max(1) as usize) {
+            if let Some(ticket) = self.clients[client].producer.cancel(self.now, id) {
+                self.ended(client, ticket, End::Cancelled);
+                self.go_on_serially(client, ticket);
+            }
+        }
+        self.drain_client(client);
+    }
+
+    pub(super) fn close(&mut self, client: usize, deadline: Instant) {
+        note!(self, "p{client} is closed");
+        self.clients[client].closing = true;
+        self.clients[client].producer.close(self.now, deadline);
+        self.drain_client(client);
+    }
+}

@@ -1,0 +1,95 @@
+//! What heals at the end, and do sends succeed then?
+//!
+//! One name server and one broker, drawn by lot, are well from then on, with the ways to them;
+//! nodes that are down, frozen or cut off may stay so for ever. A configuration that cannot cope
+//! with that, such as Java's, gets everything healed.
+
+use std::time::Duration;
+
+use producer_core::OnUnknown;
+
+use super::node::Power;
+use super::{Event, Pair, note};
+use crate::dice::{Concern, Dice};
+use crate::plan::{FaultKind, HealthPlan, Preset};
+
+/// Sends after healing, by each producer.
+const PROBES: u32 = 12;
+/// All name servers know all brokers by then: brokers register every 30 s.
+const REGISTERED: Duration = Duration::from_secs(33);
+/// A send that learns that a connection is dead, and fails, has ended by then.
+const LEARNT: Duration = Duration::from_secs(14);
+
+impl Pair {
+    pub(super) fn heal(&mut self) {
+        let mut dice = Dice::new(self.plan.seed, Concern::Healing);
+        let server = dice.below(self.plan.cluster.name_servers.into()) as usize;
+        let brokers = u64::from(self.plan.cluster.brokers);
+        let broker = usize::from(self.plan.cluster.name_servers) + dice.below(brokers) as usize;
+        let core = [self.nodes[server].name.clone(), self.nodes[broker].name.clone()];
+        note!(self, "heal {core:?}");
+        let all = !self.copes();
+        for at in 0..self.active.len() {
+            let fault = &self.plan.faults[at];
+            let stays = matches!(
+                fault.kind,
+                FaultKind::Partition { .. }
+                    | FaultKind::SynBlackHole
+                    | FaultKind::Crash
+                    | FaultKind::PowerLoss
+                    | FaultKind::Freeze
+            );
+            if self.active[at] && (all || !stays || core.contains(&fault.target)) {
+                self.end_fault(at);
+            }
+        }
+        self.healed = true;
+        self.history.healed_at = self.now;
+        for node in 0..self.nodes.len() {
+            let now = self.now;
+            if self.nodes[node].power == Power::Up && self.nodes[node].frozen == 0 {
+                if let Some(broker) = self.nodes[node].broker() {
+                    broker.register(now);
+                }
+                self.drain_node(node);
+            }
+        }
+        let poll = self.clients[0].producer.config().route_poll;
+        let probe_at = self.now + REGISTERED + poll.mul_f64(1.3) + Duration::from_secs(7);
+        let mut probe_at = probe_at;
+        for client in 0..self.clients.len() {
+            self.at(probe_at, Event::Probe(client, PROBES));
+        }
+        if all {
+            // Java notices a dead connection by a send that fails.
+            self.history.judged_from = probe_at + LEARNT;
+            probe_at = self.history.judged_from;
+            for client in 0..self.clients.len() {
+                self.at(probe_at, Event::Probe(client, PROBES));
+            }
+        }
+        self.at(probe_at + Duration::from_secs(10), Event::CloseAll);
+        self.at(probe_at + Duration::from_secs(20), Event::Over);
+    }
+
+    /// Whether sends must succeed while nodes are silent.
+    fn copes(&self) -> bool {
+        let overrides = &self.plan.config.overrides;
+        let config = self.clients[0].producer.config();
+        self.plan.config.preset == Preset::Default
+            && overrides.health.is_none_or(|health| health == HealthPlan::Adaptive)
+            && overrides.attempt_timeout_ms.is_none()
+            && overrides.send_timeout_ms.is_none_or(|ms| ms >= 3_000)
+            && config.attempts_max >= 3
+            && config.on_unknown == OnUnknown::Retry
+    }
+
+    pub(super) fn close_all(&mut self) {
+        for client in 0..self.clients.len() {
+            let deadline = self.now + Duration::from_secs(1);
+            if !self.clients[client].closing {
+                self.close(client, deadline);
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Producers and a cluster in virtual time: the real core, the real models, and links between
+//! them that do as a plan says. No runtime, no socket, no thread; one event after the other.
+
+mod client;
+mod drain;
+mod faults;
+mod healing;
+mod link;
+mod node;
+mod tap;
+mod trace;
+mod travel;
+mod weather;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use producer_core::{ConnectionEnd, Instant};
+
+use crate::check::{self, Violation};
+use crate::dice::{Concern, Dice};
+use crate::history::{History, Stored};
+use crate::plan::Plan;
+use client::Client;
+use link::{Freight, Link};
+use node::Slot;
+use trace::Trace;
+use weather::Weather;
+
+/// What a run of a plan comes to.
+#[derive(Debug)]
+pub struct Run {
+    /// Over every event: equal for equal runs.
+    pub hash: u64,
+    /// A line an event, if they were to be kept.
+    pub lines: Vec<String>,
+    /// What happened.
+    pub history: History,
+    /// What should not have happened.
+    pub violations: Vec<Violation>,
+    /// How much time it was in the run.
+    pub simulated: Duration,
+}
+
+/// Whether a run keeps its lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    /// They are hashed and forgotten.
+    Forget,
+    /// They are in [`Run::lines`].
+    Keep,
+}
+
+/// Executes a plan and judges what happened. The same plan gives the same run.
+pub fn run(plan: &Plan, lines: Lines) -> Run {
+    let mut pair = Pair::new(plan, lines);
+    while pair.step() {}
+    pair.finish()
+}
+
+/// The world of one run.
+struct Pair {
+    plan: Plan,
+    now: Instant,
+    events: BTreeMap<(Instant, u64), Event>,
+    sequence: u64,
+    clients: Vec<Client>,
+    nodes: Vec<Slot>,
+    weather: Vec<Weather>,
+    links: Vec<Link>,
+    latency: Vec<Dice>,
+    by_address: BTreeMap<String, usize>,
+    /// By position in the plan: the fault is under way.
+    active: Vec<bool>,
+    healed: bool,
+    over: bool,
+    trace: Trace,
+    history: History,
+}
+
+/// What happens at a time.
+#[derive(Debug)]
+enum Event {
+    /// A burst of a workload.
+    Burst(usize),
+    /// A send after healing.
+    Probe(usize, u32),
+    /// A dial reaches its node.
+    Dial(usize),
+    /// Its answer reaches who dialled.
+    Dialled(usize, Result<(), ConnectionEnd>),
+    /// Something arrives that was sent from that end of a link.
+    Arrive(usize, usize, Freight),
+    FaultBegins(usize),
+    FaultEnds(usize),
+    Heal,
+    CloseAll,
+    Over,
+}
+
+/// Wall clock at the start, in ms since 1970.
+const UNIX_MS: u64 = 1_793_491_200_000;
+
+impl Pair {
+    fn new(plan: &Plan, lines: Lines) -> Self {
+        let history = History {
+            plan: plan.clone(),
+            sends: Vec::new(),
+            requests: Vec::new(),
+            stored: Vec::new(),
+            routes: Vec::new(),
+            dials: Vec::new(),
+            seen: Vec::new(),
+            ends: Vec::new(),
+            healed_at: Instant::ZERO,
+            judged_from: Instant::ZERO,
+            stalls: Vec::new(),
+        };
+        let nodes = node::all(plan);
+        let by_address = nodes.iter().enumerate().map(|(at, n)| (n.address.clone(), at)).collect();
+        let ways = nodes.len() as u16;
+        let latency = |way| Dice::new(plan.seed, Concern::Latency(way));
+        let mut pair = Self {
+            now: Instant::ZERO,
+            events: BTreeMap::new(),
+            sequence: 0,
+            clients: (0..plan.producers()).map(|n| Client::new(plan, n)).collect(),
+            weather: nodes.iter().map(|_| Weather::default()).collect(),
+            nodes,
+            links: Vec::new(),
+            latency: (0..2 * ways).map(latency).collect(),
+            by_address,
+            active: vec![false; plan.faults.len()],
+            healed: false,
+            over: false,
+            trace: Trace::new(lines == Lines::Keep),
+            history,
+            plan: plan.clone(),
+        };
+        pair.begin();
+        pair
+    }
+
+    fn begin(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.start_node(node);
+        }
+        for (at, workload) in self.plan.workloads.clone().iter().enumerate() {
+            if workload.total > 0 {
+                self.at(Instant::from_millis(workload.start_ms), Event::Burst(at));
+            }
+        }
+        for (at, fault) in self.plan.faults.clone().iter().enumerate() {
+            if fault.at_ms < self.plan.run_ms {
+                self.at(Instant::from_millis(fault.at_ms), Event::FaultBegins(at));
+            }
+        }
+        self.at(Instant::from_millis(self.plan.run_ms), Event::Heal);
+    }
+
+    fn at(&mut self, at: Instant, event: Event) {
+        self.sequence += 1;
+        self.events.insert((at.max(self.now), self.sequence), event);
+    }
+
+    fn later(&mut self, delay: Duration, event: Event) {
+        self.at(self.now + delay, event);
+    }
+
+    /// Does the next thing; false when the run is over. What happens comes before what is waited
+    /// for, producers before nodes.
+    fn step(&mut self) -> bool {
+        if self.over {
+            return false;
+        }
+        let event = self.events.first_key_value().map(|((at, _), _)| *at);
+        let client = self.clients.iter().filter_map(|c| c.wakes_at()).min();
+        let node = self.nodes.iter().filter_map(|n| n.wakes_at()).min();
+        let Some(next) = [event, client, node].into_iter().flatten().min() else { return false };
+        self.now = self.now.max(next);
+        if event.is_some_and(|at| at <= self.now) {
+            if let Some((_, event)) = self.events.pop_first() {
+                self.handle(event);
+            }
+        } else if let Some(at) =
+            self.clients.iter().position(|c| c.wakes_at().is_some_and(|at| at <= self.now))
+        {
+            self.clients[at].producer.handle_timeout(self.now);
+            self.drain_client(at);
+        } else if let Some(at) =
+            self.nodes.iter().position(|n| n.wakes_at().is_some_and(|at| at <= self.now))
+        {
+            self.nodes[at].server.node().handle_timeout(self.now);
+            self.drain_node(at);
+        }
+        true
+    }
+
+    fn handle(&mut self, event: Event) {
+        if let Some(until) = self.stalled_until(&event) {
+            return self.at(until, event);
+        }
+        match event {
+            Event::Burst(workload) => self.burst(workload),
+            Event::Probe(client, left) => self.probe(client, left),
+            Event::Dial(link) => self.dial_arrives(link),
+            Event::Dialled(link, result) => self.dialled(link, result),
+            Event::Arrive(link, from, freight) => self.arrives(link, from, freight),
+            Event::FaultBegins(at) => self.fault_begins(at),
+            Event::FaultEnds(at) => self.fault_ends(at),
+            Event::Heal => self.heal(),
+            Event::CloseAll => self.close_all(),
+            Event::Over => self.over = true,
+        }
+    }
+
+    fn finish(mut self) -> Run {
+        for slot in &self.nodes {
+            for message in slot.messages() {
+                let broker = slot.name.clone();
+                self.history.stored.push(Stored { broker, message });
+            }
+        }
+        self.history.ends = self.clients.iter().map(Client::end).collect();
+        let violations = check::all(&self.history);
+        let (hash, lines) = self.trace.finish();
+        let simulated = self.now.since(Instant::ZERO);
+        Run { hash, lines, history: self.history, violations, simulated }
+    }
+}
+
+/// Writes a line of the trace.
+macro_rules! note {
+    ($pair:expr, $($what:tt)*) => {
+        $pair.trace.write($pair.now, format_args!($($what)*))
+    };
+}
+use note;

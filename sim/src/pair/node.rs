@@ -1,0 +1,176 @@
+//! The servers of a plan.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use producer_core::Instant;
+
+use super::{Pair, UNIX_MS};
+use crate::dice::{Concern, Dice};
+use crate::model::broker::{Broker, BrokerConfig, Message, TopicConfig};
+use crate::model::name_server::{NameServer, NameServerConfig, NameServerFaults};
+use crate::model::{ConnId, Node};
+use crate::plan::Plan;
+
+/// One server and what the world knows of it.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) name: String,
+    pub(super) address: String,
+    pub(super) server: Server,
+    pub(super) power: Power,
+    pub(super) wake_at: Option<Instant>,
+    pub(super) conns: BTreeMap<ConnId, usize>,
+    pub(super) accepted: u64,
+    pub(super) moves: u8,
+    /// What is to be switched off again.
+    pub(super) server_faults: NameServerFaults,
+    pub(super) down: u16,
+    pub(super) frozen: u16,
+}
+
+/// Whether a node runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Power {
+    Up,
+    /// The process is gone; its machine says so.
+    Crashed,
+    /// The machine is gone.
+    Off,
+}
+
+/// The model behind a slot.
+#[derive(Debug)]
+pub(super) enum Server {
+    NameServer(Box<NameServer>),
+    Broker(Box<Broker>),
+}
+
+impl Server {
+    pub(super) fn node(&mut self) -> &mut dyn Node {
+        match self {
+            Self::NameServer(server) => &mut **server,
+            Self::Broker(broker) => &mut **broker,
+        }
+    }
+}
+
+impl Slot {
+    fn new(name: String, address: SocketAddr, server: Server) -> Self {
+        Self {
+            name,
+            address: address.to_string(),
+            server,
+            power: Power::Up,
+            wake_at: None,
+            conns: BTreeMap::new(),
+            accepted: 0,
+            moves: 0,
+            server_faults: NameServerFaults::default(),
+            down: 0,
+            frozen: 0,
+        }
+    }
+
+    pub(super) fn wakes_at(&self) -> Option<Instant> {
+        self.wake_at.filter(|_| self.power == Power::Up)
+    }
+
+    pub(super) fn messages(&self) -> Vec<Message> {
+        match &self.server {
+            Server::Broker(broker) => broker.messages(),
+            Server::NameServer(_) => Vec::new(),
+        }
+    }
+
+    /// The broker, if it is one.
+    pub(super) fn broker(&mut self) -> Option<&mut Broker> {
+        match &mut self.server {
+            Server::Broker(broker) => Some(broker),
+            Server::NameServer(_) => None,
+        }
+    }
+
+    /// The name server, if it is one.
+    pub(super) fn name_server(&mut self) -> Option<&mut NameServer> {
+        match &mut self.server {
+            Server::NameServer(server) => Some(server),
+            Server::Broker(_) => None,
+        }
+    }
+}
+
+/// All servers of a plan: name servers, then brokers.
+pub(super) fn all(plan: &Plan) -> Vec<Slot> {
+    let servers: Vec<SocketAddr> =
+        (0..plan.cluster.name_servers).map(|n| address(0, n, 9876)).collect();
+    let mut slots = Vec::new();
+    for (n, at) in servers.iter().enumerate() {
+        let ordered = plan.cluster.topics.iter().any(|topic| topic.order.is_some());
+        let config = NameServerConfig { order_messages: ordered, ..NameServerConfig::default() };
+        let mut server = NameServer::new(config);
+        for topic in &plan.cluster.topics {
+            if let Some(order) = &topic.order {
+                server.set_order(&topic.name, order);
+            }
+        }
+        slots.push(Slot::new(format!("ns-{n}"), *at, Server::NameServer(Box::new(server))));
+    }
+    for n in 0..plan.cluster.brokers {
+        let name = format!("broker-{n}");
+        let at = address(1, n, 10911);
+        let topics = plan.cluster.topics.iter().filter_map(|topic| {
+            let queues = topic.queues.get(usize::from(n)).copied().filter(|queues| *queues > 0)?;
+            Some((topic.name.clone(), TopicConfig::queues(queues.into())))
+        });
+        let config = BrokerConfig {
+            name_servers: servers.iter().map(SocketAddr::to_string).collect(),
+            topics: topics.collect(),
+            auto_create_topics: false,
+            wall_origin_ms: UNIX_MS as i64,
+            seed: Dice::new(plan.seed, Concern::Node(n)).number(),
+            ..BrokerConfig::new(name.clone(), at)
+        };
+        slots.push(Slot::new(name, at, Server::Broker(Box::new(Broker::new(config)))));
+    }
+    slots
+}
+
+/// The address of the `n`th machine of a sort.
+pub(super) fn address(sort: u8, n: u16, port: u16) -> SocketAddr {
+    (Ipv4Addr::new(10, 0, sort, n as u8 + 1), port).into()
+}
+
+impl Pair {
+    /// The node runs (again), without a connection.
+    pub(super) fn start_node(&mut self, node: usize) {
+        let slot = &mut self.nodes[node];
+        slot.power = Power::Up;
+        slot.server.node().handle_start(self.now);
+        if slot.frozen > 0 {
+            self.freeze_node(node);
+        }
+        self.drain_node(node);
+    }
+
+    /// The node stops executing.
+    pub(super) fn freeze_node(&mut self, node: usize) {
+        match &mut self.nodes[node].server {
+            Server::NameServer(server) => server.freeze(),
+            Server::Broker(broker) => broker.freeze(),
+        }
+        self.drain_node(node);
+    }
+
+    /// It goes on.
+    pub(super) fn thaw_node(&mut self, node: usize) {
+        if self.nodes[node].power != Power::Up {
+            return;
+        }
+        match &mut self.nodes[node].server {
+            Server::NameServer(server) => server.thaw(self.now),
+            Server::Broker(broker) => broker.thaw(self.now),
+        }
+        self.drain_node(node);
+    }
+}

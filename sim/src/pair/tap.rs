@@ -1,0 +1,114 @@
+//! What do the bytes between a producer and a node say?
+
+use std::collections::BTreeMap;
+
+use producer_core::wire::code::request as ask;
+use producer_core::wire::frame::{self, FRAME_BYTES_MAX};
+use producer_core::wire::route::TopicRouteData;
+use producer_core::wire::send::{SendForm, SendRequest};
+use producer_core::wire::{Header, perm, properties, property_names};
+
+/// Reads along on one connection.
+#[derive(Debug, Default)]
+pub(super) struct Tap {
+    out: Vec<u8>,
+    back: Vec<u8>,
+    /// Topics whose routes were asked for, by request id.
+    routes: BTreeMap<i32, String>,
+    /// An answer was not a frame: nothing after it can be read.
+    pub(super) garbled: bool,
+}
+
+/// What a producer asked.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) opaque: i32,
+    pub(super) topic: String,
+    pub(super) queue_id: i32,
+    pub(super) message_id: String,
+}
+
+/// What it was answered.
+#[derive(Debug)]
+pub(super) enum Told {
+    Answer { opaque: i32, code: i32 },
+    Route { topic: String, writable: Vec<(String, i32)> },
+}
+
+impl Tap {
+    /// The requests to store whose last byte is in `bytes`.
+    pub(super) fn sent(&mut self, bytes: &[u8]) -> Vec<Asked> {
+        self.out.extend_from_slice(bytes);
+        let mut asked = Vec::new();
+        let mut used = 0;
+        while let Ok(Some(frame)) = frame::split(&self.out[used..], FRAME_BYTES_MAX) {
+            used += frame.len;
+            let Ok(header) = Header::decode(frame.serialize, frame.header) else { continue };
+            if header.code == ask::GET_ROUTEINFO_BY_TOPIC {
+                let topic = header.ext.text("topic").unwrap_or_default();
+                self.routes.insert(header.opaque, topic);
+            }
+            let form = SendForm::of_code(header.code).filter(|_| !header.is_response());
+            let Some(Ok(send)) = form.map(|form| SendRequest::from_ext(form, &header.ext)) else {
+                continue;
+            };
+            let text = send.properties.as_deref().unwrap_or("");
+            let id = properties::get(text, property_names::UNIQ_CLIENT_MESSAGE_ID_KEYIDX);
+            asked.push(Asked {
+                opaque: header.opaque,
+                topic: send.topic.into_owned(),
+                queue_id: send.queue_id,
+                message_id: id.unwrap_or_default().to_owned(),
+            });
+        }
+        self.out.drain(..used);
+        asked
+    }
+
+    /// The answers whose last byte is in `bytes`.
+    pub(super) fn received(&mut self, bytes: &[u8]) -> Vec<Told> {
+        self.back.extend_from_slice(bytes);
+        let mut told = Vec::new();
+        let mut used = 0;
+        loop {
+            let frame = match frame::split(&self.back[used..], FRAME_BYTES_MAX) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(_) => {
+                    self.garbled = true;
+                    break;
+                }
+            };
+            used += frame.len;
+            let Ok(header) = Header::decode(frame.serialize, frame.header) else {
+                self.garbled = true;
+                break;
+            };
+            if !header.is_response() {
+                continue;
+            }
+            match self.routes.remove(&header.opaque) {
+                Some(topic) if header.code == 0 => {
+                    if let Ok(route) = TopicRouteData::decode(frame.body) {
+                        told.push(Told::Route { topic, writable: writable(&route) });
+                    }
+                }
+                Some(_) => {}
+                None => told.push(Told::Answer { opaque: header.opaque, code: header.code }),
+            }
+        }
+        self.back.drain(..used);
+        told
+    }
+}
+
+/// Where a route allows to write: the master's address, and how many queues.
+fn writable(route: &TopicRouteData) -> Vec<(String, i32)> {
+    let queues = route.queues.iter().filter(|queues| perm::is_writable(queues.perm));
+    queues
+        .filter_map(|queues| {
+            let broker = route.brokers.iter().find(|b| b.broker_name == queues.broker_name)?;
+            Some((broker.address(0)?.to_owned(), queues.write_queue_nums))
+        })
+        .collect()
+}

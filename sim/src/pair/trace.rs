@@ -1,0 +1,40 @@
+//! What happened, a line an event, and a hash over all lines.
+
+use std::fmt::{self, Write as _};
+
+use producer_core::Instant;
+
+/// Lines of a run. They are hashed always and kept only if asked for.
+#[derive(Debug)]
+pub(super) struct Trace {
+    hash: u64,
+    line: String,
+    kept: Option<Vec<String>>,
+}
+
+impl Trace {
+    pub(super) fn new(keep: bool) -> Self {
+        // FNV-1a: the same on every machine and in every release of Rust.
+        Self { hash: 0xcbf2_9ce4_8422_2325, line: String::new(), kept: keep.then(Vec::new) }
+    }
+
+    pub(super) fn write(&mut self, now: Instant, what: fmt::Arguments<'_>) {
+        self.line.clear();
+        let micros = now.as_nanos() / 1_000;
+        let written = write!(self.line, "{:>7}.{:03} ", micros / 1_000, micros % 1_000);
+        written.and_then(|()| self.line.write_fmt(what)).expect("a string takes everything");
+        self.hash = fnv(fnv(self.hash, self.line.as_bytes()), b"\n");
+        if let Some(kept) = &mut self.kept {
+            kept.push(self.line.clone());
+        }
+    }
+
+    pub(super) fn finish(self) -> (u64, Vec<String>) {
+        (self.hash, self.kept.unwrap_or_default())
+    }
+}
+
+/// Goes on with a hash of FNV-1a.
+pub(super) fn fnv(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
