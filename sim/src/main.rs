@@ -20,6 +20,12 @@ enum Command {
     Cluster(command::cluster::ClusterArguments),
     /// Shows a producer that loses nothing while brokers fail.
     Demo(command::demo::DemoArguments),
+    /// Runs a plan in virtual time and says whether anything happened that must not.
+    Run(command::run::RunArguments),
+    /// Prints the plan of a seed.
+    Plan(command::run::PlanArguments),
+    /// Runs a plan and prints a line an event.
+    Timeline(command::run::PlanArguments),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +37,9 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Cluster(arguments) => runtime.block_on(command::cluster::run(arguments)),
         Command::Demo(arguments) => runtime.block_on(command::demo::run(arguments)),
+        Command::Run(arguments) => command::run::run(&arguments),
+        Command::Plan(arguments) => command::run::plan(&arguments),
+        Command::Timeline(arguments) => command::run::timeline(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

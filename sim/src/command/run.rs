@@ -1,0 +1,92 @@
+//! What happens in the run of one plan?
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::Args;
+use sim::pair::{self, Lines, Run};
+use sim::plan::Plan;
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    plan: PlanArguments,
+    /// Print the history of the sends as JSON lines, in the shape of Jepsen's.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where a plan comes from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct PlanArguments {
+    /// Make the plan of this seed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Read the plan from this file.
+    #[arg(long)]
+    plan: Option<PathBuf>,
+}
+
+impl PlanArguments {
+    pub(crate) fn read(&self) -> io::Result<Plan> {
+        match (&self.plan, self.seed) {
+            (Some(file), _) => {
+                let text = std::fs::read_to_string(file)?;
+                Plan::from_json(&text).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+            }
+            (None, seed) => Ok(Plan::from_seed(seed.unwrap_or(0))),
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &RunArguments) -> io::Result<()> {
+    let run = pair::run(&arguments.plan.read()?, Lines::Forget);
+    if arguments.json {
+        print!("{}", run.history.to_json_lines());
+    } else {
+        print!("{}", summary(&run));
+    }
+    judge(&run)
+}
+
+/// Prints the plan of a seed.
+pub(crate) fn plan(arguments: &PlanArguments) -> io::Result<()> {
+    println!("{}", arguments.read()?.to_json());
+    Ok(())
+}
+
+/// Prints a line an event.
+pub(crate) fn timeline(arguments: &PlanArguments) -> io::Result<()> {
+    let run = pair::run(&arguments.read()?, Lines::Keep);
+    for line in &run.lines {
+        println!("{line}");
+    }
+    judge(&run)
+}
+
+fn summary(run: &Run) -> String {
+    let sends = &run.history.sends;
+    let stored = sends.iter().filter(|send| send.receipt().is_some()).count();
+    let failed = sends.iter().filter(|send| send.error().is_some()).count();
+    format!(
+        "trace {:016x}\n{} sends in {:.1} s: {stored} acknowledged, {failed} failed, {} other\n\
+         {} requests left, {} messages in logs\n",
+        run.hash,
+        sends.len(),
+        run.simulated.as_secs_f64(),
+        sends.len() - stored - failed,
+        run.history.requests.len(),
+        run.history.stored.len(),
+    )
+}
+
+fn judge(run: &Run) -> io::Result<()> {
+    for violation in &run.violations {
+        eprintln!("{violation}");
+    }
+    match run.violations.len() {
+        0 => Ok(()),
+        count => Err(io::Error::other(format!("{count} violations"))),
+    }
+}
