@@ -230,6 +230,9 @@ impl Pair {
             return;
         }
         note!(self, "ended #{link} at {end}: {why}");
+        if let Some(dial) = self.links[link].dial.filter(|_| end == 0) {
+            self.history.dials[dial].ended_at.get_or_insert(self.now);
+        }
         match self.links[link].sides[end] {
             Side::Client(client, conn) => {
                 self.clients[client].conns.remove(&conn);
