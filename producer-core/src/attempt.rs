@@ -210,6 +210,9 @@ impl<T> Producer<T> {
         if suspect_route {
             self.suspect_route(topic);
         }
+        if self.is_stale_queue(key, &kind) {
+            self.withdraw_queue(key, under.queue);
+        }
         match self.next_step(key, &kind, outcome, verdict) {
             Step::Again => {
                 self.stats.retries += 1;
@@ -255,6 +258,7 @@ impl<T> Producer<T> {
             may_retry: send.may_retry() && send.ticket.is_some(),
             another_broker: !strict && self.another_broker(send.topic, send.tried),
             moves: !strict && verdict == Verdict::Gone && self.another_is_well(send),
+            stale_queue: self.is_stale_queue(key, kind),
             now: self.now,
             deadline: send.deadline,
         };
@@ -267,6 +271,25 @@ impl<T> Producer<T> {
         });
         self.stats.retries_refused += u64::from(refused);
         step
+    }
+
+    /// Whether the broker lacks the queue that a send was given by a stale route, and we may choose
+    /// another. One that was asked for, by number or by a key of strict order, may not be replaced;
+    /// Java replaces none.
+    fn is_stale_queue(&self, key: Key, kind: &ErrorKind) -> bool {
+        let chosen = |send: &send::Send<T>| send.may_retry() && !send.is_strict();
+        !self.config.backoff.first.is_zero()
+            && kind.lacks_queue()
+            && self.sends.get(key).is_some_and(chosen)
+    }
+
+    /// Uses fewer queues of the broker until the next route.
+    fn withdraw_queue(&mut self, key: Key, queue: QueueRef) {
+        let Some(send) = self.sends.get_mut(key) else { return };
+        if self.routes.topic_mut(send.topic).withdraw(queue) {
+            send.tried &= !broker_bit(queue.broker);
+        }
+        self.epoch += 1;
     }
 
     fn another_broker(&self, topic: TopicId, tried: u64) -> bool {

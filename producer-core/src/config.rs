@@ -92,7 +92,8 @@ pub struct Config {
     /// Pause before a broker is tried again that has just refused. Default 10 ms, doubled each
     /// time up to 200 ms, give or take a quarter. Another broker is tried at once. A first pause of
     /// zero (Java) is no pause, and neither waits for name servers to come back, nor rests between
-    /// dials of a dead address, nor asks early for brokers that left the route.
+    /// dials of a dead address, nor asks early for brokers that left the route, nor replaces a queue
+    /// that the broker turns out not to have.
     pub backoff: Backoff,
     /// What a receipt must promise to be a success. Default [`Require::Stored`], as Java: every
     /// status with which the broker says "stored".

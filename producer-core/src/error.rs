@@ -10,6 +10,7 @@ use core::time::Duration;
 use crate::names::Address;
 use crate::receipt::SendStatus;
 use crate::unique_id::MessageId;
+use crate::wire::code::response;
 
 /// Whether a message that was not acknowledged may be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -238,6 +239,14 @@ impl ErrorKind {
             Self::BelowRequired { .. } => "below_required",
             Self::BadAnswer { .. } => "bad_answer",
         }
+    }
+
+    /// Whether a broker says that it has no such queue: the route is stale, and nothing is stored
+    /// (`AbstractSendMessageProcessor.msgCheck`, SYSTEM_ERROR in 4.9).
+    pub(crate) fn lacks_queue(&self) -> bool {
+        const CODES: [i32; 2] = [response::INVALID_PARAMETER, response::SYSTEM_ERROR];
+        matches!(self, Self::Broker { code, remark }
+            if CODES.contains(code) && remark.contains("request queueId["))
     }
 
     /// What usually helps, when there is something that usually helps.

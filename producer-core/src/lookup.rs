@@ -230,8 +230,8 @@ impl<T> Producer<T> {
         let installed = self.routes.install(id, data, provisional, &self.templates, dial)?;
         if installed.queues_changed {
             self.stats.route_changes += 1;
-            self.epoch += 1;
         }
+        self.epoch += u64::from(installed.queues_changed || installed.restored);
         for broker in installed.moved {
             self.broker_moved(broker);
         }

@@ -210,14 +210,21 @@ fn home(topic: &Topic, hash: i32) -> Option<QueueRef> {
 fn home_or_other(topic: &Topic, hash: i32, view: &View<'_>) -> Option<QueueRef> {
     let known = topic.route.as_ref()?;
     let home = home(topic, hash).or_else(|| by_hash(known, hash))?;
-    let good = |queue: &QueueRef| view.untried(queue.broker) && view.usable(queue.broker);
-    if known.queues.contains(&home) && good(&home) {
+    let good = |queue: &QueueRef| {
+        view.untried(queue.broker) && view.usable(queue.broker) && known.offers(*queue)
+    };
+    if good(&home) {
         return Some(home);
     }
-    let count = known.queues.iter().filter(|queue| good(queue)).count();
-    match java_hash::queue_index(hash, count) {
-        Some(index) => known.queues.iter().filter(|queue| good(queue)).nth(index).copied(),
-        None if known.queues.contains(&home) => Some(home),
-        None => by_hash(known, hash),
-    }
+    by_hash_among(known, hash, good).or_else(|| match known.offers(home) {
+        true => Some(home),
+        false => by_hash_among(known, hash, |queue| known.offers(*queue)),
+    })
+}
+
+/// The queue of a hash among those that are accepted.
+fn by_hash_among(known: &Known, hash: i32, accept: impl Fn(&QueueRef) -> bool) -> Option<QueueRef> {
+    let count = known.queues.iter().filter(|queue| accept(queue)).count();
+    let index = java_hash::queue_index(hash, count)?;
+    known.queues.iter().filter(|queue| accept(queue)).nth(index).copied()
 }

@@ -37,6 +37,8 @@ pub(crate) struct Situation<'a> {
     /// Whether it leaves a broker that is silent for one that is well: the load is not more than if
     /// the silent one had been known to be so.
     pub(crate) moves: bool,
+    /// Whether the broker lacks the queue that a stale route named, and another one will do.
+    pub(crate) stale_queue: bool,
     pub(crate) now: Instant,
     pub(crate) deadline: Instant,
 }
@@ -55,7 +57,9 @@ pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -
         | ErrorKind::AttemptTimeout
         | ErrorKind::GoAway => true,
         ErrorKind::Busy { .. } => config.retry_codes.contains(&2),
-        ErrorKind::Broker { code, .. } => config.retry_codes.contains(code),
+        ErrorKind::Broker { code, .. } => {
+            situation.stale_queue || config.retry_codes.contains(code)
+        }
         ErrorKind::BelowRequired { .. } => config.retry_not_ok,
         _ => false,
     };
@@ -95,6 +99,7 @@ mod tests {
             may_retry: true,
             another_broker: true,
             moves: false,
+            stale_queue: false,
             now: Instant::ZERO,
             deadline: Instant::from_millis(3_000),
         }
@@ -157,5 +162,16 @@ mod tests {
 
         assert_eq!(next(&situation(&config, &illegal), || true), Step::GiveUp);
         assert_eq!(next(&situation(&config, &absent), || true), Step::Again);
+    }
+
+    #[test]
+    fn a_stale_queue_needs_neither_a_code_nor_a_token() {
+        let config = Config::default();
+        let kind = ErrorKind::Broker { code: 29, remark: "request queueId[3] is illegal".into() };
+        let refused = Situation { outcome: Outcome::Rejected, ..situation(&config, &kind) };
+        let stale = Situation { stale_queue: true, ..refused };
+
+        assert_eq!(next(&refused, || true), Step::GiveUp);
+        assert_eq!(next(&stale, || panic!("no token needed")), Step::Again);
     }
 }

@@ -93,7 +93,9 @@ pub(crate) struct QueueRef {
 pub(crate) struct Stretch {
     pub(crate) broker: BrokerId,
     pub(crate) first: u32,
+    /// How many take turns: all, less those from the first on that the broker said it does not have.
     pub(crate) len: u32,
+    all: u32,
     /// Which of them is next.
     pub(crate) turn: u32,
 }
@@ -162,6 +164,8 @@ pub(crate) struct Routes {
 pub(crate) struct Installed {
     /// The queues are not the ones they were.
     pub(crate) queues_changed: bool,
+    /// They are, but some had been withdrawn.
+    pub(crate) restored: bool,
     /// Brokers whose address is another than before.
     pub(crate) moved: Vec<BrokerId>,
 }
@@ -245,10 +249,12 @@ impl Routes {
     ) -> Result<Installed, String> {
         let same = |known: &Known| known.data == data && known.provisional == provisional;
         if self.topic(id).route.as_ref().is_some_and(same) {
-            self.topic_mut(id).refused_as_absent = false;
+            let topic = self.topic_mut(id);
+            topic.refused_as_absent = false;
+            let restored = topic.route.as_mut().is_some_and(Known::offer_all);
             // Another topic's route may have named other addresses since.
             let moved = self.move_brokers(&data, templates, dial);
-            return Ok(Installed { queues_changed: false, moved });
+            return Ok(Installed { queues_changed: false, restored, moved });
         }
         let publish = data.publish_queues().map_err(|error| error.to_string())?;
         let mut known = self.known(&publish, templates);
@@ -266,7 +272,7 @@ impl Routes {
         topic.route = Some(known);
         topic.absent_until = None;
         topic.refused_as_absent = false;
-        Ok(Installed { queues_changed, moved })
+        Ok(Installed { queues_changed, restored: false, moved })
     }
 
     /// Notes where the route says that brokers are; returns those that were elsewhere.
@@ -301,10 +307,13 @@ impl Routes {
             let broker = self.intern_broker(queue.host.unwrap_or(&queue.broker_name), templates);
             views.push(Queue { broker: self.broker(broker).name.clone(), id });
             match stretches.last_mut() {
-                Some(last) if last.broker == broker => last.len += 1,
+                Some(last) if last.broker == broker => {
+                    last.len += 1;
+                    last.all += 1;
+                }
                 _ => {
                     let first = queues.len() as u32;
-                    stretches.push(Stretch { broker, first, len: 1, turn: 0 });
+                    stretches.push(Stretch { broker, first, len: 1, all: 1, turn: 0 });
                 }
             }
             queues.push(QueueRef { broker, id });
@@ -321,7 +330,44 @@ impl Routes {
     }
 }
 
+impl Known {
+    /// Whether a queue is in the route and its broker has not said otherwise since.
+    pub(crate) fn offers(&self, queue: QueueRef) -> bool {
+        self.stretches.iter().filter(|stretch| stretch.broker == queue.broker).any(|stretch| {
+            let (first, len) = (stretch.first as usize, stretch.len as usize);
+            self.queues[first..first + len].contains(&queue)
+        })
+    }
+
+    /// The broker says that it has no such queue: neither this one nor those after it take turns
+    /// until the next route. Returns its stretch, or `None` if no other queue is left there.
+    fn withdraw(&mut self, queue: QueueRef) -> Option<usize> {
+        let at = self.stretches.iter().position(|stretch| stretch.broker == queue.broker)?;
+        let stretch = &mut self.stretches[at];
+        let first = stretch.first as usize;
+        let place = self.queues[first..].iter().position(|other| *other == queue)? as u32;
+        if (1..stretch.len).contains(&place) {
+            stretch.len = place;
+            stretch.turn = 0;
+        }
+        (place > 0).then_some(at)
+    }
+
+    /// Every queue takes its turn again; whether some did not.
+    fn offer_all(&mut self) -> bool {
+        let short = self.stretches.iter_mut().filter(|stretch| stretch.len < stretch.all);
+        short.map(|stretch| stretch.len = stretch.all).count() > 0
+    }
+}
+
 impl Topic {
+    /// A broker says that it has no such queue. If it has others, its turn is next; whether it has.
+    pub(crate) fn withdraw(&mut self, queue: QueueRef) -> bool {
+        let at = self.route.as_mut().and_then(|known| known.withdraw(queue));
+        self.broker_turn = at.map_or(self.broker_turn, |at| at as u32);
+        at.is_some()
+    }
+
     pub(crate) fn new(name: TopicName, frame_head: Vec<u8>, broker_turn: u32) -> Self {
         Self {
             name,

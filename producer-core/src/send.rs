@@ -122,7 +122,8 @@ pub enum Order {
     /// Availability: messages of the key wait for the queue or fail. One is under way at a time;
     /// none overtakes another. After one that ended [`Outcome::Unknown`] those that wait behind it
     /// fail with [`ErrorKind::OrderBroken`](crate::ErrorKind::OrderBroken), for they would overtake
-    /// it should it still arrive.
+    /// it should it still arrive. If the broker says that it has no such queue any more, the send
+    /// ends [`Outcome::Rejected`] at once: the key has no other, and waiting would not bring it back.
     Strict,
     /// Order: the key moves to another queue while its own cannot be used, and back later. The
     /// receipt's epoch tells which messages may be out of order.

@@ -288,6 +288,8 @@ fn refusal(answer: &SendResponse<'_>) -> Failure {
         response::GO_AWAY => ErrorKind::GoAway,
         code => ErrorKind::Broker { code, remark },
     };
+    // A broker that lacks a queue is well.
+    let verdict = if kind.lacks_queue() { Verdict::RequestRefused } else { verdict };
     let outcome = if stored { Outcome::Unknown } else { Outcome::Rejected };
     Failure { phase: Phase::Answer, outcome, kind, verdict, suspect_route }
 }

@@ -58,6 +58,8 @@ pub struct Peer {
     pub dial: Dial,
     pub does: Does,
     pub delay: Duration,
+    /// How many queues it has, and the code with which sends to others are refused.
+    pub queues: (i32, i32),
     /// How long requests are under way to it, besides the latency.
     pub lag: Duration,
     pub stored: Vec<Stored>,
@@ -166,6 +168,7 @@ impl World {
             dial: Dial::Accept,
             does: Does::Store,
             delay: Duration::ZERO,
+            queues: (i32::MAX, 29),
             lag: Duration::ZERO,
             stored: Vec::new(),
             sends_seen: 0,
@@ -426,6 +429,10 @@ impl World {
         }
         let request = SendRequest::from_ext(SendForm::V2, &header.ext).expect("a send");
         peer.sends_seen += 1;
+        if request.queue_id >= peer.queues.0 {
+            let remark = format!("request queueId[{}] is illegal, as told", request.queue_id);
+            return reply(peer.queues.1, &Fields::new(), Some(&remark), b"");
+        }
         let stores = matches!(
             peer.does,
             Does::Store
