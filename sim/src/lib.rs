@@ -13,5 +13,6 @@ pub mod model;
 pub mod pair;
 pub mod plan;
 pub mod serve;
+pub mod shrink;
 #[cfg(feature = "world")]
 pub mod world;

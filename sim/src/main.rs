@@ -26,6 +26,8 @@ enum Command {
     Plan(command::run::PlanArguments),
     /// Runs a plan and prints a line an event.
     Timeline(command::run::PlanArguments),
+    /// Takes out of a plan what is not needed for it to go wrong.
+    Shrink(command::shrink::ShrinkArguments),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => command::run::run(&arguments),
         Command::Plan(arguments) => command::run::plan(&arguments),
         Command::Timeline(arguments) => command::run::timeline(&arguments),
+        Command::Shrink(arguments) => command::shrink::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,5 +3,6 @@
 pub(crate) mod cluster;
 pub(crate) mod demo;
 pub(crate) mod run;
+pub(crate) mod shrink;
 
 mod control;

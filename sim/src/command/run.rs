@@ -1,6 +1,8 @@
 //! What happens in the run of one plan?
 
-use std::io;
+use std::fmt::Display;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -24,19 +26,21 @@ pub(crate) struct PlanArguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Read the plan from this file.
-    #[arg(long)]
+    #[arg(value_name = "PLAN")]
+    file: Option<PathBuf>,
+    /// Read the plan from this file.
+    #[arg(long, value_name = "PLAN", hide = true)]
     plan: Option<PathBuf>,
 }
 
 impl PlanArguments {
     pub(crate) fn read(&self) -> io::Result<Plan> {
-        match (&self.plan, self.seed) {
-            (Some(file), _) => {
-                let text = std::fs::read_to_string(file)?;
-                Plan::from_json(&text).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
-            }
-            (None, seed) => Ok(Plan::from_seed(seed.unwrap_or(0))),
-        }
+        let Some(file) = self.file.as_ref().or(self.plan.as_ref()) else {
+            return Ok(Plan::from_seed(self.seed.unwrap_or(0)));
+        };
+        let named = |error: &dyn Display| format!("{}: {error}", file.display());
+        let text = fs::read_to_string(file).map_err(|e| io::Error::new(e.kind(), named(&e)))?;
+        Plan::from_json(&text).map_err(|e| io::Error::new(ErrorKind::InvalidData, named(&e)))
     }
 }
 

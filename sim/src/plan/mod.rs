@@ -163,7 +163,8 @@ impl Plan {
         servers.chain((0..self.cluster.brokers).map(|n| format!("broker-{n}"))).collect()
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Whether its parts fit together.
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.version != Self::VERSION {
             return Err(format!("version {}, {} is understood", self.version, Self::VERSION));
         }
