@@ -16,6 +16,7 @@ pub(super) fn good(mode: Mode) -> History {
             name_servers: 1,
             brokers: 2,
             topics: vec![TopicPlan { name: "t".to_owned(), queues: vec![2, 2], order: None }],
+            ..ClusterPlan::default()
         },
         network: NetworkPlan { latency_us: 500, jitter_us: 0 },
         config: ProducerPlan { preset: Preset::Default, overrides: Default::default() },

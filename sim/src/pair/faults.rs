@@ -8,7 +8,7 @@ use producer_core::{ConnectionEnd, Instant};
 use super::node::Power;
 use super::{Event, Pair, UNIX_MS, note};
 use crate::history::End;
-use crate::model::broker::{Fault, Times, TopicConfig};
+use crate::model::broker::{Times, TopicConfig};
 use crate::plan::{FaultKind, FaultPlan};
 
 impl Pair {
@@ -138,7 +138,7 @@ impl Pair {
         let moved = kind == FaultKind::Move && begins;
         let Some(broker) = self.nodes[node].broker() else { return };
         match kind {
-            FaultKind::Sends { fault } if begins => broker.fault(Fault::from(fault), Times::All),
+            FaultKind::Sends { fault } if begins => broker.fault(fault, Times::All),
             FaultKind::Sends { .. } => broker.clear_faults(),
             FaultKind::SlowDisk { ms } => {
                 broker.slow_disk(Duration::from_millis(if begins { ms.into() } else { 0 }));

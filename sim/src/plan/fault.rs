@@ -1,8 +1,14 @@
 //! What can break?
+//!
+//! | on both levels | on the pair level only |
+//! |---|---|
+//! | what happens to bytes, dials and processes; what a broker does to sends; disk, permission, topics, roles, name servers, the producer itself | [`FaultKind::SynBlackHole`] of one node, where the simulated network knows partitions only |
+//!
+//! The pair level executes every kind. The turmoil level says which it does not execute yet.
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::broker::{Fault, Refusal, Status};
+pub use crate::model::broker::{Fault as SendFault, Refusal as RefusalPlan, Status as StatusPlan};
 
 /// One thing that breaks, and mends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +18,8 @@ pub struct FaultPlan {
     /// How long it lasts; what happens at one instant has no use for it.
     #[serde(default)]
     pub for_ms: u64,
-    /// A node (`ns-0`, `broker-1`) or `producer-0`.
+    /// A node (`ns-0`, `broker-1`, `broker-1-slave`), `producer-0`, or `cluster`. What concerns the
+    /// roles of a master and its slave is said of the master.
     pub target: String,
     /// What happens.
     #[serde(flatten)]
@@ -31,6 +38,18 @@ pub enum FaultKind {
         direction: Direction,
         /// What becomes of the bytes.
         loss: Loss,
+    },
+    /// The ways to everybody are cut and mended by turns.
+    Flap {
+        /// How long each time, in ms.
+        period_ms: u32,
+        /// What becomes of the bytes.
+        loss: Loss,
+    },
+    /// The node does not read from producers, whose writes back up.
+    SlowReader {
+        /// Bytes that a connection takes before its writer has to wait.
+        window_bytes: u32,
     },
     /// Dials are not answered.
     SynBlackHole,
@@ -87,8 +106,62 @@ pub enum FaultKind {
         /// How many.
         count: u16,
     },
+    /// Sends go to another number of queues; those beyond can still be read, and are not refused.
+    WriteQueues {
+        /// How many.
+        count: u16,
+    },
+    /// The order configuration, where a topic has one, gives the broker another number of queues.
+    OrderConf {
+        /// How many; 0 takes the broker out.
+        queues: u16,
+    },
     /// The broker is a slave.
     Demote,
+    /// The master is lost. After a while its slave is master, under its own address and the same
+    /// name; the old one comes back as slave.
+    Promote {
+        /// Between the loss and the promotion, in ms.
+        after_ms: u32,
+        /// Whether the slave has all that was stored.
+        tail: Tail,
+        /// Whether peers of the old master see nothing, rather than a reset.
+        silent: bool,
+    },
+    /// Master and slave change places, and change back. Nothing that was stored is lost.
+    Swap,
+    /// The master's process is gone, and name servers name the slave in its place, to be read only.
+    ActingMaster,
+    /// The slave takes itself for the master, too; in the end it gives in, and loses what it has
+    /// stored.
+    SplitBrain {
+        /// Which name servers hear of it.
+        heard: Heard,
+    },
+    /// The machine loses power and comes back without what was not on disk yet.
+    LostTail {
+        /// How much time of the log was not, in ms.
+        ms: u32,
+    },
+    /// The broker is not there before.
+    Join,
+    /// Upgrade in the usual order: no write permission, GO_AWAY and unregistered, down, back.
+    Upgrade {
+        /// Between the first and the second, in ms.
+        drain_ms: u32,
+        /// Between the second and the third, in ms.
+        leave_ms: u32,
+    },
+    /// Name servers know the broker by turns.
+    RouteFlap {
+        /// How long each time, in ms.
+        period_ms: u32,
+    },
+    /// The topic is deleted everywhere, and made again.
+    DeleteTopic {
+        /// Its position in the plan.
+        topic: u16,
+    },
     /// The name server learns nothing new.
     StaleRoutes,
     /// The name server forgets everything, at once.
@@ -150,122 +223,93 @@ pub enum Loss {
     Dropped,
 }
 
-/// What a broker does to sends.
+/// What a promoted slave has of its master's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum SendFault {
-    /// [`Fault::Refuse`].
-    Refuse(RefusalPlan),
-    /// [`Fault::StoredBut`].
-    StoredBut(StatusPlan),
-    /// [`Fault::NoAnswer`].
-    NoAnswer,
-    /// [`Fault::AnswerTwice`].
-    AnswerTwice,
-    /// [`Fault::WrongOpaque`].
-    WrongOpaque,
-    /// [`Fault::AnswerLate`], by milliseconds.
-    AnswerLate(u32),
-    /// [`Fault::HalfAnswer`].
-    HalfAnswer,
-    /// [`Fault::Garbage`].
-    Garbage,
-    /// [`Fault::CloseBeforeStoring`].
-    CloseBeforeStoring,
-    /// [`Fault::CloseAfterStoring`].
-    CloseAfterStoring,
+pub enum Tail {
+    /// All of it, as when only replicas in sync are elected.
+    Kept,
+    /// What it has copied; the rest is lost.
+    Lost,
 }
 
-/// [`Refusal`] in a plan.
+/// Which name servers hear of a second master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "each is the refusal of the same name")]
-pub enum RefusalPlan {
-    SystemError,
-    Busy,
-    Overload,
-    PageCacheBusy,
-    WaitedTooLong,
-    Illegal,
-    DiskFull,
-    NoPermission,
-    NoTopic,
-    GoAway,
+pub enum Heard {
+    /// All.
+    All,
+    /// Every other one, so that they disagree.
+    Half,
 }
 
-/// [`Status`] in a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "each is the status of the same name")]
-pub enum StatusPlan {
-    FlushDiskTimeout,
-    SlaveNotAvailable,
-    FlushSlaveTimeout,
+/// To whom a fault can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// A producer.
+    Producer,
+    /// Any server.
+    Node,
+    /// A name server.
+    NameServer,
+    /// A broker, also a slave.
+    Broker,
+    /// A master that has a slave.
+    Pair,
+    /// All servers at once.
+    Cluster,
 }
 
 impl FaultKind {
+    /// To whom it can happen.
+    pub const fn aim(self) -> Aim {
+        match self {
+            Self::WallJump { .. } | Self::Stall | Self::Cancel { .. } | Self::Close => {
+                Aim::Producer
+            }
+            Self::Partition { .. }
+            | Self::Flap { .. }
+            | Self::SlowReader { .. }
+            | Self::SynBlackHole
+            | Self::RefuseDials
+            | Self::Reset
+            | Self::ResetInAnswer { .. }
+            | Self::HalfRequest { .. }
+            | Self::Dribble { .. }
+            | Self::Slow { .. }
+            | Self::Crash
+            | Self::PowerLoss
+            | Self::Freeze => Aim::Node,
+            Self::StaleRoutes | Self::Forget | Self::SilentServer | Self::SlowServer { .. } => {
+                Aim::NameServer
+            }
+            Self::Sends { .. }
+            | Self::SlowDisk { .. }
+            | Self::DiskFull
+            | Self::ReadOnly
+            | Self::Move
+            | Self::Queues { .. }
+            | Self::WriteQueues { .. }
+            | Self::OrderConf { .. }
+            | Self::Demote
+            | Self::LostTail { .. }
+            | Self::Join
+            | Self::Upgrade { .. }
+            | Self::RouteFlap { .. } => Aim::Broker,
+            Self::Promote { .. } | Self::Swap | Self::ActingMaster | Self::SplitBrain { .. } => {
+                Aim::Pair
+            }
+            Self::DeleteTopic { .. } => Aim::Cluster,
+        }
+    }
+
     /// Whether it happens to a producer rather than a node.
     pub const fn aims_at_producer(self) -> bool {
-        matches!(self, Self::WallJump { .. } | Self::Stall | Self::Cancel { .. } | Self::Close)
+        matches!(self.aim(), Aim::Producer)
     }
 
     /// Whether only a broker can have it.
     pub const fn needs_broker(self) -> bool {
-        matches!(
-            self,
-            Self::Sends { .. }
-                | Self::SlowDisk { .. }
-                | Self::DiskFull
-                | Self::ReadOnly
-                | Self::Move
-                | Self::Queues { .. }
-                | Self::Demote
-        )
-    }
-}
-
-impl From<SendFault> for Fault {
-    fn from(plan: SendFault) -> Self {
-        match plan {
-            SendFault::Refuse(refusal) => Self::Refuse(refusal.into()),
-            SendFault::StoredBut(status) => Self::StoredBut(status.into()),
-            SendFault::NoAnswer => Self::NoAnswer,
-            SendFault::AnswerTwice => Self::AnswerTwice,
-            SendFault::WrongOpaque => Self::WrongOpaque,
-            SendFault::AnswerLate(ms) => {
-                Self::AnswerLate(std::time::Duration::from_millis(ms.into()))
-            }
-            SendFault::HalfAnswer => Self::HalfAnswer,
-            SendFault::Garbage => Self::Garbage,
-            SendFault::CloseBeforeStoring => Self::CloseBeforeStoring,
-            SendFault::CloseAfterStoring => Self::CloseAfterStoring,
-        }
-    }
-}
-
-impl From<RefusalPlan> for Refusal {
-    fn from(plan: RefusalPlan) -> Self {
-        match plan {
-            RefusalPlan::SystemError => Self::SystemError,
-            RefusalPlan::Busy => Self::Busy,
-            RefusalPlan::Overload => Self::Overload,
-            RefusalPlan::PageCacheBusy => Self::PageCacheBusy,
-            RefusalPlan::WaitedTooLong => Self::WaitedTooLong,
-            RefusalPlan::Illegal => Self::Illegal,
-            RefusalPlan::DiskFull => Self::DiskFull,
-            RefusalPlan::NoPermission => Self::NoPermission,
-            RefusalPlan::NoTopic => Self::NoTopic,
-            RefusalPlan::GoAway => Self::GoAway,
-        }
-    }
-}
-
-impl From<StatusPlan> for Status {
-    fn from(plan: StatusPlan) -> Self {
-        match plan {
-            StatusPlan::FlushDiskTimeout => Self::FlushDiskTimeout,
-            StatusPlan::SlaveNotAvailable => Self::SlaveNotAvailable,
-            StatusPlan::FlushSlaveTimeout => Self::FlushSlaveTimeout,
-        }
+        matches!(self.aim(), Aim::Broker | Aim::Pair)
     }
 }

@@ -4,14 +4,19 @@
 //! A seed makes a plan ([`Plan::from_seed`]), a run executes a plan; in between it is JSON that a
 //! person can read, keep and change.
 
+mod cluster;
 mod config;
 mod fault;
 mod swarm;
 
 use serde::{Deserialize, Serialize};
 
+pub use cluster::{ClusterPlan, Replication, TopicPlan};
 pub use config::{HealthPlan, Overrides, Preset, ProducerPlan};
-pub use fault::{Direction, FaultKind, FaultPlan, Loss, RefusalPlan, Scope, SendFault, StatusPlan};
+pub use fault::{
+    Aim, Direction, FaultKind, FaultPlan, Heard, Loss, RefusalPlan, Scope, SendFault, StatusPlan,
+    Tail,
+};
 
 /// All that decides a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,31 +38,6 @@ pub struct Plan {
     pub faults: Vec<FaultPlan>,
     /// How long faults may last. Then a core of the cluster heals and sends must succeed.
     pub run_ms: u64,
-}
-
-/// The servers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClusterPlan {
-    /// How many name servers; they are called `ns-0`, `ns-1`, ...
-    pub name_servers: u16,
-    /// How many brokers, all masters; they are called `broker-0`, `broker-1`, ...
-    pub brokers: u16,
-    /// Topics.
-    pub topics: Vec<TopicPlan>,
-}
-
-/// A topic.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TopicPlan {
-    /// Its name.
-    pub name: String,
-    /// Queues on each broker, in order; a broker beyond the list, or with 0, does not have it.
-    pub queues: Vec<u16>,
-    /// Order configuration at the name servers, such as `broker-0:4;broker-1:4`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order: Option<String>,
 }
 
 /// The network when nothing is wrong.
@@ -157,10 +137,9 @@ impl Plan {
         self.workloads.iter().map(|workload| workload.producer + 1).max().unwrap_or(1)
     }
 
-    /// The names of all nodes: name servers, then brokers.
+    /// The names of all nodes: name servers, brokers, slaves.
     pub fn nodes(&self) -> Vec<String> {
-        let servers = (0..self.cluster.name_servers).map(|n| format!("ns-{n}"));
-        servers.chain((0..self.cluster.brokers).map(|n| format!("broker-{n}"))).collect()
+        self.cluster.nodes()
     }
 
     /// Whether its parts fit together.
@@ -168,9 +147,7 @@ impl Plan {
         if self.version != Self::VERSION {
             return Err(format!("version {}, {} is understood", self.version, Self::VERSION));
         }
-        if self.cluster.name_servers == 0 || self.cluster.brokers == 0 {
-            return Err("a cluster needs a name server and a broker".to_owned());
-        }
+        self.cluster.check()?;
         for workload in &self.workloads {
             if !self.cluster.topics.iter().any(|topic| topic.name == workload.topic) {
                 return Err(format!("no topic {}", workload.topic));
@@ -179,17 +156,25 @@ impl Plan {
                 return Err("a workload needs a burst and a time between bursts".to_owned());
             }
         }
-        let (nodes, producers) = (self.nodes(), self.producers());
         for fault in &self.faults {
-            let known = match fault.kind.aims_at_producer() {
-                true => (0..producers).any(|n| fault.target == format!("producer-{n}")),
-                false => nodes.contains(&fault.target),
-            };
-            if !known || (fault.kind.needs_broker() && !fault.target.starts_with("broker-")) {
+            if !self.can_happen(fault) {
                 return Err(format!("{:?} cannot happen to {}", fault.kind, fault.target));
             }
         }
         Ok(())
+    }
+
+    fn can_happen(&self, fault: &FaultPlan) -> bool {
+        let is_node =
+            |of: &str| fault.target.starts_with(of) && self.nodes().contains(&fault.target);
+        match fault.kind.aim() {
+            Aim::Producer => (0..self.producers()).any(|n| fault.target == format!("producer-{n}")),
+            Aim::Node => is_node(""),
+            Aim::NameServer => is_node("ns-"),
+            Aim::Broker => is_node("broker-"),
+            Aim::Pair => (0..self.cluster.slaves).any(|n| fault.target == format!("broker-{n}")),
+            Aim::Cluster => fault.target == "cluster",
+        }
     }
 }
 
@@ -215,7 +200,7 @@ mod tests {
         newer.version += 1;
         let mut nowhere = good.clone();
         nowhere.workloads[0].topic = "elsewhere".to_owned();
-        let mut nobody = good;
+        let mut nobody = good.clone();
         nobody.faults.push(FaultPlan {
             at_ms: 1,
             for_ms: 1,
@@ -223,7 +208,16 @@ mod tests {
             kind: FaultKind::Freeze,
         });
 
-        for plan in [newer, nowhere, nobody] {
+        let mut alone = good;
+        alone.cluster.slaves = 0;
+        alone.faults.push(FaultPlan {
+            at_ms: 1,
+            for_ms: 1,
+            target: "broker-0".to_owned(),
+            kind: FaultKind::Swap,
+        });
+
+        for plan in [newer, nowhere, nobody, alone] {
             assert!(Plan::from_json(&plan.to_json()).is_err(), "{plan:?}");
         }
         assert!(Plan::from_json("{}").is_err());

@@ -1,6 +1,8 @@
 //! Which plan does a seed make? A seed drops some kinds of faults altogether and redraws rates,
 //! durations, cluster and configuration, so that seeds differ in kind and not only in detail.
 
+use std::time::Duration;
+
 use super::{
     ClusterPlan, Direction, FaultKind, FaultPlan, HealthPlan, Loss, Mode, NetworkPlan, Overrides,
     Plan, Preset, ProducerPlan, RefusalPlan, Scope, SendFault, StatusPlan, TopicPlan, Workload,
@@ -37,7 +39,12 @@ fn cluster(dice: &mut Dice) -> ClusterPlan {
     let queues =
         (0..brokers).map(|_| if asymmetric { dice.between(1, 6) as u16 } else { even }).collect();
     let topic = TopicPlan { name: "orders".to_owned(), queues, order: None };
-    ClusterPlan { name_servers: dice.between(1, 3) as u16, brokers, topics: vec![topic] }
+    ClusterPlan {
+        name_servers: dice.between(1, 3) as u16,
+        brokers,
+        topics: vec![topic],
+        ..ClusterPlan::default()
+    }
 }
 
 fn config(dice: &mut Dice) -> ProducerPlan {
@@ -205,7 +212,7 @@ fn send_fault(dice: &mut Dice) -> SendFault {
         1 => SendFault::NoAnswer,
         2 => SendFault::AnswerTwice,
         3 => SendFault::WrongOpaque,
-        4 => SendFault::AnswerLate(*dice.pick(&[50, 500, 1_100, 4_000])),
+        4 => SendFault::AnswerLate(Duration::from_millis(*dice.pick(&[50, 500, 1_100, 4_000]))),
         5 => SendFault::HalfAnswer,
         6 => SendFault::Garbage,
         7 => SendFault::CloseBeforeStoring,

@@ -154,7 +154,7 @@ fn odd_answers_cost_a_retry_at_most() {
         cluster(seed, &TWO).run(move |world| async move {
             let producer = producer(&world);
             producer.send(message("first")).await.expect("all is well");
-            world.broker("broker-a").with(|model, _| model.fault(fault.clone(), Times::Next(5)));
+            world.broker("broker-a").with(|model, _| model.fault(fault, Times::Next(5)));
             let sent = load(20).run(&producer).await;
 
             let account = account(&world, &sent);

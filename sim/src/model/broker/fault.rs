@@ -1,11 +1,13 @@
-//! What can go wrong with a send, on command?
+//! What can go wrong with a send, on command? Plans name these faults as they are.
 
 use std::time::Duration;
 
 use producer_core::wire::code::response;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Something that happens to sends in the place of, or besides, what should.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// Nothing is stored, and this is the answer.
     Refuse(Refusal),
@@ -17,7 +19,8 @@ pub enum Fault {
     AnswerTwice,
     /// Stored and answered under a request id that nobody has asked with.
     WrongOpaque,
-    /// Stored and answered so much later.
+    /// Stored and answered so much later; milliseconds in a plan.
+    #[serde(serialize_with = "to_millis", deserialize_with = "from_millis")]
     AnswerLate(Duration),
     /// Stored; half of the answer, then the connection ends.
     HalfAnswer,
@@ -29,8 +32,17 @@ pub enum Fault {
     CloseAfterStoring,
 }
 
+fn to_millis<S: Serializer>(by: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(u64::try_from(by.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn from_millis<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    u64::deserialize(from).map(Duration::from_millis)
+}
+
 /// An error code of a broker, with the remark that real ones give.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// 1: the store failed.
     SystemError,
@@ -73,7 +85,8 @@ impl Refusal {
 }
 
 /// A status that a stored message is answered with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// 10: not yet on disk.
     FlushDiskTimeout,
@@ -124,7 +137,7 @@ impl Faults {
     pub(super) fn take(&mut self, applies: impl Fn(&Fault) -> bool) -> Option<Fault> {
         let at = self.armed.iter().position(|(fault, _)| applies(fault))?;
         let (fault, times) = &mut self.armed[at];
-        let fault = fault.clone();
+        let fault = *fault;
         match times {
             Times::Next(left) if *left > 1 => *left -= 1,
             Times::Next(_) => {
