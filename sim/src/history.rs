@@ -35,6 +35,8 @@ pub struct History {
     pub judged_from: Instant,
     /// When producers stood still: producer, from, to.
     pub stalls: Vec<(u16, Instant, Instant)>,
+    /// How coarse time is: things within it of each other may have happened in any order.
+    pub tick: Duration,
 }
 
 /// One send of the application.
@@ -188,6 +190,24 @@ impl Request {
 }
 
 impl History {
+    /// Nothing has happened yet.
+    pub(crate) const fn new(plan: Plan, tick: Duration) -> Self {
+        Self {
+            plan,
+            sends: Vec::new(),
+            requests: Vec::new(),
+            stored: Vec::new(),
+            routes: Vec::new(),
+            dials: Vec::new(),
+            seen: Vec::new(),
+            ends: Vec::new(),
+            healed_at: Instant::ZERO,
+            judged_from: Instant::ZERO,
+            stalls: Vec::new(),
+            tick,
+        }
+    }
+
     /// The sends as JSON lines in the shape of Jepsen's histories: an `invoke` for each, and `ok`,
     /// `fail` (surely not stored) or `info` (nobody knows) when it ended.
     pub fn to_json_lines(&self) -> String {

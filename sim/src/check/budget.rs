@@ -1,4 +1,5 @@
-//! I2: does each send end within its time? Looking up the route, dialling and waiting count.
+//! I2: does each send end within its time? Looking up the route, dialling and waiting count. Where
+//! time is coarse, two ticks more.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ const ROUNDING: Duration = Duration::from_millis(11);
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     for send in &joined.history.sends {
         let Some((at, _)) = send.ends.first() else { continue };
-        let limit = send.at + send.timeout + ROUNDING;
+        let limit = send.at + send.timeout + ROUNDING + 2 * joined.history.tick;
         let stood_still = joined.history.stalls.iter().any(|&(producer, from, to)| {
             producer == send.producer && from <= limit && to >= send.at
         });

@@ -8,8 +8,9 @@ use producer_core::{ConnectionEnd, Instant};
 use super::node::Power;
 use super::{Event, Pair, UNIX_MS, note};
 use crate::history::End;
-use crate::model::broker::{Times, TopicConfig};
-use crate::plan::{FaultKind, FaultPlan};
+use crate::model::broker::{Broker, Times, TopicConfig};
+use crate::model::name_server::{NameServer, NameServerFaults};
+use crate::plan::{FaultKind, FaultPlan, TopicPlan};
 
 impl Pair {
     pub(super) fn fault_begins(&mut self, at: usize) {
@@ -134,34 +135,10 @@ impl Pair {
     fn apply_to_broker(&mut self, node: usize, kind: FaultKind, begins: bool) {
         let now = self.now;
         let number = node - usize::from(self.plan.cluster.name_servers);
-        let topics = self.plan.cluster.topics.clone();
         let moved = kind == FaultKind::Move && begins;
+        let topics = &self.plan.cluster.topics;
         let Some(broker) = self.nodes[node].broker() else { return };
-        match kind {
-            FaultKind::Sends { fault } if begins => broker.fault(fault, Times::All),
-            FaultKind::Sends { .. } => broker.clear_faults(),
-            FaultKind::SlowDisk { ms } => {
-                broker.slow_disk(Duration::from_millis(if begins { ms.into() } else { 0 }));
-            }
-            FaultKind::DiskFull => broker.fill_disk(begins),
-            FaultKind::ReadOnly => {
-                broker.set_permission(
-                    now,
-                    if begins { perm::READ } else { perm::READ | perm::WRITE },
-                );
-            }
-            FaultKind::Queues { count } => {
-                for topic in &topics {
-                    let planned = topic.queues.get(number).copied().unwrap_or(0);
-                    let queues = if begins { count } else { planned };
-                    if planned > 0 {
-                        broker.set_topic(now, &topic.name, TopicConfig::queues(queues.into()));
-                    }
-                }
-            }
-            FaultKind::Demote => broker.set_id(now, i64::from(begins)),
-            _ => {}
-        }
+        change_broker(broker, now, (number, topics), kind, begins);
         if moved {
             self.move_broker(node, number as u16);
         } else if self.nodes[node].power == Power::Up {
@@ -188,23 +165,11 @@ impl Pair {
 
     fn apply_to_name_server(&mut self, node: usize, kind: FaultKind, begins: bool) {
         let slot = &mut self.nodes[node];
-        let faults = &mut slot.server_faults;
-        match kind {
-            FaultKind::StaleRoutes => faults.stale = begins,
-            FaultKind::SilentServer => faults.silent = begins,
-            FaultKind::SlowServer { ms } => {
-                faults.delay = Duration::from_millis(if begins { ms.into() } else { 0 });
-            }
-            _ => {}
-        }
-        let faults = *faults;
-        let forgets = kind == FaultKind::Forget && begins;
+        let mut faults = slot.server_faults;
         if let Some(server) = slot.name_server() {
-            server.fault(faults);
-            if forgets {
-                server.forget();
-            }
+            change_name_server(server, &mut faults, kind, begins);
         }
+        slot.server_faults = faults;
     }
 
     fn apply_to_producer(&mut self, client: usize, fault: &FaultPlan, begins: bool) {
@@ -244,5 +209,59 @@ impl Pair {
         self.clients[client].closing = true;
         self.clients[client].producer.close(self.now, deadline);
         self.drain_client(client);
+    }
+}
+
+/// Begins or ends what happens inside a broker, which is the `number`th and has these topics.
+pub(crate) fn change_broker(
+    broker: &mut Broker,
+    now: Instant,
+    (number, topics): (usize, &[TopicPlan]),
+    kind: FaultKind,
+    begins: bool,
+) {
+    match kind {
+        FaultKind::Sends { fault } if begins => broker.fault(fault, Times::All),
+        FaultKind::Sends { .. } => broker.clear_faults(),
+        FaultKind::SlowDisk { ms } => {
+            broker.slow_disk(Duration::from_millis(if begins { ms.into() } else { 0 }));
+        }
+        FaultKind::DiskFull => broker.fill_disk(begins),
+        FaultKind::ReadOnly => {
+            let permission = if begins { perm::READ } else { perm::READ | perm::WRITE };
+            broker.set_permission(now, permission);
+        }
+        FaultKind::Queues { count } => {
+            for topic in topics {
+                let planned = topic.queues.get(number).copied().unwrap_or(0);
+                let queues = if begins { count } else { planned };
+                if planned > 0 {
+                    broker.set_topic(now, &topic.name, TopicConfig::queues(queues.into()));
+                }
+            }
+        }
+        FaultKind::Demote => broker.set_id(now, i64::from(begins)),
+        _ => {}
+    }
+}
+
+/// Begins or ends what happens inside a name server, which has these faults so far.
+pub(crate) fn change_name_server(
+    server: &mut NameServer,
+    faults: &mut NameServerFaults,
+    kind: FaultKind,
+    begins: bool,
+) {
+    match kind {
+        FaultKind::StaleRoutes => faults.stale = begins,
+        FaultKind::SilentServer => faults.silent = begins,
+        FaultKind::SlowServer { ms } => {
+            faults.delay = Duration::from_millis(if begins { ms.into() } else { 0 });
+        }
+        _ => {}
+    }
+    server.fault(*faults);
+    if kind == FaultKind::Forget && begins {
+        server.forget();
     }
 }

@@ -3,14 +3,14 @@
 
 mod client;
 mod drain;
-mod faults;
+pub(crate) mod faults;
 mod healing;
 mod link;
-mod node;
-mod tap;
-mod trace;
+pub(crate) mod node;
+pub(crate) mod tap;
+pub(crate) mod trace;
 mod travel;
-mod weather;
+pub(crate) mod weather;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -99,23 +99,10 @@ enum Event {
 }
 
 /// Wall clock at the start, in ms since 1970.
-const UNIX_MS: u64 = 1_793_491_200_000;
+pub(crate) const UNIX_MS: u64 = 1_793_491_200_000;
 
 impl Pair {
     fn new(plan: &Plan, lines: Lines) -> Self {
-        let history = History {
-            plan: plan.clone(),
-            sends: Vec::new(),
-            requests: Vec::new(),
-            stored: Vec::new(),
-            routes: Vec::new(),
-            dials: Vec::new(),
-            seen: Vec::new(),
-            ends: Vec::new(),
-            healed_at: Instant::ZERO,
-            judged_from: Instant::ZERO,
-            stalls: Vec::new(),
-        };
         let nodes = node::all(plan);
         let by_address = nodes.iter().enumerate().map(|(at, n)| (n.address.clone(), at)).collect();
         let ways = nodes.len() as u16;
@@ -134,7 +121,7 @@ impl Pair {
             healed: false,
             over: false,
             trace: Trace::new(lines == Lines::Keep),
-            history,
+            history: History::new(plan.clone(), Duration::ZERO),
             plan: plan.clone(),
         };
         pair.begin();

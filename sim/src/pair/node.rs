@@ -14,24 +14,24 @@ use crate::plan::Plan;
 
 /// One server and what the world knows of it.
 #[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) name: String,
-    pub(super) address: String,
-    pub(super) server: Server,
-    pub(super) power: Power,
-    pub(super) wake_at: Option<Instant>,
-    pub(super) conns: BTreeMap<ConnId, usize>,
-    pub(super) accepted: u64,
-    pub(super) moves: u8,
+pub(crate) struct Slot {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    pub(crate) server: Server,
+    pub(crate) power: Power,
+    pub(crate) wake_at: Option<Instant>,
+    pub(crate) conns: BTreeMap<ConnId, usize>,
+    pub(crate) accepted: u64,
+    pub(crate) moves: u8,
     /// What is to be switched off again.
-    pub(super) server_faults: NameServerFaults,
-    pub(super) down: u16,
-    pub(super) frozen: u16,
+    pub(crate) server_faults: NameServerFaults,
+    pub(crate) down: u16,
+    pub(crate) frozen: u16,
 }
 
 /// Whether a node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Power {
+pub(crate) enum Power {
     Up,
     /// The process is gone; its machine says so.
     Crashed,
@@ -41,13 +41,13 @@ pub(super) enum Power {
 
 /// The model behind a slot.
 #[derive(Debug)]
-pub(super) enum Server {
+pub(crate) enum Server {
     NameServer(Box<NameServer>),
     Broker(Box<Broker>),
 }
 
 impl Server {
-    pub(super) fn node(&mut self) -> &mut dyn Node {
+    pub(crate) fn node(&mut self) -> &mut dyn Node {
         match self {
             Self::NameServer(server) => &mut **server,
             Self::Broker(broker) => &mut **broker,
@@ -72,11 +72,11 @@ impl Slot {
         }
     }
 
-    pub(super) fn wakes_at(&self) -> Option<Instant> {
+    pub(crate) fn wakes_at(&self) -> Option<Instant> {
         self.wake_at.filter(|_| self.power == Power::Up)
     }
 
-    pub(super) fn messages(&self) -> Vec<Message> {
+    pub(crate) fn messages(&self) -> Vec<Message> {
         match &self.server {
             Server::Broker(broker) => broker.messages(),
             Server::NameServer(_) => Vec::new(),
@@ -84,7 +84,7 @@ impl Slot {
     }
 
     /// The broker, if it is one.
-    pub(super) fn broker(&mut self) -> Option<&mut Broker> {
+    pub(crate) fn broker(&mut self) -> Option<&mut Broker> {
         match &mut self.server {
             Server::Broker(broker) => Some(broker),
             Server::NameServer(_) => None,
@@ -92,7 +92,7 @@ impl Slot {
     }
 
     /// The name server, if it is one.
-    pub(super) fn name_server(&mut self) -> Option<&mut NameServer> {
+    pub(crate) fn name_server(&mut self) -> Option<&mut NameServer> {
         match &mut self.server {
             Server::NameServer(server) => Some(server),
             Server::Broker(_) => None,
@@ -101,7 +101,7 @@ impl Slot {
 }
 
 /// All servers of a plan: name servers, then brokers.
-pub(super) fn all(plan: &Plan) -> Vec<Slot> {
+pub(crate) fn all(plan: &Plan) -> Vec<Slot> {
     let servers: Vec<SocketAddr> =
         (0..plan.cluster.name_servers).map(|n| address(0, n, 9876)).collect();
     let mut slots = Vec::new();
@@ -137,13 +137,13 @@ pub(super) fn all(plan: &Plan) -> Vec<Slot> {
 }
 
 /// The address of the `n`th machine of a sort.
-pub(super) fn address(sort: u8, n: u16, port: u16) -> SocketAddr {
+pub(crate) fn address(sort: u8, n: u16, port: u16) -> SocketAddr {
     (Ipv4Addr::new(10, 0, sort, n as u8 + 1), port).into()
 }
 
 impl Pair {
     /// The node runs (again), without a connection.
-    pub(super) fn start_node(&mut self, node: usize) {
+    pub(crate) fn start_node(&mut self, node: usize) {
         let slot = &mut self.nodes[node];
         slot.power = Power::Up;
         slot.server.node().handle_start(self.now);
@@ -154,7 +154,7 @@ impl Pair {
     }
 
     /// The node stops executing.
-    pub(super) fn freeze_node(&mut self, node: usize) {
+    pub(crate) fn freeze_node(&mut self, node: usize) {
         match &mut self.nodes[node].server {
             Server::NameServer(server) => server.freeze(),
             Server::Broker(broker) => broker.freeze(),
@@ -163,7 +163,7 @@ impl Pair {
     }
 
     /// It goes on.
-    pub(super) fn thaw_node(&mut self, node: usize) {
+    pub(crate) fn thaw_node(&mut self, node: usize) {
         if self.nodes[node].power != Power::Up {
             return;
         }

@@ -10,34 +10,34 @@ use producer_core::wire::{Header, perm, properties, property_names};
 
 /// Reads along on one connection.
 #[derive(Debug, Default)]
-pub(super) struct Tap {
+pub(crate) struct Tap {
     out: Vec<u8>,
     back: Vec<u8>,
     /// Topics whose routes were asked for, by request id.
     routes: BTreeMap<i32, String>,
     /// An answer was not a frame: nothing after it can be read.
-    pub(super) garbled: bool,
+    pub(crate) garbled: bool,
 }
 
 /// What a producer asked.
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) opaque: i32,
-    pub(super) topic: String,
-    pub(super) queue_id: i32,
-    pub(super) message_id: String,
+pub(crate) struct Asked {
+    pub(crate) opaque: i32,
+    pub(crate) topic: String,
+    pub(crate) queue_id: i32,
+    pub(crate) message_id: String,
 }
 
 /// What it was answered.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(crate) enum Told {
     Answer { opaque: i32, code: i32 },
     Route { topic: String, writable: Vec<(String, i32)> },
 }
 
 impl Tap {
     /// The requests to store whose last byte is in `bytes`.
-    pub(super) fn sent(&mut self, bytes: &[u8]) -> Vec<Asked> {
+    pub(crate) fn sent(&mut self, bytes: &[u8]) -> Vec<Asked> {
         self.out.extend_from_slice(bytes);
         let mut asked = Vec::new();
         let mut used = 0;
@@ -66,7 +66,7 @@ impl Tap {
     }
 
     /// The answers whose last byte is in `bytes`.
-    pub(super) fn received(&mut self, bytes: &[u8]) -> Vec<Told> {
+    pub(crate) fn received(&mut self, bytes: &[u8]) -> Vec<Told> {
         self.back.extend_from_slice(bytes);
         let mut told = Vec::new();
         let mut used = 0;

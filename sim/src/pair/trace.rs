@@ -6,19 +6,19 @@ use producer_core::Instant;
 
 /// Lines of a run. They are hashed always and kept only if asked for.
 #[derive(Debug)]
-pub(super) struct Trace {
+pub(crate) struct Trace {
     hash: u64,
     line: String,
     kept: Option<Vec<String>>,
 }
 
 impl Trace {
-    pub(super) fn new(keep: bool) -> Self {
+    pub(crate) fn new(keep: bool) -> Self {
         // FNV-1a: the same on every machine and in every release of Rust.
         Self { hash: 0xcbf2_9ce4_8422_2325, line: String::new(), kept: keep.then(Vec::new) }
     }
 
-    pub(super) fn write(&mut self, now: Instant, what: fmt::Arguments<'_>) {
+    pub(crate) fn write(&mut self, now: Instant, what: fmt::Arguments<'_>) {
         self.line.clear();
         let micros = now.as_nanos() / 1_000;
         let written = write!(self.line, "{:>7}.{:03} ", micros / 1_000, micros % 1_000);
@@ -29,12 +29,12 @@ impl Trace {
         }
     }
 
-    pub(super) fn finish(self) -> (u64, Vec<String>) {
+    pub(crate) fn finish(self) -> (u64, Vec<String>) {
         (self.hash, self.kept.unwrap_or_default())
     }
 }
 
 /// Goes on with a hash of FNV-1a.
-pub(super) fn fnv(hash: u64, bytes: &[u8]) -> u64 {
+pub(crate) fn fnv(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

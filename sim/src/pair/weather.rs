@@ -8,7 +8,7 @@ use crate::plan::{Direction, FaultKind, Loss, Scope};
 
 /// What becomes of something that arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Passage {
+pub(crate) enum Passage {
     Open,
     Held,
     Dropped,
@@ -23,7 +23,7 @@ struct Ways {
 
 /// What is wrong around one node. Faults that overlap are counted.
 #[derive(Debug, Default)]
-pub(super) struct Weather {
+pub(crate) struct Weather {
     producers: Ways,
     nodes: Ways,
     black_hole: u16,
@@ -31,14 +31,14 @@ pub(super) struct Weather {
     slow: Vec<(u32, u32)>,
     dribble: Vec<u32>,
     /// Armed, by [`FaultKind::HalfRequest`]: whether the connection is reset.
-    pub(super) half_requests: VecDeque<bool>,
+    pub(crate) half_requests: VecDeque<bool>,
     /// Armed, by [`FaultKind::ResetInAnswer`]: bytes that still arrive.
-    pub(super) resets_in_answer: VecDeque<u32>,
+    pub(crate) resets_in_answer: VecDeque<u32>,
 }
 
 impl Weather {
     /// Begins or ends a fault; false if it is not one of the ways.
-    pub(super) fn change(&mut self, kind: FaultKind, begins: bool) -> bool {
+    pub(crate) fn change(&mut self, kind: FaultKind, begins: bool) -> bool {
         let count = |counter: &mut u16| match begins {
             true => *counter += 1,
             false => *counter = counter.saturating_sub(1),
@@ -76,7 +76,7 @@ impl Weather {
     }
 
     /// What becomes of bytes towards (0) or from (1) the node.
-    pub(super) fn passage(&self, with_producer: bool, way: usize) -> Passage {
+    pub(crate) fn passage(&self, with_producer: bool, way: usize) -> Passage {
         let ways = if with_producer { &self.producers } else { &self.nodes };
         if ways.dropped[way] > 0 {
             Passage::Dropped
@@ -87,16 +87,16 @@ impl Weather {
         }
     }
 
-    pub(super) const fn swallows_dials(&self) -> bool {
+    pub(crate) const fn swallows_dials(&self) -> bool {
         self.black_hole > 0
     }
 
-    pub(super) const fn refuses_dials(&self) -> bool {
+    pub(crate) const fn refuses_dials(&self) -> bool {
         self.refuse > 0
     }
 
     /// How much longer the way is now.
-    pub(super) fn delay(&self, dice: &mut Dice) -> Duration {
+    pub(crate) fn delay(&self, dice: &mut Dice) -> Duration {
         let micros = self.slow.iter().map(|&(extra, jitter)| {
             u64::from(extra) * 1_000 + dice.below(u64::from(jitter) * 1_000 + 1)
         });
@@ -104,7 +104,7 @@ impl Weather {
     }
 
     /// Bytes in one piece.
-    pub(super) fn piece(&self) -> Option<usize> {
+    pub(crate) fn piece(&self) -> Option<usize> {
         self.dribble.iter().min().map(|&bytes| bytes as usize)
     }
 
