@@ -109,7 +109,8 @@ pub struct Config {
 
     /// How old a route may grow before it is asked for again. Default 30 s, as Java.
     pub route_poll: Duration,
-    /// Shortest pause between two lookups of one topic, whatever the evidence. Default 1 s.
+    /// Shortest pause between two lookups of one topic, whatever the evidence. Default 1 s. As long
+    /// as the poll, 30 s (Java): no evidence makes a difference.
     pub route_refresh_min: Duration,
     /// Longest wait for one answer of a name server, heartbeat or probe. Default 3 s
     /// (`mqClientApiTimeout`).
@@ -211,7 +212,7 @@ impl Default for Config {
 impl Config {
     /// The behaviour of Java's `DefaultMQProducer` 5.4.0 in its default configuration: round robin
     /// over all queues, three attempts without pause, one budget of time for all of them, no fault
-    /// strategy, topics created on demand.
+    /// strategy, routes asked for at their poll only, topics created on demand.
     pub fn java() -> Self {
         Self {
             language: 0,
@@ -221,6 +222,7 @@ impl Config {
             backoff: Backoff { first: Duration::ZERO, longest: Duration::ZERO },
             health: Health::Off,
             rotation: Rotation::Java,
+            route_refresh_min: Duration::from_secs(30),
             name_server_hedge: None,
             absent_for: Duration::ZERO,
             auto_create_topics: true,

@@ -74,6 +74,9 @@ impl<T> Producer<T> {
     /// Something says that the route is out of date. Asks at once if the last lookup is long ago,
     /// else as soon as the rate allows.
     pub(crate) fn suspect_route(&mut self, id: TopicId) {
+        if self.config.route_refresh_min >= self.config.route_poll {
+            return; // the poll comes first
+        }
         let not_before = self
             .routes
             .topic(id)

@@ -108,6 +108,24 @@ fn the_detector_asks_a_broker_that_is_unreachable() {
     assert!((3..=6).contains(&asked), "every 2 s: {asked} times in 10 s");
 }
 
+/// `sendDefaultImpl` catches what an attempt throws and asks no name server; routes are refreshed by
+/// `pollNameServerInterval` alone.
+#[test]
+fn a_dead_broker_is_no_reason_to_ask_for_routes() {
+    let mut world = World::new(Config::java());
+    brokers(&mut world, 8);
+    let before = world.route_requests;
+    world.kill("a:1");
+
+    brokers(&mut world, 200);
+    world.run(ms(20_000));
+    let early = world.route_requests - before;
+    world.run(ms(20_000));
+
+    assert_eq!(early, 0, "nobody asks because a broker is dead");
+    assert_eq!(world.route_requests - before, 1, "the poll does");
+}
+
 #[test]
 fn a_fixed_queue_gets_one_attempt() {
     let mut world = World::new(Config::java());
