@@ -142,3 +142,22 @@ fn a_fault_keeps_its_broker_when_another_goes() {
 fn is_answered_twice(kind: FaultKind) -> bool {
     matches!(kind, FaultKind::Sends { fault: SendFault::AnswerTwice })
 }
+
+/// The file is a test target of its own, so what is generated compiles and passes.
+#[test]
+fn a_generated_test_is_as_committed() {
+    let plan = Plan::from_json(include_str!("plans/queue_gone.json")).expect("a plan");
+    let violation = Violation {
+        invariant: Invariant::Routing,
+        what: "at 103 ms orders to 10.0.1.1:10911/3: no route says so".to_owned(),
+    };
+
+    let text = shrink::as_test(&plan, &violation);
+
+    if std::env::var_os("WRITE").is_some() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/generated.rs");
+        std::fs::write(file, &text).expect("the folder is there");
+    }
+    let hint = "WRITE=1 cargo test -p sim --test shrink writes it anew";
+    assert!(text == include_str!("generated.rs"), "tests/generated.rs is out of date: {hint}");
+}

@@ -21,7 +21,10 @@ pub(crate) struct ShrinkArguments {
     /// Runs at most.
     #[arg(long, default_value_t = RUNS_MAX)]
     runs: u32,
-    /// Write the plan to this file rather than to standard output.
+    /// Write a Rust test with the plan in it, not the plan.
+    #[arg(long)]
+    test: bool,
+    /// Write to this file rather than to standard output.
     #[arg(long)]
     out: Option<PathBuf>,
 }
@@ -39,15 +42,16 @@ pub(crate) fn run(arguments: &ShrinkArguments) -> io::Result<()> {
     let shrunk = shrink::shrink(&plan, first.invariant, arguments.runs, execute)
         .ok_or_else(|| io::Error::other("the plan runs differently each time"))?;
     eprintln!("{}", summary(&plan, &shrunk));
-    let json = shrunk.plan.to_json();
-    match &arguments.out {
-        None => writeln!(io::stdout(), "{json}"),
-        Some(file) => {
-            fs::write(file, json + "\n")?;
-            eprintln!("replay: sim run {}", file.display());
-            Ok(())
-        }
+    let text = match arguments.test {
+        true => shrink::as_test(&shrunk.plan, &shrunk.violation),
+        false => shrunk.plan.to_json() + "\n",
+    };
+    let Some(file) = &arguments.out else { return write!(io::stdout(), "{text}") };
+    fs::write(file, text)?;
+    if !arguments.test {
+        eprintln!("replay: sim run {}", file.display());
     }
+    Ok(())
 }
 
 fn summary(plan: &Plan, shrunk: &Shrunk) -> String {

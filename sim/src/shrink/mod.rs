@@ -6,12 +6,14 @@
 
 mod cluster;
 mod sends;
+mod test;
 mod times;
 
 use std::collections::BTreeSet;
 
 use crate::check::{Invariant, Violation};
 use crate::plan::{FaultPlan, Plan};
+pub use test::as_test;
 
 /// How many runs are enough for nearly every plan.
 pub const RUNS_MAX: u32 = 1_500;
@@ -58,7 +60,7 @@ pub fn shrink(
 type Step = fn(&Plan) -> Vec<Plan>;
 
 /// In the order in which they are tried: what makes runs shorter comes first.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     workloads_fewer,
     sends::beside_a_fault,
     sends::fewer,
@@ -69,6 +71,7 @@ const STEPS: [Step; 12] = [
     times::run_shorter,
     cluster::fewer_nodes,
     cluster::fewer_queues,
+    cluster::plainer,
     config_simpler,
     sends::simpler,
 ];
