@@ -25,6 +25,10 @@ pub struct History {
     pub routes: Vec<RouteSeen>,
     /// Dials of producers, in the order they began.
     pub dials: Vec<Dial>,
+    /// Connections that ended for a producer, in the order they did.
+    pub lost: Vec<LinkLost>,
+    /// Brokers with which nothing was wrong from the healing on.
+    pub well: Vec<WellBroker>,
     /// What was wrong the moment it happened.
     pub seen: Vec<crate::check::Violation>,
     /// How each producer ended.
@@ -102,8 +106,30 @@ pub struct Request {
     pub queue_id: i32,
     /// The message's id.
     pub message_id: String,
+    /// When anything was last heard on the connection before it left; at first, when it was made.
+    pub heard_at: Instant,
     /// When it was answered and with which code, if an answer reached the producer.
     pub answer: Option<(Instant, i32)>,
+}
+
+/// A connection that ended: the other side closed it, or it broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkLost {
+    /// When the producer was told.
+    pub at: Instant,
+    /// Whose it was.
+    pub producer: u16,
+    /// Connection.
+    pub link: usize,
+}
+
+/// A broker with which nothing is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WellBroker {
+    /// Its name.
+    pub name: String,
+    /// Where it listens.
+    pub address: String,
 }
 
 /// A message in a broker's log.
@@ -199,6 +225,8 @@ impl History {
             stored: Vec::new(),
             routes: Vec::new(),
             dials: Vec::new(),
+            lost: Vec::new(),
+            well: Vec::new(),
             seen: Vec::new(),
             ends: Vec::new(),
             healed_at: Instant::ZERO,

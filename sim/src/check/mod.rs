@@ -4,17 +4,21 @@
 //! hold, and joins them by message id. The numbers are those of the project's list of invariants.
 
 mod ack;
+mod avoid;
 mod balance;
 mod budget;
 mod dials;
 mod duplicates;
 mod levels;
+mod links;
 mod liveness;
 mod loss;
 mod name_servers;
 mod once;
 mod order;
 mod phantom;
+mod prompt;
+mod recovery;
 mod routing;
 mod status;
 
@@ -23,6 +27,10 @@ mod doctored;
 
 use std::collections::BTreeMap;
 use std::fmt;
+
+use std::time::Duration;
+
+use producer_core::Instant;
 
 use crate::history::{History, Request, SendRecord, Stored};
 
@@ -47,10 +55,16 @@ pub enum Invariant {
     Order,
     /// I9: nothing is sent to where the routes do not point.
     Routing,
+    /// I10: a broker that owes answers is avoided.
+    Avoidance,
+    /// I11: a broker that has recovered has its share again.
+    Recovery,
     /// I12: load is even while all is well.
     Balance,
     /// I13: nothing is left over, and nothing grows past its limit.
     Levels,
+    /// I14: what a lost connection leaves goes on at once.
+    FailFast,
     /// I15: an address is dialled once at a time, and not in a hurry.
     Dials,
     /// I16: what is not a frame costs the connection.
@@ -74,8 +88,11 @@ impl Invariant {
             Self::Status => "I7",
             Self::Order => "I8",
             Self::Routing => "I9",
+            Self::Avoidance => "I10",
+            Self::Recovery => "I11",
             Self::Balance => "I12",
             Self::Levels => "I13",
+            Self::FailFast => "I14",
             Self::Dials => "I15",
             Self::Framing => "I16",
             Self::Liveness => "I17",
@@ -103,7 +120,7 @@ impl fmt::Display for Violation {
 pub fn all(history: &History) -> Vec<Violation> {
     let joined = Joined::new(history);
     let mut found = Found { violations: history.seen.clone(), invariant: Invariant::Once };
-    let checks: [(Invariant, Check); 14] = [
+    let checks: [(Invariant, Check); 17] = [
         (Invariant::Once, once::check),
         (Invariant::Budget, budget::check),
         (Invariant::AckTruth, ack::check),
@@ -113,8 +130,11 @@ pub fn all(history: &History) -> Vec<Violation> {
         (Invariant::Status, status::check),
         (Invariant::Order, order::check),
         (Invariant::Routing, routing::check),
+        (Invariant::Avoidance, avoid::check),
+        (Invariant::Recovery, recovery::check),
         (Invariant::Balance, balance::check),
         (Invariant::Levels, levels::check),
+        (Invariant::FailFast, prompt::check),
         (Invariant::Dials, dials::check),
         (Invariant::Liveness, liveness::check),
         (Invariant::NameServers, name_servers::check),
@@ -141,6 +161,9 @@ impl Found {
     }
 }
 
+/// So long after a producer stood still, it may still catch up.
+const SLACK: Duration = Duration::from_secs(1);
+
 /// A history, joined by message id.
 struct Joined<'h> {
     history: &'h History,
@@ -165,6 +188,12 @@ impl<'h> Joined<'h> {
             by_id.entry(id).or_default().copies.push(stored);
         }
         Self { history, by_id }
+    }
+
+    /// Whether a producer was not scheduled at that time, or just before it.
+    fn stood_still(&self, producer: u16, at: Instant) -> bool {
+        let mut stalls = self.history.stalls.iter();
+        stalls.any(|&(who, from, to)| who == producer && from <= at && at <= to + SLACK)
     }
 
     fn requests(&self, send: &SendRecord) -> &[&'h Request] {

@@ -106,6 +106,7 @@ impl Pair {
                 topic: asked.topic,
                 queue_id: asked.queue_id,
                 message_id: asked.message_id,
+                heard_at: this.heard_at,
                 answer: None,
             });
         }
@@ -114,6 +115,7 @@ impl Pair {
 
     pub(super) fn tap_received(&mut self, link: usize, client: usize, bytes: &[u8]) {
         note!(self, "p{client} <- #{link} {} bytes {:08x}", bytes.len(), fnv(0, bytes) as u32);
+        self.links[link].heard_at = self.now;
         for told in self.links[link].tap.received(bytes) {
             match told {
                 Told::Answer { opaque, code } => {

@@ -11,6 +11,7 @@ use producer_core::OnUnknown;
 use super::node::Power;
 use super::{Event, Pair, note};
 use crate::dice::{Concern, Dice};
+use crate::history::WellBroker;
 use crate::plan::{FaultKind, HealthPlan, Preset};
 
 /// Sends after healing, by each producer.
@@ -44,6 +45,7 @@ impl Pair {
             }
         }
         self.healed = true;
+        self.see_who_is_well();
         self.history.healed_at = self.now;
         for node in 0..self.nodes.len() {
             let now = self.now;
@@ -72,6 +74,20 @@ impl Pair {
         self.at(probe_at + Duration::from_secs(20), Event::Over);
     }
 
+    fn see_who_is_well(&mut self) {
+        for (at, slot) in
+            self.nodes.iter().enumerate().skip(usize::from(self.plan.cluster.name_servers))
+        {
+            let ill =
+                |fault: usize| self.active[fault] && self.plan.faults[fault].target == slot.name;
+            let well = slot.power == Power::Up && !(0..self.active.len()).any(ill);
+            if well {
+                let (name, address) = (slot.name.clone(), self.nodes[at].address.clone());
+                self.history.well.push(WellBroker { name, address });
+            }
+        }
+    }
+
     /// Whether sends must succeed while nodes are silent.
     fn copes(&self) -> bool {
         let overrides = &self.plan.config.overrides;
@@ -81,6 +97,8 @@ impl Pair {
             && overrides.attempt_timeout_ms.is_none()
             && overrides.send_timeout_ms.is_none_or(|ms| ms >= 3_000)
             && config.attempts_max >= 3
+            // A send that waits a second for a silent broker keeps others out.
+            && config.sends_max + config.waiting_max >= PROBES as usize
             && config.on_unknown == OnUnknown::Retry
     }
 

@@ -47,6 +47,8 @@ pub(super) struct Link {
     /// What travels from end 0, and from end 1.
     pub(super) pipes: [Pipe; 2],
     pub(super) dialled_at: Instant,
+    /// When end 0 last heard anything; at first, when it was connected.
+    pub(super) heard_at: Instant,
     /// Bytes of requests have left on it.
     pub(super) used: bool,
     /// Position of its dial in the history, for those of producers.

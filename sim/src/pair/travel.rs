@@ -9,6 +9,7 @@ use super::node::Power;
 use super::tap::Tap;
 use super::weather::Passage;
 use super::{Event, Pair, note};
+use crate::history::LinkLost;
 use crate::model::ConnId;
 
 impl Pair {
@@ -32,6 +33,7 @@ impl Pair {
             open: false,
             pipes: [Pipe::default(), Pipe::default()],
             dialled_at: self.now,
+            heard_at: self.now,
             used: false,
             dial,
             tap: Tap::default(),
@@ -83,6 +85,7 @@ impl Pair {
         match (result, self.links[link].sides[0]) {
             (Ok(()), side) => {
                 self.links[link].open = true;
+                self.links[link].heard_at = self.now;
                 match side {
                     Side::Client(client, conn) => {
                         self.clients[client].producer.handle_connected(self.now, conn);
@@ -236,6 +239,8 @@ impl Pair {
         match self.links[link].sides[end] {
             Side::Client(client, conn) => {
                 self.clients[client].conns.remove(&conn);
+                let lost = LinkLost { at: self.now, producer: client as u16, link };
+                self.history.lost.push(lost);
                 self.clients[client].producer.handle_closed(self.now, conn, why);
                 self.drain_client(client);
             }

@@ -1,0 +1,75 @@
+//! I10: is a broker left in peace that owes answers and has said nothing for a while, as long as
+//! another one can take the messages?
+
+use std::collections::BTreeSet;
+
+use std::time::Duration;
+
+use super::links::Links;
+use super::{Found, Joined};
+use crate::plan::Mode;
+
+/// The producer's limit is 200 ms.
+const SILENCE: Duration = Duration::from_millis(300);
+
+pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
+    let history = joined.history;
+    let Some(mut links) = Links::of_standard(history) else { return };
+    let rotating: BTreeSet<&str> = history
+        .sends
+        .iter()
+        .filter(|send| matches!(send.mode, Mode::Rotate | Mode::OneWay))
+        .filter_map(|send| send.message_id.as_deref())
+        .collect();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for request in &history.requests {
+        links.advance(request.at, |_, _, _| {});
+        let first = seen.insert(&request.message_id);
+        let silent = links.get(request.link).is_some_and(|link| {
+            link.asked.iter().any(|asked| {
+                asked.heard_at <= asked.at
+                    && request.heard_at <= asked.at
+                    && request.at.since(asked.at) > SILENCE
+            })
+        });
+        if first
+            && silent
+            && rotating.contains(&*request.message_id)
+            && !joined.stood_still(request.producer, request.at)
+            && links.other_is_well(request, request.at)
+        {
+            let (at, address) = (request.at.as_millis(), &request.address);
+            found.report(format!("at {at} ms a new send to {address}, which is silent"));
+        }
+        links.leaves(request);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Invariant, all, doctored::good};
+    use crate::plan::Mode;
+
+    /// One broker no longer answers, and gets its share all the same.
+    #[test]
+    fn sends_to_a_silent_broker_are_found() {
+        let mut history = good(Mode::Rotate);
+        let silent = history.requests[0].address.clone();
+        let from = history.requests[4].at;
+        for request in &mut history.requests {
+            if request.address == silent && request.at >= from {
+                request.answer = None;
+                request.heard_at = from - Duration::from_millis(1);
+                let id = Some(&request.message_id);
+                let send = history.sends.iter_mut().find(|send| send.message_id.as_ref() == id);
+                send.expect("sent").ends[0].0 = request.at + Duration::from_secs(1);
+            }
+        }
+
+        let found = all(&history);
+
+        assert!(found.iter().any(|v| v.invariant == Invariant::Avoidance), "{found:?}");
+    }
+}

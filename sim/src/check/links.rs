@@ -1,0 +1,136 @@
+//! How did a producer's connections stand when a request left?
+
+use std::collections::BTreeMap;
+
+use std::time::Duration;
+
+use producer_core::Instant;
+
+use crate::history::{History, LinkLost, Request};
+use crate::plan::{HealthPlan, Mode, Preset};
+
+/// A peer that answered so recently is well.
+const ANSWERS: Duration = Duration::from_millis(120);
+/// One that owes an answer for longer may not be.
+const OWES: Duration = Duration::from_millis(100);
+/// A request is surely not given up before that.
+pub(super) const UNDER_WAY: Duration = Duration::from_millis(900);
+
+/// Connections as they stand at one time, for checks that go through a history in order.
+pub(super) struct Links<'h> {
+    history: &'h History,
+    links: BTreeMap<usize, Standing<'h>>,
+    /// When the sends of messages ended, or [`Instant::ZERO`] for those that nobody answers.
+    over: BTreeMap<&'h str, Instant>,
+    lost: usize,
+    routes: usize,
+    /// What may be written by the last route, by producer and topic.
+    writable: BTreeMap<(u16, &'h str), &'h [(String, i32)]>,
+}
+
+/// One connection.
+pub(super) struct Standing<'h> {
+    producer: u16,
+    address: &'h str,
+    /// Requests that left, oldest first, but for those known to be answered.
+    pub(super) asked: Vec<&'h Request>,
+    /// The last answer, if it was a success, and since it nothing else.
+    succeeded: Option<Instant>,
+}
+
+impl<'h> Links<'h> {
+    /// For plans whose producer has the standard rules: it avoids who is silent for 200 ms, and
+    /// gives an attempt a second at least.
+    pub(super) fn of_standard(history: &'h History) -> Option<Self> {
+        let config = &history.plan.config;
+        let with = &config.overrides;
+        let standard = config.preset == Preset::Default
+            && with.health.is_none_or(|health| health == HealthPlan::Adaptive)
+            && with.attempt_timeout_ms.is_none_or(|ms| ms == 0 || ms >= 1_000);
+        let over = history.sends.iter().filter_map(|send| {
+            let ended = send.ends.first().map(|(at, _)| *at);
+            let over = if send.mode == Mode::OneWay { Some(Instant::ZERO) } else { ended };
+            Some((send.message_id.as_deref()?, over?))
+        });
+        let over = over.collect();
+        let (links, writable) = (BTreeMap::new(), BTreeMap::new());
+        standard.then_some(Self { history, links, over, lost: 0, routes: 0, writable })
+    }
+
+    /// Goes on to `at`; calls `on_lost` with each connection that ended on the way.
+    pub(super) fn advance(
+        &mut self,
+        at: Instant,
+        mut on_lost: impl FnMut(&Self, &LinkLost, &Standing<'h>),
+    ) {
+        while let Some(lost) = self.history.lost.get(self.lost).filter(|lost| lost.at <= at) {
+            self.lost += 1;
+            self.settle(lost.at);
+            if let Some(standing) = self.links.remove(&lost.link) {
+                on_lost(self, lost, &standing);
+            }
+        }
+        self.settle(at);
+    }
+
+    /// Takes in the routes and answers until `at`.
+    fn settle(&mut self, at: Instant) {
+        while let Some(route) = self.history.routes.get(self.routes).filter(|r| r.at <= at) {
+            self.routes += 1;
+            self.writable.insert((route.producer, &route.topic), &route.writable);
+        }
+        for standing in self.links.values_mut() {
+            standing.settle(at, &self.over);
+        }
+    }
+
+    /// A request leaves.
+    pub(super) fn leaves(&mut self, request: &'h Request) {
+        let new = || Standing {
+            producer: request.producer,
+            address: &request.address,
+            asked: Vec::new(),
+            succeeded: None,
+        };
+        let standing = self.links.entry(request.link).or_insert_with(new);
+        if self.over.get(&*request.message_id).is_none_or(|over| *over >= request.at) {
+            standing.asked.push(request);
+        }
+    }
+
+    pub(super) fn get(&self, link: usize) -> Option<&Standing<'h>> {
+        self.links.get(&link)
+    }
+
+    /// Whether another broker could take a message of the topic at once: its connection is open,
+    /// it has just answered, and the last route names it.
+    pub(super) fn other_is_well(&self, than: &Request, at: Instant) -> bool {
+        let writable = self.writable.get(&(than.producer, &*than.topic)).copied().unwrap_or(&[]);
+        self.links.values().any(|standing| {
+            standing.producer == than.producer
+                && standing.address != than.address
+                && standing.is_well(at)
+                && writable.iter().any(|(to, queues)| to == standing.address && *queues > 0)
+        })
+    }
+}
+
+impl Standing<'_> {
+    fn settle(&mut self, at: Instant, over: &BTreeMap<&str, Instant>) {
+        let succeeded = &mut self.succeeded;
+        self.asked.retain(|request| {
+            let answer = request.answer.filter(|(answered, _)| *answered <= at);
+            if let Some((answered, code)) = answer {
+                *succeeded = (code == 0).then_some(answered);
+            }
+            // What nobody waits for any more is of no interest.
+            let over = over.get(&*request.message_id).is_some_and(|over| *over < at);
+            answer.is_none() && !over && at.since(request.at) < UNDER_WAY
+        });
+    }
+
+    fn is_well(&self, at: Instant) -> bool {
+        self.succeeded.is_some_and(|succeeded| at.since(succeeded) < ANSWERS)
+            && self.asked.iter().all(|request| at.since(request.at) < OWES)
+    }
+}
