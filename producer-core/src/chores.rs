@@ -101,22 +101,6 @@ impl<T> Producer<T> {
         }
     }
 
-    fn expire_queries(&mut self) -> Instant {
-        let now = self.now;
-        while let Some(at) = self.queries.iter().position(|query| query.deadline <= now) {
-            let query = self.queries.remove(at);
-            let kind = self.route_problem(query.topic);
-            self.answer_query(query, Some(kind));
-        }
-        self.queries.iter().map(|query| query.deadline).min().unwrap_or(Instant::FAR)
-    }
-
-    pub(crate) fn fail_queries(&mut self) {
-        for query in core::mem::take(&mut self.queries) {
-            self.answer_query(query, Some(ErrorKind::Closed));
-        }
-    }
-
     /// Asks for the route of one topic after the other, so that each is asked for once an interval
     /// and ten thousand of them make no burst.
     fn poll_routes(&mut self) -> Instant {

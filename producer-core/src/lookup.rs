@@ -7,12 +7,11 @@
 
 use alloc::string::{String, ToString};
 
-use crate::error::{ConnectionEnd, ErrorKind, Outcome, SendError};
+use crate::error::{ConnectionEnd, ErrorKind};
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
-use crate::output::Output;
 use crate::producer::Producer;
-use crate::route::{Route, RouteBroker, Topic, TopicId};
+use crate::route::{Topic, TopicId};
 use crate::send::Stage;
 use crate::slab::Key;
 use crate::time::Instant;
@@ -35,16 +34,6 @@ pub(crate) struct Lookup {
     absent: u32,
     hedge_at: Instant,
     problem: Option<ErrorKind>,
-}
-
-/// A caller who wants to see a route.
-pub(crate) struct Query<T> {
-    pub(crate) ticket: T,
-    pub(crate) topic: TopicId,
-    pub(crate) begun: Instant,
-    pub(crate) deadline: Instant,
-    /// Connect to the brokers of the route as well.
-    pub(crate) connect: bool,
 }
 
 /// Most name servers that are asked; more may be configured.
@@ -284,7 +273,7 @@ impl<T> Producer<T> {
     }
 
     /// Whether the topic has a route that no broker has disowned.
-    fn works(&self, id: TopicId) -> bool {
+    pub(crate) fn works(&self, id: TopicId) -> bool {
         let topic = self.routes.topic(id);
         topic.route.is_some() && !topic.refused_as_absent
     }
@@ -388,72 +377,6 @@ impl<T> Producer<T> {
         let next_hedge = hedges.map(|lookup| lookup.hedge_at).min();
         let next_suspect = self.suspects.iter().map(|&(_, at)| at).min();
         next_hedge.into_iter().chain(next_suspect).min().unwrap_or(Instant::FAR)
-    }
-
-    /// The topic's route was wanted for itself.
-    pub(crate) fn begin_query(&mut self, query: Query<T>) {
-        let topic = query.topic;
-        self.wake_by(query.deadline);
-        if self.works(topic) {
-            self.answer_query(query, None);
-            return;
-        }
-        self.queries.push(query);
-        self.look_up(topic);
-    }
-
-    fn answer_queries(&mut self, id: TopicId, kind: Option<&ErrorKind>) {
-        while let Some(at) = self.queries.iter().position(|query| query.topic == id) {
-            let query = self.queries.remove(at);
-            self.answer_query(query, kind.cloned());
-        }
-    }
-
-    pub(crate) fn answer_query(&mut self, query: Query<T>, kind: Option<ErrorKind>) {
-        let elapsed = self.now.since(query.begun);
-        let result = match (kind, self.route_view(query.topic)) {
-            (None, Some(route)) => Ok(route),
-            (kind, _) => {
-                let kind = kind.unwrap_or(ErrorKind::TopicNotFound);
-                let trail = alloc::vec::Vec::new();
-                Err(SendError::new(kind, Outcome::NotSent, None, elapsed, trail))
-            }
-        };
-        if query.connect && result.is_ok() {
-            self.connect_brokers(query.topic);
-        }
-        self.outputs.push_back(Output::Route { ticket: query.ticket, result });
-    }
-
-    fn connect_brokers(&mut self, id: TopicId) {
-        let Some(known) = &self.routes.topic(id).route else { return };
-        let brokers: alloc::vec::Vec<_> =
-            known.stretches.iter().map(|stretch| stretch.broker).collect();
-        for broker in brokers {
-            // Not reached now means not ready then, no more.
-            let _unready = self.broker_connection(broker);
-        }
-    }
-
-    fn route_view(&self, id: TopicId) -> Option<Route> {
-        let topic = self.routes.topic(id);
-        let known = topic.route.as_ref()?;
-        let brokers = known.stretches.iter().map(|stretch| {
-            let broker = self.routes.broker(stretch.broker);
-            RouteBroker {
-                name: broker.name.clone(),
-                advertised: broker.advertised.clone(),
-                dialled: broker.dialled.clone(),
-            }
-        });
-        let mut brokers: alloc::vec::Vec<_> = brokers.collect();
-        brokers.dedup();
-        Some(Route {
-            topic: topic.name.clone(),
-            queues: known.views.to_vec(),
-            ordered: known.ordered,
-            brokers,
-        })
     }
 
     /// A broker has another address than before: nothing new goes to the old one.
