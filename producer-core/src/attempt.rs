@@ -64,8 +64,10 @@ impl<T> Producer<T> {
         let Some(send) = self.sends.get(key) else { return };
         let absent_until = self.routes.topic(send.topic).absent_until;
         if absent_until.is_some_and(|until| self.now < until) {
+            reached!(TopicAbsent);
             self.fail_before_attempt(key, Phase::Route, ErrorKind::TopicNotFound);
         } else {
+            reached!(WaitForRoute);
             self.wait_for_route(key);
         }
     }
@@ -80,6 +82,7 @@ impl<T> Producer<T> {
         let opaque = self.in_flight.insert(conn, Purpose::Send(key));
         if one_way {
             // Only the number is wanted: nobody will answer.
+            reached!(OneWay);
             self.in_flight.remove(opaque, conn);
         }
         let Some(connection) = self.conns.get_mut(conn) else { return };
@@ -134,8 +137,10 @@ impl<T> Producer<T> {
         let tried = send.tried;
         let elsewhere = send.may_retry() && !send.is_strict() && tried != before;
         if elsewhere && self.another_broker(topic, tried) {
+            reached!(MasterElsewhere);
             return self.attempt(key);
         }
+        reached!(NoMaster);
         self.no_queue(key, ErrorKind::NoMaster);
     }
 
@@ -149,8 +154,10 @@ impl<T> Producer<T> {
         let tried = send.tried;
         let elsewhere = send.may_retry() && !send.is_strict() && tried != before;
         if elsewhere && self.another_broker(topic, tried) {
+            reached!(DialElsewhere);
             return self.attempt(key);
         }
+        reached!(WaitForDial);
         let Some(send) = self.sends.get_mut(key) else { return };
         send.stage = Stage::Backoff;
         send.tried = 0;
@@ -172,8 +179,10 @@ impl<T> Producer<T> {
         let asked_since = self.routes.topic(topic).asked.is_some_and(|at| at >= send.accepted);
         let hopeless = !transient || (asked_since && !strict && send.attempts_all == 0);
         if hopeless || wait.is_zero() || self.now + wait >= send.deadline {
+            reached!(NoQueueFails);
             return self.fail_before_attempt(key, Phase::Queue, kind);
         }
+        reached!(NoQueueWaits);
         send.stage = Stage::Backoff;
         send.tried = 0;
         self.set_due(key, self.now + wait);
@@ -205,6 +214,8 @@ impl<T> Producer<T> {
         if broker.conn == under.conn {
             // Else the broker has moved on, and this says nothing of where it is now.
             self.observe(under.queue.broker, verdict, elapsed);
+        } else {
+            reached!(BrokerHasMoved);
         }
         if suspect_route {
             self.suspect_route(topic);
@@ -353,12 +364,15 @@ impl<T> Producer<T> {
         let Some((ticket, id, accepted, trail)) = ended else { return };
         let (counter, reported) = match (outcome, &mut self.closing) {
             (Outcome::NotSent, closing) => {
+                reached!(FailNotSent);
                 (&mut self.stats.not_sent, closing.as_mut().map(|c| &mut c.report.not_sent))
             }
             (Outcome::Rejected, closing) => {
+                reached!(FailRejected);
                 (&mut self.stats.rejected, closing.as_mut().map(|c| &mut c.report.rejected))
             }
             (Outcome::Unknown, closing) => {
+                reached!(FailUnknown);
                 if let Some(closing) = closing {
                     let ids = &mut closing.report.unknown_ids;
                     if ids.len() < crate::output::CloseReport::IDS_MAX {
@@ -382,6 +396,7 @@ impl<T> Producer<T> {
     pub(crate) fn one_way_written(&mut self, key: Key) {
         let ended = self.remove(key, Outcome::NotSent, |send| (send.ticket.take(), send.id));
         let Some((ticket, message_id)) = ended else { return };
+        reached!(OneWayWritten);
         self.stats.written += 1;
         if let Some(closing) = &mut self.closing {
             closing.report.written += 1;

@@ -31,16 +31,25 @@ impl<T> Producer<T> {
         let (stage, topic, over) = (send.stage, send.topic, self.now >= send.deadline);
         match stage {
             Stage::Under(_) => self.attempt_timed_out(key),
-            Stage::Room => self.fail_before_attempt(key, Phase::Room, ErrorKind::Full),
-            Stage::Lane => self.fail_before_attempt(key, Phase::Lane, ErrorKind::Deadline),
+            Stage::Room => {
+                reached!(ExpiredInRoom);
+                self.fail_before_attempt(key, Phase::Room, ErrorKind::Full);
+            }
+            Stage::Lane => {
+                reached!(ExpiredInLane);
+                self.fail_before_attempt(key, Phase::Lane, ErrorKind::Deadline);
+            }
             Stage::Route => {
+                reached!(ExpiredInRoute);
                 let kind = self.route_problem(topic);
                 self.fail_before_attempt(key, Phase::Route, kind);
             }
             Stage::Backoff if over => {
+                reached!(ExpiredInBackoff);
                 self.fail_before_attempt(key, Phase::Backoff, ErrorKind::Deadline);
             }
             Stage::Backoff => {
+                reached!(BackoffOver);
                 if let Some(deadline) = self.sends.get(key).map(|send| send.deadline) {
                     self.set_due(key, deadline);
                 }
@@ -62,9 +71,15 @@ impl<T> Producer<T> {
             && !conn.holds(under.from)
         {
             // It may not be sent again, so it may as well be waited for.
+            reached!(TimeoutWaits);
             return self.set_due(key, deadline);
         }
         let withdrawn = self.abandon_attempt(key);
+        match (dialling, withdrawn) {
+            (true, _) => reached!(TimeoutDialling),
+            (false, true) => reached!(TimeoutWithdrawn),
+            (false, false) => reached!(TimeoutUnanswered),
+        }
         let failure = Failure {
             phase: match (dialling, withdrawn) {
                 (true, _) => Phase::Dial,
@@ -79,6 +94,7 @@ impl<T> Producer<T> {
             verdict: if answered_since { Verdict::Slow } else { Verdict::Gone },
             suspect_route: !answered_since,
         };
+        reached!(if answered_since => TimeoutSlow else TimeoutGone);
         self.attempt_failed(key, failure);
         if !answered_since && !dialling {
             self.close_if_dead(under.conn);

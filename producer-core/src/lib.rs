@@ -45,6 +45,11 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "marks")]
+extern crate std;
+
+#[macro_use]
+mod switches;
 
 mod admission;
 mod attempt;
@@ -58,6 +63,8 @@ mod health;
 mod in_flight;
 mod lane;
 mod lookup;
+#[cfg(feature = "marks")]
+pub mod marks;
 mod message;
 mod names;
 mod output;

@@ -48,7 +48,9 @@ impl<T> Producer<T> {
         self.set_due(key, deadline);
         self.routes.topic_mut(topic).waiters.push(key, &self.sends);
         let soon = self.suspects.iter().any(|&(suspect, _)| suspect == topic);
-        if !soon {
+        if soon {
+            reached!(LookupShared);
+        } else {
             self.look_up(topic);
         }
     }
@@ -75,8 +77,10 @@ impl<T> Producer<T> {
             return;
         }
         if self.now >= not_before {
+            reached!(SuspectNow);
             self.begin_lookup(id, false);
         } else if !self.suspects.iter().any(|&(suspect, _)| suspect == id) {
+            reached!(SuspectLater);
             self.suspects.push((id, not_before));
             self.wake_by(not_before);
         }
@@ -87,6 +91,7 @@ impl<T> Producer<T> {
             self.lookup_ended(id, Err(ErrorKind::NoNameServer));
             return;
         }
+        reached!(LookupBegins);
         self.lookup_number = self.lookup_number.wrapping_add(1);
         let now = self.now;
         let topic = self.routes.topic_mut(id);
@@ -116,8 +121,11 @@ impl<T> Producer<T> {
             (0..count).map(|n| (current + n) % count).find(|&n| lookup.asked & (1 << n) == 0);
         match next {
             Some(server) => self.ask(id, server),
-            None if lookup.open == 0 => self.conclude(id),
-            None => {}
+            None if lookup.open == 0 => {
+                reached!(LookupNobodyLeft);
+                self.conclude(id);
+            }
+            None => reached!(LookupOthersOpen),
         }
     }
 
@@ -128,6 +136,7 @@ impl<T> Producer<T> {
         let Some(lookup) = topic.lookup.as_mut() else { return };
         lookup.asked |= 1 << server;
         let Some(conn) = conn else {
+            reached!(ServerRests);
             let last = alloc::format!("{}: cannot be reached", self.name_servers[server].address);
             lookup.problem.get_or_insert(ErrorKind::NameServersUnreachable { last });
             return self.ask_next(id);
@@ -151,7 +160,11 @@ impl<T> Producer<T> {
     /// The lookup that a report belongs to, if it is still under way.
     fn open_lookup(&mut self, id: TopicId, number: u32) -> Option<&mut Lookup> {
         let lookup = self.routes.topics.get_mut(id as usize)?.lookup.as_mut()?;
-        if lookup.number == number { Some(lookup) } else { None }
+        if lookup.number == number {
+            return Some(lookup);
+        }
+        reached!(LookupStale);
+        None
     }
 
     /// A name server answered.
@@ -168,6 +181,7 @@ impl<T> Producer<T> {
         match code {
             code::response::SUCCESS => match self.install(id, provisional, body) {
                 Ok(()) => {
+                    reached!(LookupFound);
                     self.current_server = server as usize;
                     self.lookup_ended(id, Ok(()));
                     return;
@@ -175,6 +189,7 @@ impl<T> Producer<T> {
                 Err(problem) => self.note(id, ErrorKind::BadRoute { problem }),
             },
             code::response::TOPIC_NOT_EXIST => {
+                reached!(LookupAbsent);
                 if let Some(lookup) = self.open_lookup(id, number) {
                     lookup.absent += 1;
                 }
@@ -193,8 +208,10 @@ impl<T> Producer<T> {
         lookup.open -= 1;
         let address = self.name_servers.get(server as usize).map(|s| s.address.to_string());
         let last = alloc::format!("{}: {end}", address.unwrap_or_default());
+        reached!(ServerFailed);
         self.note(id, ErrorKind::NameServersUnreachable { last });
         if self.current_server == server as usize {
+            reached!(ServerChanged);
             self.current_server = (self.current_server + 1) % self.name_servers.len().max(1);
         }
         self.ask_next(id);
@@ -221,6 +238,7 @@ impl<T> Producer<T> {
         let dial = |advertised: &_| config.dialled(advertised).clone();
         let installed = self.routes.install(id, data, provisional, &self.templates, dial)?;
         if installed.queues_changed {
+            reached!(RouteChanged);
             self.stats.route_changes += 1;
         }
         self.epoch += u64::from(installed.queues_changed || installed.restored);
@@ -231,6 +249,7 @@ impl<T> Producer<T> {
         if after > before || self.config.backoff.first.is_zero() {
             self.routes.topic_mut(id).recheck = None;
         } else if after < before {
+            reached!(RouteLostBrokers);
             self.routes.topic_mut(id).recheck = Some(self.config.route_refresh_min);
         }
         Ok(())
@@ -260,6 +279,7 @@ impl<T> Producer<T> {
         let provisional = lookup.provisional;
         let problem = lookup.problem.clone();
         if absent && !provisional && self.config.auto_create_topics && !self.works(id) {
+            reached!(RouteProvisional);
             self.begin_lookup(id, true);
             return;
         }
@@ -291,8 +311,12 @@ impl<T> Producer<T> {
                 topic.failed_lookups = 0;
                 None
             }
-            Err(_) if works => None,
+            Err(_) if works => {
+                reached!(RouteKept);
+                None
+            }
             Err(ErrorKind::TopicNotFound) => {
+                reached!(TopicGone);
                 topic.route = None;
                 topic.absent_until = Some(now + absent_for);
                 Some(ErrorKind::TopicNotFound)
@@ -304,9 +328,13 @@ impl<T> Producer<T> {
         match kind {
             None => self.release_waiters(id),
             Some(kind) if Self::may_pass(&kind) && !self.config.backoff.first.is_zero() => {
+                reached!(LookupLater);
                 self.look_up_later(id, kind);
             }
-            Some(kind) => self.fail_waiters(id, &kind),
+            Some(kind) => {
+                reached!(LookupFailed);
+                self.fail_waiters(id, &kind);
+            }
         }
     }
 
@@ -367,6 +395,7 @@ impl<T> Producer<T> {
             let Some(&id) = self.lookups.get(position) else { continue };
             let hedge = self.routes.topic(id).lookup.as_ref().map(|lookup| lookup.hedge_at);
             if hedge.is_some_and(|at| at <= now) {
+                reached!(LookupHedged);
                 if let Some(lookup) = self.routes.topic_mut(id).lookup.as_mut() {
                     lookup.hedge_at = Instant::FAR;
                 }
@@ -381,6 +410,7 @@ impl<T> Producer<T> {
 
     /// A broker has another address than before: nothing new goes to the old one.
     fn broker_moved(&mut self, id: u32) {
+        reached!(BrokerMoved);
         let broker = self.routes.broker_mut(id);
         let old = core::mem::replace(&mut broker.conn, Key::NONE);
         broker.health = crate::health::Record::new();
