@@ -296,6 +296,7 @@ impl<T> Producer<T> {
     /// Uses fewer queues of the broker until the next route.
     fn withdraw_queue(&mut self, key: Key, queue: QueueRef) {
         let Some(send) = self.sends.get_mut(key) else { return };
+        reached!(QueueWithdrawn);
         if self.routes.topic_mut(send.topic).withdraw(queue) {
             send.tried &= !broker_bit(queue.broker);
         }

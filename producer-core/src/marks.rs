@@ -111,6 +111,8 @@ declare_marks! {
     NoQueueWaits,
     /// An attempt failed at a connection that is no longer that of its broker.
     BrokerHasMoved,
+    /// A broker lacks a queue that the route names: it is not used until the next route.
+    QueueWithdrawn,
     /// A one-way send was taken by the driver.
     OneWayWritten,
     /// A send fails, not sent.

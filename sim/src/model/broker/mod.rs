@@ -287,6 +287,7 @@ impl Node for Broker {
 
     fn handle_received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
         if self.frozen {
+            reached!(BrokerFrozen);
             self.links.keep(conn, bytes);
         } else {
             self.receive(now, conn, bytes);

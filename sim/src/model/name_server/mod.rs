@@ -157,8 +157,9 @@ impl NameServer {
 
     fn take_registration(&mut self, now: Instant, conn: Option<ConnId>, of: &Registration) {
         if self.faults.stale {
-            return;
+            return reached!(RegisteredStale);
         }
+        reached!(Registered);
         let silence_max = of.silence_max.unwrap_or(self.config.broker_silence_max);
         self.registry.register(now, conn, silence_max, of);
         if self.scan_at.is_none() {
@@ -168,9 +169,11 @@ impl NameServer {
 
     fn reply(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
         if ticket.one_way || self.faults.silent {
+            reached!(ServerSilent);
             return;
         }
         if self.faults.delay > Duration::ZERO {
+            reached!(ServerSlow);
             self.later.put(now + self.faults.delay, (ticket, answer));
         } else {
             self.write(ticket, &answer);
@@ -241,6 +244,7 @@ impl Node for NameServer {
 
     fn handle_received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
         if self.frozen {
+            reached!(ServerFrozen);
             self.links.keep(conn, bytes);
         } else {
             self.receive(now, conn, bytes);
