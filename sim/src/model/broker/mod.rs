@@ -2,6 +2,7 @@
 
 mod clients;
 mod config;
+mod cut;
 mod deliver;
 mod fault;
 mod log;
@@ -27,7 +28,7 @@ use super::{ConnId, Instant, Node, Output};
 
 pub use config::{BrokerConfig, TopicConfig};
 pub use fault::{Fault, Refusal, Status, Times};
-pub use log::Message;
+pub use log::{Cut, Message, Why};
 
 use clients::Clients;
 use deliver::Later;
@@ -54,6 +55,9 @@ pub struct Broker {
     later: Schedule<Later>,
     random: u64,
     counters: Counters,
+    cuts: Vec<Cut>,
+    /// The broker is going away: it does not register, and tells clients to go, too.
+    leaving: bool,
 }
 
 /// How the disk is.
@@ -94,6 +98,8 @@ impl Broker {
             later: Schedule::new(),
             random: config.seed,
             counters: Counters::default(),
+            cuts: Vec::new(),
+            leaving: false,
             config,
         }
     }
@@ -189,11 +195,6 @@ impl Broker {
         self.topics.iter().map(|(name, topic)| (name.to_owned(), topic.config)).collect()
     }
 
-    /// All messages in the order they were stored.
-    pub fn messages(&self) -> Vec<Message> {
-        self.log.messages().map(|stored| Message::from(&stored)).collect()
-    }
-
     /// Carries out a request, and sees to its answer.
     fn execute(&mut self, now: Instant, request: &Request<'_>) {
         let ticket = request.ticket();
@@ -273,6 +274,7 @@ impl Node for Broker {
         self.later.clear();
         self.disk.free_at = now;
         self.frozen = false;
+        self.leaving = false;
         self.registrar.reset(now);
         self.registrar_timeout(now);
     }

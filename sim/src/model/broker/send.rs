@@ -19,7 +19,11 @@ impl Broker {
         let understands_go_away = request.header.version > GO_AWAY_ABOVE;
         let applies =
             |fault: &Fault| *fault != Fault::Refuse(Refusal::GoAway) || understands_go_away;
-        let fault = self.faults.take(applies);
+        let go_away = self.leaving && understands_go_away;
+        let fault = match go_away {
+            true => Some(Fault::Refuse(Refusal::GoAway)),
+            false => self.faults.take(applies),
+        };
         if let Some(Fault::Refuse(refusal)) = fault {
             reached!(FaultRefuses);
             let topic = topic_of(request);

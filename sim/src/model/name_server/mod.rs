@@ -129,6 +129,21 @@ impl NameServer {
         }
     }
 
+    /// Forgets all brokers and routes, as a process that starts again: values are on its disk.
+    pub fn forget_routes(&mut self) {
+        self.registry = Registry::default();
+    }
+
+    /// Takes or gives the write permission of all queues of a broker.
+    pub fn set_writable(&mut self, broker: &str, writable: bool) {
+        self.registry.set_writable(broker, writable);
+    }
+
+    /// Forgets the route of a topic, until a broker registers it anew.
+    pub fn delete_topic(&mut self, topic: &str) {
+        self.registry.remove_topic(topic);
+    }
+
     /// Sets the order configuration of a topic, such as `broker-a:4;broker-b:2`.
     pub fn set_order(&mut self, topic: &str, order: &str) {
         let key = (requests::ORDER_NAMESPACE.to_owned(), topic.to_owned());
