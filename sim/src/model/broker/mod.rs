@@ -2,7 +2,6 @@
 
 mod clients;
 mod config;
-mod cut;
 mod deliver;
 mod fault;
 mod log;
@@ -28,7 +27,7 @@ use super::{ConnId, Instant, Node, Output};
 
 pub use config::{BrokerConfig, TopicConfig};
 pub use fault::{Fault, Refusal, Status, Times};
-pub use log::{Cut, Message, Why};
+pub use log::Message;
 
 use clients::Clients;
 use deliver::Later;
@@ -55,9 +54,6 @@ pub struct Broker {
     later: Schedule<Later>,
     random: u64,
     counters: Counters,
-    cuts: Vec<Cut>,
-    /// The broker is going away: it does not register, and tells clients to go, too.
-    leaving: bool,
 }
 
 /// How the disk is.
@@ -98,8 +94,6 @@ impl Broker {
             later: Schedule::new(),
             random: config.seed,
             counters: Counters::default(),
-            cuts: Vec::new(),
-            leaving: false,
             config,
         }
     }
@@ -195,6 +189,11 @@ impl Broker {
         self.topics.iter().map(|(name, topic)| (name.to_owned(), topic.config)).collect()
     }
 
+    /// All messages in the order they were stored.
+    pub fn messages(&self) -> Vec<Message> {
+        self.log.messages().map(|stored| Message::from(&stored)).collect()
+    }
+
     /// Carries out a request, and sees to its answer.
     fn execute(&mut self, now: Instant, request: &Request<'_>) {
         let ticket = request.ticket();
@@ -257,7 +256,8 @@ impl Frames for Broker {
         }
         self.counters.requests += 1;
         let is_send = SendForm::of_code(request.header.code).is_some();
-        if is_send && self.disk.time > Duration::ZERO {
+        // Nothing overtakes what the disk has yet to write, also when it is fast again.
+        if is_send && (self.disk.time > Duration::ZERO || self.disk.free_at > now) {
             self.hold(now, &request, frame);
         } else {
             self.execute(now, &request);
@@ -274,7 +274,6 @@ impl Node for Broker {
         self.later.clear();
         self.disk.free_at = now;
         self.frozen = false;
-        self.leaving = false;
         self.registrar.reset(now);
         self.registrar_timeout(now);
     }
@@ -289,7 +288,6 @@ impl Node for Broker {
 
     fn handle_received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
         if self.frozen {
-            reached!(BrokerFrozen);
             self.links.keep(conn, bytes);
         } else {
             self.receive(now, conn, bytes);
