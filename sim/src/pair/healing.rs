@@ -30,7 +30,7 @@ impl Pair {
         let core = [self.nodes[server].name.clone(), self.nodes[broker].name.clone()];
         note!(self, "heal {core:?}");
         let all = !self.copes();
-        for at in 0..self.progress.len() {
+        for at in 0..self.active.len() {
             let fault = &self.plan.faults[at];
             let stays = matches!(
                 fault.kind,
@@ -38,14 +38,12 @@ impl Pair {
                     | FaultKind::SynBlackHole
                     | FaultKind::Crash
                     | FaultKind::PowerLoss
-                    | FaultKind::LostTail { .. }
                     | FaultKind::Freeze
             );
-            if self.progress[at].active && (all || !stays || core.contains(&fault.target)) {
+            if self.active[at] && (all || !stays || core.contains(&fault.target)) {
                 self.end_fault(at);
             }
         }
-        self.join_all();
         self.healed = true;
         self.see_who_is_well();
         self.history.healed_at = self.now;
@@ -80,10 +78,9 @@ impl Pair {
         for (at, slot) in
             self.nodes.iter().enumerate().skip(usize::from(self.plan.cluster.name_servers))
         {
-            let ill = |fault: usize| {
-                self.progress[fault].active && self.plan.faults[fault].target == slot.name
-            };
-            let well = slot.power == Power::Up && !(0..self.progress.len()).any(ill);
+            let ill =
+                |fault: usize| self.active[fault] && self.plan.faults[fault].target == slot.name;
+            let well = slot.power == Power::Up && !(0..self.active.len()).any(ill);
             if well {
                 let (name, address) = (slot.name.clone(), self.nodes[at].address.clone());
                 self.history.well.push(WellBroker { name, address });

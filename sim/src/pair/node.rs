@@ -7,7 +7,7 @@ use producer_core::Instant;
 
 use super::{Pair, UNIX_MS};
 use crate::dice::{Concern, Dice};
-use crate::model::broker::{Broker, BrokerConfig, TopicConfig};
+use crate::model::broker::{Broker, BrokerConfig, Message, TopicConfig};
 use crate::model::name_server::{NameServer, NameServerConfig, NameServerFaults};
 use crate::model::{ConnId, Node};
 use crate::plan::Plan;
@@ -26,8 +26,6 @@ pub(crate) struct Slot {
     /// What is to be switched off again.
     pub(crate) server_faults: NameServerFaults,
     pub(crate) down: u16,
-    /// It has not joined yet.
-    pub(crate) absent: bool,
     pub(crate) frozen: u16,
 }
 
@@ -70,7 +68,6 @@ impl Slot {
             moves: 0,
             server_faults: NameServerFaults::default(),
             down: 0,
-            absent: false,
             frozen: 0,
         }
     }
@@ -79,11 +76,10 @@ impl Slot {
         self.wake_at.filter(|_| self.power == Power::Up)
     }
 
-    /// The broker, if it is one, to look at.
-    pub(crate) fn as_broker(&self) -> Option<&Broker> {
+    pub(crate) fn messages(&self) -> Vec<Message> {
         match &self.server {
-            Server::Broker(broker) => Some(broker),
-            Server::NameServer(_) => None,
+            Server::Broker(broker) => broker.messages(),
+            Server::NameServer(_) => Vec::new(),
         }
     }
 
@@ -130,7 +126,7 @@ pub(crate) fn all(plan: &Plan) -> Vec<Slot> {
         let config = BrokerConfig {
             name_servers: servers.iter().map(SocketAddr::to_string).collect(),
             topics: topics.collect(),
-            auto_create_topics: plan.cluster.auto_create_topics,
+            auto_create_topics: false,
             wall_origin_ms: UNIX_MS as i64,
             seed: Dice::new(plan.seed, Concern::Node(n)).number(),
             ..BrokerConfig::new(name.clone(), at)

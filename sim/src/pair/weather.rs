@@ -30,7 +30,6 @@ pub(crate) struct Weather {
     refuse: u16,
     slow: Vec<(u32, u32)>,
     dribble: Vec<u32>,
-    windows: Vec<u32>,
     /// Armed, by [`FaultKind::HalfRequest`]: whether the connection is reset.
     pub(crate) half_requests: VecDeque<bool>,
     /// Armed, by [`FaultKind::ResetInAnswer`]: bytes that still arrive.
@@ -63,9 +62,6 @@ impl Weather {
             FaultKind::RefuseDials => count(&mut self.refuse),
             FaultKind::Slow { extra_ms, jitter_ms } => {
                 toggle(&mut self.slow, (extra_ms, jitter_ms), begins);
-            }
-            FaultKind::SlowReader { window_bytes } => {
-                toggle(&mut self.windows, window_bytes, begins);
             }
             FaultKind::Dribble { bytes } => toggle(&mut self.dribble, bytes.max(1), begins),
             FaultKind::HalfRequest { reset } if begins => self.half_requests.push_back(reset),
@@ -105,11 +101,6 @@ impl Weather {
             u64::from(extra) * 1_000 + dice.below(u64::from(jitter) * 1_000 + 1)
         });
         Duration::from_micros(micros.sum())
-    }
-
-    /// How many bytes of producers a connection takes that are not read, while none are.
-    pub(super) fn window(&self) -> Option<usize> {
-        self.windows.iter().min().map(|&bytes| bytes as usize)
     }
 
     /// Bytes in one piece.
