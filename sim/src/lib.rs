@@ -8,6 +8,7 @@
 
 pub mod check;
 pub mod dice;
+pub mod explore;
 pub mod history;
 pub mod model;
 pub mod pair;

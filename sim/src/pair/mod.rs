@@ -25,6 +25,7 @@ use client::Client;
 use link::{Freight, Link};
 use node::Slot;
 use trace::Trace;
+pub(crate) use trace::{FNV, fnv};
 use weather::Weather;
 
 /// What a run of a plan comes to.

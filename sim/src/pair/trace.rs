@@ -14,8 +14,7 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn new(keep: bool) -> Self {
-        // FNV-1a: the same on every machine and in every release of Rust.
-        Self { hash: 0xcbf2_9ce4_8422_2325, line: String::new(), kept: keep.then(Vec::new) }
+        Self { hash: FNV, line: String::new(), kept: keep.then(Vec::new) }
     }
 
     pub(crate) fn write(&mut self, now: Instant, what: fmt::Arguments<'_>) {
@@ -33,6 +32,9 @@ impl Trace {
         (self.hash, self.kept.unwrap_or_default())
     }
 }
+
+/// Where a hash of FNV-1a begins, which is the same on every machine and in every release of Rust.
+pub(crate) const FNV: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// Goes on with a hash of FNV-1a.
 pub(crate) fn fnv(hash: u64, bytes: &[u8]) -> u64 {
