@@ -8,7 +8,6 @@
 
 pub mod check;
 pub mod dice;
-pub mod explore;
 pub mod history;
 pub mod model;
 pub mod pair;

@@ -1,5 +1,6 @@
 //! The same plan gives the same run: twice, on threads beside each other, and in two processes.
 
+#[cfg(feature = "command")]
 use std::process::Command;
 
 use sim::pair::{self, Lines, Run};

@@ -2,9 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod demo;
-pub(crate) mod explore;
 pub(crate) mod run;
 pub(crate) mod shrink;
 
 mod control;
-mod table;

@@ -20,23 +20,38 @@ pub(crate) struct RunArguments {
 
 /// Where a plan comes from.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
 pub(crate) struct PlanArguments {
     /// Make the plan of this seed.
-    #[arg(long)]
+    #[arg(long, group = "origin", required_unless_present_any = ["file", "plan"])]
     seed: Option<u64>,
     /// Read the plan from this file.
-    #[arg(value_name = "PLAN")]
+    #[arg(value_name = "PLAN", group = "origin")]
     file: Option<PathBuf>,
     /// Read the plan from this file.
-    #[arg(long, value_name = "PLAN", hide = true)]
+    #[arg(long, value_name = "PLAN", hide = true, group = "origin")]
     plan: Option<PathBuf>,
+    /// Run it with the real driver on a simulated network; a seed then makes a smaller plan.
+    #[arg(long)]
+    world: bool,
 }
 
 impl PlanArguments {
+    /// Runs the plan.
+    fn execute(&self, lines: Lines) -> io::Result<Run> {
+        let plan = self.read()?;
+        if !self.world {
+            return Ok(pair::run(&plan, lines));
+        }
+        #[cfg(feature = "world")]
+        return Ok(sim::world::run(&plan, lines));
+        #[cfg(not(feature = "world"))]
+        Err(io::Error::new(ErrorKind::Unsupported, "built without the feature `world`"))
+    }
+
     pub(crate) fn read(&self) -> io::Result<Plan> {
         let Some(file) = self.file.as_ref().or(self.plan.as_ref()) else {
-            return Ok(Plan::from_seed(self.seed.unwrap_or(0)));
+            let make = if self.world { Plan::small_from_seed } else { Plan::from_seed };
+            return Ok(make(self.seed.unwrap_or(0)));
         };
         let named = |error: &dyn Display| format!("{}: {error}", file.display());
         let text = fs::read_to_string(file).map_err(|e| io::Error::new(e.kind(), named(&e)))?;
@@ -45,7 +60,7 @@ impl PlanArguments {
 }
 
 pub(crate) fn run(arguments: &RunArguments) -> io::Result<()> {
-    let run = pair::run(&arguments.plan.read()?, Lines::Forget);
+    let run = arguments.plan.execute(Lines::Forget)?;
     if arguments.json {
         print!("{}", run.history.to_json_lines());
     } else {
@@ -62,7 +77,7 @@ pub(crate) fn plan(arguments: &PlanArguments) -> io::Result<()> {
 
 /// Prints a line an event.
 pub(crate) fn timeline(arguments: &PlanArguments) -> io::Result<()> {
-    let run = pair::run(&arguments.read()?, Lines::Keep);
+    let run = arguments.execute(Lines::Keep)?;
     for line in &run.lines {
         println!("{line}");
     }
@@ -86,6 +101,10 @@ fn summary(run: &Run) -> String {
 }
 
 fn judge(run: &Run) -> io::Result<()> {
+    for &at in &run.skipped {
+        let fault = &run.history.plan.faults[at];
+        eprintln!("skipped, for it does not exist here: {:?} at {}", fault.kind, fault.target);
+    }
     for violation in &run.violations {
         eprintln!("{violation}");
     }

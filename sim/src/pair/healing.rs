@@ -12,14 +12,14 @@ use super::node::Power;
 use super::{Event, Pair, note};
 use crate::dice::{Concern, Dice};
 use crate::history::WellBroker;
-use crate::plan::{FaultKind, HealthPlan, Preset};
+use crate::plan::{FaultKind, HealthPlan, Plan, Preset};
 
 /// Sends after healing, by each producer.
-const PROBES: u32 = 12;
+pub(crate) const PROBES: u32 = 12;
 /// All name servers know all brokers by then: brokers register every 30 s.
 const REGISTERED: Duration = Duration::from_secs(33);
 /// A send that learns that a connection is dead, and fails, has ended by then.
-const LEARNT: Duration = Duration::from_secs(14);
+pub(crate) const LEARNT: Duration = Duration::from_secs(14);
 
 impl Pair {
     pub(super) fn heal(&mut self) {
@@ -29,17 +29,10 @@ impl Pair {
         let broker = usize::from(self.plan.cluster.name_servers) + dice.below(brokers) as usize;
         let core = [self.nodes[server].name.clone(), self.nodes[broker].name.clone()];
         note!(self, "heal {core:?}");
-        let all = !self.copes();
+        let all = !copes(&self.plan);
         for at in 0..self.active.len() {
             let fault = &self.plan.faults[at];
-            let stays = matches!(
-                fault.kind,
-                FaultKind::Partition { .. }
-                    | FaultKind::SynBlackHole
-                    | FaultKind::Crash
-                    | FaultKind::PowerLoss
-                    | FaultKind::Freeze
-            );
+            let stays = outlasts_healing(fault.kind);
             if self.active[at] && (all || !stays || core.contains(&fault.target)) {
                 self.end_fault(at);
             }
@@ -88,20 +81,6 @@ impl Pair {
         }
     }
 
-    /// Whether sends must succeed while nodes are silent.
-    fn copes(&self) -> bool {
-        let overrides = &self.plan.config.overrides;
-        let config = self.clients[0].producer.config();
-        self.plan.config.preset == Preset::Default
-            && overrides.health.is_none_or(|health| health == HealthPlan::Adaptive)
-            && overrides.attempt_timeout_ms.is_none()
-            && overrides.send_timeout_ms.is_none_or(|ms| ms >= 3_000)
-            && config.attempts_max >= 3
-            // A send that waits a second for a silent broker keeps others out.
-            && config.sends_max + config.waiting_max >= PROBES as usize
-            && config.on_unknown == OnUnknown::Retry
-    }
-
     pub(super) fn close_all(&mut self) {
         for client in 0..self.clients.len() {
             let deadline = self.now + Duration::from_secs(1);
@@ -110,4 +89,30 @@ impl Pair {
             }
         }
     }
+}
+
+/// Whether a fault may stay for ever, where it is not in the core that heals.
+pub(crate) const fn outlasts_healing(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::Partition { .. }
+            | FaultKind::SynBlackHole
+            | FaultKind::Crash
+            | FaultKind::PowerLoss
+            | FaultKind::Freeze
+    )
+}
+
+/// Whether sends must succeed while nodes are silent.
+pub(crate) fn copes(plan: &Plan) -> bool {
+    let overrides = &plan.config.overrides;
+    let config = plan.config.config(Vec::new());
+    plan.config.preset == Preset::Default
+        && overrides.health.is_none_or(|health| health == HealthPlan::Adaptive)
+        && overrides.attempt_timeout_ms.is_none()
+        && overrides.send_timeout_ms.is_none_or(|ms| ms >= 3_000)
+        && config.attempts_max >= 3
+        // A send that waits a second for a silent broker keeps others out.
+        && config.sends_max + config.waiting_max >= PROBES as usize
+        && config.on_unknown == OnUnknown::Retry
 }

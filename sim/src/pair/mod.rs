@@ -4,7 +4,7 @@
 mod client;
 mod drain;
 pub(crate) mod faults;
-mod healing;
+pub(crate) mod healing;
 mod link;
 pub(crate) mod node;
 pub(crate) mod tap;
@@ -25,7 +25,6 @@ use client::Client;
 use link::{Freight, Link};
 use node::Slot;
 use trace::Trace;
-pub(crate) use trace::{FNV, fnv};
 use weather::Weather;
 
 /// What a run of a plan comes to.
@@ -41,6 +40,8 @@ pub struct Run {
     pub violations: Vec<Violation>,
     /// How much time it was in the run.
     pub simulated: Duration,
+    /// Faults that do not exist on this level and were left out, by position in the plan.
+    pub skipped: Vec<usize>,
 }
 
 /// Whether a run keeps its lines.
@@ -213,7 +214,7 @@ impl Pair {
         let violations = check::all(&self.history);
         let (hash, lines) = self.trace.finish();
         let simulated = self.now.since(Instant::ZERO);
-        Run { hash, lines, history: self.history, violations, simulated }
+        Run { hash, lines, history: self.history, violations, simulated, skipped: Vec::new() }
     }
 }
 

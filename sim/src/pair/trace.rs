@@ -33,7 +33,7 @@ impl Trace {
     }
 }
 
-/// Where a hash of FNV-1a begins, which is the same on every machine and in every release of Rust.
+/// Where a hash of FNV-1a begins. It is the same on every machine and in every release of Rust.
 pub(crate) const FNV: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// Goes on with a hash of FNV-1a.

@@ -103,6 +103,12 @@ impl Weather {
         Duration::from_micros(micros.sum())
     }
 
+    /// How much longer the way is at least, and up to how much more, in ms.
+    #[cfg(feature = "world")]
+    pub(crate) fn slowness(&self) -> (u32, u32) {
+        self.slow.iter().fold((0, 0), |(extra, jitter), slow| (extra + slow.0, jitter + slow.1))
+    }
+
     /// Bytes in one piece.
     pub(crate) fn piece(&self) -> Option<usize> {
         self.dribble.iter().min().map(|&bytes| bytes as usize)

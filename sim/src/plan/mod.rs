@@ -7,6 +7,7 @@
 mod cluster;
 mod config;
 mod fault;
+mod small;
 mod swarm;
 
 use serde::{Deserialize, Serialize};

@@ -242,7 +242,7 @@ pub(super) fn settle<N: crate::model::Node + 'static>(
     sim.host(at.ip(), move || live(host.clone(), at));
 }
 
-fn fail(seed: u64, error: Box<dyn std::error::Error>) -> ! {
+pub(super) fn fail(seed: u64, error: Box<dyn std::error::Error>) -> ! {
     eprintln!("the scenario failed in the world of seed {seed}");
     match error.downcast::<JoinError>() {
         Ok(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),

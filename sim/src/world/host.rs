@@ -8,21 +8,28 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use producer_native::Stream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_local};
-use turmoil::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::trace::{Frames, Trace, Way};
 use crate::model::{ConnId, Instant, Node, Output};
 
+/// Connects on behalf of a node, by address.
+pub(super) type Dial =
+    Rc<dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<Conversation>>>>>;
+pub(super) type Conversation = Box<dyn Stream>;
+
 /// One node, up or down, at one address at a time.
 pub(super) struct Host<N> {
     pub(super) name: String,
+    dial: Dial,
     state: RefCell<State<N>>,
     trace: Trace,
     /// The node shall be up, down or elsewhere.
@@ -42,7 +49,10 @@ struct State<N> {
     node: N,
     address: SocketAddr,
     wanted_up: bool,
-    up: bool,
+    /// How often the node was stopped.
+    stops: u64,
+    /// It is up, and was stopped so often before.
+    up: Option<u64>,
     /// The latest time the node was told. Hosts are run one after the other, each a tick ahead of
     /// the next, and all may enter.
     now: Instant,
@@ -63,11 +73,23 @@ struct Peer {
 impl<N: Node + 'static> Host<N> {
     /// A node that is to be up.
     pub(super) fn new(name: String, address: SocketAddr, node: N, trace: Trace) -> Self {
+        Self::with_dial(name, address, node, trace, Rc::new(|address| Box::pin(connect(address))))
+    }
+
+    /// [`Self::new`], with another way to connect.
+    pub(super) fn with_dial(
+        name: String,
+        address: SocketAddr,
+        node: N,
+        trace: Trace,
+        dial: Dial,
+    ) -> Self {
         let state = State {
             node,
             address,
             wanted_up: true,
-            up: false,
+            stops: 0,
+            up: None,
             now: Instant::from_nanos(0),
             accepted: 0,
             peers: BTreeMap::new(),
@@ -76,6 +98,7 @@ impl<N: Node + 'static> Host<N> {
         };
         Self {
             name,
+            dial,
             state: RefCell::new(state),
             trace,
             changed: Notify::new(),
@@ -98,20 +121,34 @@ impl<N: Node + 'static> Host<N> {
 
     /// Starts or stops the node, and waits until it has.
     pub(super) async fn set_up(&self, up: bool) {
+        self.want(up);
+        self.settled().await;
+    }
+
+    /// The node is to start or stop, soon.
+    pub(super) fn want(&self, up: bool) {
         self.trace.note(&self.name, if up { "starts" } else { "is killed" });
-        self.state.borrow_mut().wanted_up = up;
+        let mut state = self.state.borrow_mut();
+        state.wanted_up = up;
+        state.stops += u64::from(!up);
+        drop(state);
         self.changed.notify_waiters();
+    }
+
+    /// Waits until the node is as it was wanted last.
+    pub(super) async fn settled(&self) {
         loop {
             let settled = self.settled.notified();
-            if self.is_up() == up {
+            if self.is_settled() {
                 return;
             }
             settled.await;
         }
     }
 
-    pub(super) fn is_up(&self) -> bool {
-        self.state.borrow().up
+    fn is_settled(&self) -> bool {
+        let state = self.state.borrow();
+        state.up == state.wanted_up.then_some(state.stops)
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -140,7 +177,9 @@ impl<N: Node + 'static> Host<N> {
         let result = change(&mut state.node, now);
         let wake_at = loop {
             match state.node.poll_output() {
-                Output::Connect { conn, .. } if !state.up => state.node.handle_closed(now, conn),
+                Output::Connect { conn, .. } if state.up.is_none() => {
+                    state.node.handle_closed(now, conn)
+                }
                 Output::Connect { conn, address } => {
                     state.dials.push((conn, address));
                     self.dialled.notify_one();
@@ -166,9 +205,10 @@ impl<N: Node + 'static> Host<N> {
         result
     }
 
-    fn wanted(&self, at: SocketAddr) -> bool {
+    /// How often the node was stopped, if it is to be up here.
+    fn wanted(&self, at: SocketAddr) -> Option<u64> {
         let state = self.state.borrow();
-        state.wanted_up && state.address == at
+        (state.wanted_up && state.address == at).then_some(state.stops)
     }
 
     fn add_peer(&self, conn: ConnId) -> Rc<Peer> {
@@ -208,9 +248,9 @@ impl<N: Node + 'static> Host<N> {
     }
 
     /// Runs the node until it shall be down or elsewhere; all its connections end with it.
-    async fn serve(self: &Rc<Self>, at: SocketAddr) -> io::Result<()> {
+    async fn serve(self: &Rc<Self>, at: SocketAddr, stops: u64) -> io::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, at.port())).await?;
-        self.state.borrow_mut().up = true;
+        self.state.borrow_mut().up = Some(stops);
         self.frozen.set(false);
         self.enter(|node, now| node.handle_start(now));
         self.settled.notify_waiters();
@@ -218,7 +258,7 @@ impl<N: Node + 'static> Host<N> {
         let mut tasks: BTreeMap<ConnId, JoinHandle<()>> = BTreeMap::new();
         loop {
             let changed = self.changed.notified();
-            if !self.wanted(at) {
+            if self.wanted(at) != Some(stops) {
                 break;
             }
             let dials = std::mem::take(&mut self.state.borrow_mut().dials);
@@ -247,7 +287,7 @@ impl<N: Node + 'static> Host<N> {
             let _aborted = task.await;
         }
         let mut state = self.state.borrow_mut();
-        state.up = false;
+        state.up = None;
         state.wake_at = None;
         state.peers.clear();
         state.dials.clear();
@@ -265,6 +305,7 @@ impl<N: Node + 'static> Host<N> {
         self.trace.note(&self.name, &format!("accepts {peer}"));
         let known = self.add_peer(conn);
         self.enter(|node, now| node.handle_accepted(now, conn, peer));
+        let stream = Box::new(stream);
         (conn, spawn_local(converse(self.clone(), conn, known, peer.to_string(), stream)))
     }
 }
@@ -276,10 +317,9 @@ pub(super) async fn live<N: Node + 'static>(
 ) -> turmoil::Result<()> {
     loop {
         let changed = host.changed.notified();
-        if host.wanted(at) {
-            host.serve(at).await?;
-        } else {
-            changed.await;
+        match host.wanted(at) {
+            Some(stops) => host.serve(at, stops).await?,
+            None => changed.await,
         }
     }
 }
@@ -290,13 +330,14 @@ pub(super) fn elapsed() -> Instant {
     Instant::from_nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
+async fn connect(address: String) -> io::Result<Conversation> {
+    let address: SocketAddr = address.parse().map_err(io::Error::other)?;
+    Ok(Box::new(TcpStream::connect(address).await?))
+}
+
 /// Connects on behalf of a node, and serves the connection.
 async fn dial<N: Node + 'static>(host: Rc<Host<N>>, conn: ConnId, address: String) {
-    let stream = match address.parse::<SocketAddr>() {
-        Ok(address) => TcpStream::connect(address).await,
-        Err(error) => Err(io::Error::other(error)),
-    };
-    match stream {
+    match (host.dial)(address.clone()).await {
         Ok(stream) => {
             host.trace.note(&host.name, &format!("connects to {address}"));
             let peer = host.add_peer(conn);
@@ -316,9 +357,9 @@ async fn converse<N: Node + 'static>(
     conn: ConnId,
     peer: Rc<Peer>,
     label: String,
-    stream: TcpStream,
+    stream: Conversation,
 ) {
-    let (reader, writer) = stream.into_split();
+    let (reader, writer) = split(stream);
     // An error and an orderly end are the same to a node.
     let ended = tokio::select! {
         biased;
@@ -335,7 +376,7 @@ async fn read<N: Node + 'static>(
     host: &Host<N>,
     conn: ConnId,
     label: &str,
-    mut reader: OwnedReadHalf,
+    mut reader: ReadHalf<Conversation>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; READ_BYTES];
     let mut frames = Frames::default();
@@ -356,7 +397,7 @@ async fn write<N: Node + 'static>(
     conn: ConnId,
     peer: &Peer,
     label: &str,
-    mut writer: OwnedWriteHalf,
+    mut writer: WriteHalf<Conversation>,
 ) -> io::Result<()> {
     let mut out = Vec::new();
     let mut frames = Frames::default();

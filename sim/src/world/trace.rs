@@ -8,10 +8,20 @@ use producer_core::wire::frame::{self, FRAME_BYTES_MAX};
 use producer_core::wire::{Frame, Header};
 
 use super::host::elapsed;
+use crate::pair::trace::{FNV, Trace as Lines, fnv};
 
 /// Lines that are written only if somebody wants them.
 #[derive(Clone, Default)]
-pub(super) struct Trace(Option<Arc<Mutex<String>>>);
+pub(super) struct Trace(Option<Sink>);
+
+/// Where lines go.
+#[derive(Clone)]
+enum Sink {
+    /// Frames are decoded.
+    Text(Arc<Mutex<String>>),
+    /// Bytes are hashed.
+    Lines(Arc<Mutex<Lines>>),
+}
 
 /// Whether a host received or sent.
 #[derive(Clone, Copy)]
@@ -30,7 +40,12 @@ pub(super) struct Frames {
 
 impl Trace {
     pub(super) fn on() -> Self {
-        Self(Some(Arc::default()))
+        Self(Some(Sink::Text(Arc::default())))
+    }
+
+    /// Writes to the lines of a run.
+    pub(super) const fn to(lines: Arc<Mutex<Lines>>) -> Self {
+        Self(Some(Sink::Lines(lines)))
     }
 
     /// All lines so far.
@@ -39,6 +54,9 @@ impl Trace {
     }
 
     pub(super) fn note(&self, host: &str, what: &str) {
+        if let Some(mut lines) = self.lines() {
+            return lines.write(elapsed(), format_args!("{host} {what}"));
+        }
         let Some(mut text) = self.lock() else { return };
         begin(&mut text, host);
         text.push_str(what);
@@ -54,6 +72,11 @@ impl Trace {
         peer: &str,
         bytes: &[u8],
     ) {
+        if let Some(mut lines) = self.lines() {
+            let (arrow, len, hash) = (arrow(way), bytes.len(), fnv(0, bytes) as u32);
+            let what = format_args!("{host} {arrow} {peer} {len} bytes {hash:08x}");
+            return lines.write(elapsed(), what);
+        }
         let Some(mut text) = self.lock() else { return };
         if frames.garbage {
             return;
@@ -79,8 +102,18 @@ impl Trace {
         frames.rest.drain(..used);
     }
 
+    fn lines(&self) -> Option<MutexGuard<'_, Lines>> {
+        match &self.0 {
+            Some(Sink::Lines(lines)) => Some(lines.lock().unwrap_or_else(PoisonError::into_inner)),
+            Some(Sink::Text(_)) | None => None,
+        }
+    }
+
     fn lock(&self) -> Option<MutexGuard<'_, String>> {
-        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+        match &self.0 {
+            Some(Sink::Text(text)) => Some(text.lock().unwrap_or_else(PoisonError::into_inner)),
+            Some(Sink::Lines(_)) | None => None,
+        }
     }
 }
 
@@ -106,7 +139,7 @@ fn describe(text: &mut String, way: Way, peer: &str, frame: &Frame<'_>) {
     if let Some(remark) = header.remark {
         write!(text, " {:?}", remark.to_cow()).expect(INFALLIBLE);
     }
-    let (len, hash) = (frame.body.len(), fnv(frame.body));
+    let (len, hash) = (frame.body.len(), fnv(FNV, frame.body));
     line(text, format_args!(" [{len} {hash:016x}]"));
 }
 
@@ -119,13 +152,6 @@ const fn arrow(way: Way) -> char {
         Way::In => '<',
         Way::Out => '>',
     }
-}
-
-/// FNV-1a: two bodies differ if it does.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 const INFALLIBLE: &str = "writing to a string cannot fail";

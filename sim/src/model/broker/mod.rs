@@ -51,8 +51,6 @@ pub struct Broker {
     answer_delay: Duration,
     disk: Disk,
     frozen: bool,
-    /// Connections that ended while it was frozen, which it does not know yet.
-    ended: Vec<ConnId>,
     later: Schedule<Later>,
     random: u64,
     counters: Counters,
@@ -93,7 +91,6 @@ impl Broker {
             answer_delay: Duration::ZERO,
             disk: Disk::default(),
             frozen: false,
-            ended: Vec::new(),
             later: Schedule::new(),
             random: config.seed,
             counters: Counters::default(),
@@ -158,14 +155,11 @@ impl Broker {
         self.frozen = true;
     }
 
-    /// Executes all that came while frozen, also from peers that have left since, and goes on.
+    /// Executes all that came while frozen, and goes on.
     pub fn thaw(&mut self, now: Instant) {
         self.frozen = false;
         for conn in self.links.ids() {
             self.receive(now, conn, &[]);
-        }
-        for conn in std::mem::take(&mut self.ended) {
-            self.handle_closed(now, conn);
         }
         self.handle_timeout(now);
     }
@@ -280,7 +274,6 @@ impl Node for Broker {
         self.later.clear();
         self.disk.free_at = now;
         self.frozen = false;
-        self.ended.clear();
         self.registrar.reset(now);
         self.registrar_timeout(now);
     }
@@ -302,9 +295,7 @@ impl Node for Broker {
     }
 
     fn handle_closed(&mut self, now: Instant, conn: ConnId) {
-        if self.frozen {
-            self.ended.push(conn);
-        } else if self.links.remove(conn) {
+        if self.links.remove(conn) {
             self.clients.disconnect(conn);
             self.name_server_closed(now, conn);
         }

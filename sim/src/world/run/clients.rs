@@ -1,0 +1,332 @@
+//! The applications of a plan, on the real producer.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use producer_core::{CloseReport, Instant};
+use producer_native::{Message, Order, Producer, QueueChoice, SendOptions};
+use tokio::sync::Notify;
+use tokio::task::spawn_local;
+
+use super::super::host::elapsed;
+use super::board::note;
+use super::line::Network;
+use super::{CLIENT, Event, Stage};
+use crate::dice::{Concern, Dice};
+use crate::history::{End, ProducerEnd, SendRecord};
+use crate::pair::UNIX_MS;
+use crate::plan::{Mode, Workload};
+
+/// A producer, and what the application that has it knows.
+pub(super) struct Client {
+    pub(super) producer: Producer,
+    /// How far its wall clock is off.
+    pub(super) wall_offset_ms: Arc<AtomicI64>,
+    pub(super) closing: Cell<bool>,
+    report: RefCell<Option<CloseReport>>,
+    /// Sends in hand by ticket, and how to give them up.
+    in_hand: RefCell<BTreeMap<u64, Rc<Notify>>>,
+    /// Serial sends: those under way by workload and key, and those that wait for them.
+    serial: RefCell<BTreeMap<(usize, String), VecDeque<u32>>>,
+    sent: RefCell<BTreeMap<usize, u32>>,
+    in_hand_max: Cell<usize>,
+    connections_max: Cell<usize>,
+}
+
+impl Client {
+    /// Made on the host that it lives on.
+    pub(super) fn new(stage: &Stage, number: usize) -> Self {
+        let servers = stage.plan.cluster.name_servers;
+        let servers = (0..servers).map(|n| crate::pair::node::address(0, n, 9876).to_string());
+        let servers = servers.collect::<Vec<_>>().join(";");
+        let config = stage.plan.config.config(Vec::new());
+        let wall_offset_ms = Arc::new(AtomicI64::new(0));
+        let offset = wall_offset_ms.clone();
+        let network = Network { board: stage.board.clone(), producer: number, tick: stage.tick };
+        let producer = Producer::builder(config.group.as_str())
+            .config(config)
+            .name_servers(&servers)
+            .transport(network)
+            .seed(Dice::new(stage.plan.seed, Concern::Producer(number as u16)).number())
+            .host_ip(CLIENT)
+            .process_id(number as u32 + 1)
+            .wall_clock(move || {
+                let now = UNIX_MS + elapsed().as_millis();
+                now.saturating_add_signed(offset.load(Ordering::Relaxed))
+            })
+            .build();
+        Self {
+            producer: producer.expect("plans have valid configurations"),
+            wall_offset_ms,
+            closing: Cell::new(false),
+            report: RefCell::default(),
+            in_hand: RefCell::default(),
+            serial: RefCell::default(),
+            sent: RefCell::default(),
+            in_hand_max: Cell::new(0),
+            connections_max: Cell::new(0),
+        }
+    }
+
+    pub(super) fn end(&self) -> ProducerEnd {
+        ProducerEnd {
+            stats: self.producer.stats(),
+            report: self.report.borrow().clone(),
+            in_hand_max: self.in_hand_max.get(),
+            connections_max: self.connections_max.get(),
+        }
+    }
+
+    fn measure(&self) {
+        let stats = self.producer.stats();
+        self.in_hand_max.set(self.in_hand_max.get().max(stats.in_hand));
+        self.connections_max.set(self.connections_max.get().max(stats.connections));
+    }
+}
+
+impl Stage {
+    pub(super) fn client(&self, number: usize) -> &Client {
+        &self.clients.get().expect("the client's host has started")[number]
+    }
+
+    pub(super) fn burst(self: &Rc<Self>, number: usize) {
+        let workload = &self.plan.workloads[number];
+        let client = self.client(usize::from(workload.producer));
+        let sent = client.sent.borrow().get(&number).copied().unwrap_or(0);
+        let to = (sent + workload.burst).min(workload.total);
+        client.sent.borrow_mut().insert(number, to);
+        for n in sent..to {
+            if workload.serial {
+                let lane = (number, key_of(workload, n).unwrap_or_default());
+                let mut serial = client.serial.borrow_mut();
+                if let Some(waiting) = serial.get_mut(&lane) {
+                    waiting.push_back(n);
+                    continue;
+                }
+                serial.insert(lane, VecDeque::new());
+            }
+            self.send(number, n);
+        }
+        if to < workload.total && !self.healed.get() {
+            self.later(Duration::from_micros(workload.every_us), Event::Burst(number));
+        }
+    }
+
+    fn send(self: &Rc<Self>, number: usize, n: u32) {
+        let workload = &self.plan.workloads[number];
+        let mut body = format!("w{number}-{n}-");
+        while body.len() < workload.body_bytes as usize {
+            body.push('x');
+        }
+        let timeout = workload.timeout_ms.map(Duration::from_millis);
+        let key = key_of(workload, n);
+        self.ask(Asked {
+            client: usize::from(workload.producer),
+            probe: false,
+            mode: workload.mode,
+            topic: &workload.topic,
+            key,
+            body,
+            timeout,
+        });
+    }
+
+    /// One more send after healing.
+    pub(super) fn probe(self: &Rc<Self>, client: usize, left: u32) {
+        if self.client(client).closing.get() {
+            return;
+        }
+        let body = format!("probe-{client}-{}-{left}", elapsed().as_millis());
+        self.ask(Asked {
+            client,
+            probe: true,
+            mode: Mode::Rotate,
+            topic: &self.plan.cluster.topics[0].name,
+            key: None,
+            body,
+            timeout: None,
+        });
+        if left > 1 {
+            self.later(Duration::from_millis(100), Event::Probe(client, left - 1));
+        }
+    }
+
+    fn ask(self: &Rc<Self>, asked: Asked<'_>) {
+        let Asked { client: number, probe, mode, topic, key, body, timeout } = asked;
+        let client = self.client(number);
+        let message = Message::new(topic, body.clone().into_bytes());
+        let message = message.expect("plans have valid topics, bodies are not empty");
+        let mut record = SendRecord {
+            ticket: self.board.lock().history.sends.len() as u64,
+            producer: number as u16,
+            probe,
+            mode,
+            topic: topic.to_owned(),
+            key,
+            body,
+            at: elapsed(),
+            timeout: timeout.unwrap_or(self.send_timeout),
+            message_id: None,
+            ends: Vec::new(),
+        };
+        let options = options(mode, record.key.as_deref().unwrap_or(""), timeout);
+        let ticket = record.ticket;
+        let what = format!("p{number} sends {ticket} {mode:?} {:?}", record.key);
+        note(&self.board.lock(), format_args!("{what}"));
+        let given_up = Rc::new(Notify::new());
+        client.in_hand.borrow_mut().insert(ticket, given_up.clone());
+        let (stage, producer) = (self.clone(), client.producer.clone());
+        if mode == Mode::OneWay {
+            self.board.lock().history.sends.push(record);
+            spawn_local(async move {
+                let end = tokio::select! {
+                    biased;
+                    () = given_up.notified() => End::Cancelled,
+                    result = producer.send_oneway_with(message, options) => match result {
+                        Ok(id) => {
+                            let mut board = stage.board.lock();
+                            let send = &mut board.history.sends[ticket as usize];
+                            send.message_id = Some(id.as_str().to_owned());
+                            End::Written
+                        }
+                        Err(error) => End::Failed(error),
+                    },
+                };
+                stage.ended(number, ticket, end).await;
+            });
+        } else {
+            let send = producer.enqueue_with(message, options);
+            record.message_id = send.message_id().map(|id| id.as_str().to_owned());
+            self.board.lock().history.sends.push(record);
+            spawn_local(async move {
+                let end = tokio::select! {
+                    biased;
+                    () = given_up.notified() => End::Cancelled,
+                    result = send => match result {
+                        Ok(receipt) => End::Stored(receipt),
+                        Err(error) => End::Failed(error),
+                    },
+                };
+                stage.ended(number, ticket, end).await;
+            });
+        }
+        client.measure();
+    }
+
+    /// A send has ended; the next of its key may go if they go one by one.
+    async fn ended(self: Rc<Self>, number: usize, ticket: u64, end: End) {
+        self.board.awake(number).await;
+        let client = self.client(number);
+        client.in_hand.borrow_mut().remove(&ticket);
+        client.measure();
+        let record = {
+            let mut board = self.board.lock();
+            let how = match &end {
+                End::Stored(receipt) => {
+                    let (broker, queue) = (&receipt.broker, receipt.queue_id);
+                    format!("stored {broker}/{queue}@{}", receipt.queue_offset)
+                }
+                End::Failed(error) => format!("{}: {}", error.outcome(), error.kind()),
+                End::Written => "written".to_owned(),
+                End::Cancelled => "cancelled".to_owned(),
+            };
+            note(&board, format_args!("p{number} {ticket} {how}"));
+            let record = &mut board.history.sends[ticket as usize];
+            if let End::Stored(receipt) = &end {
+                record.message_id = Some(receipt.message_id.as_str().to_owned());
+            }
+            record.ends.push((elapsed(), end));
+            record.clone()
+        };
+        self.go_on_serially(client, &record);
+    }
+
+    /// Sends that waited for one that has ended.
+    fn go_on_serially(self: &Rc<Self>, client: &Client, record: &SendRecord) {
+        let Some((number, _)) = record.body.strip_prefix('w').and_then(|b| b.split_once('-'))
+        else {
+            return;
+        };
+        let Ok(number) = number.parse::<usize>() else { return };
+        if !self.plan.workloads[number].serial {
+            return;
+        }
+        let lane = (number, record.key.clone().unwrap_or_default());
+        let next = {
+            let mut serial = client.serial.borrow_mut();
+            let Some(waiting) = serial.get_mut(&lane) else { return };
+            let next = waiting.pop_front();
+            if next.is_none() {
+                serial.remove(&lane);
+            }
+            next
+        };
+        if let Some(next) = next {
+            self.send(number, next);
+        }
+    }
+
+    /// The application gives up every `nth` of its sends in hand.
+    pub(super) fn cancel(&self, client: usize, nth: u32) {
+        let in_hand = self.client(client).in_hand.borrow();
+        for given_up in in_hand.values().step_by(nth.max(1) as usize) {
+            given_up.notify_one();
+        }
+    }
+
+    pub(super) fn close(self: &Rc<Self>, number: usize, within: Duration) {
+        note(&self.board.lock(), format_args!("p{number} is closed"));
+        self.client(number).closing.set(true);
+        let stage = self.clone();
+        spawn_local(async move {
+            let client = stage.client(number);
+            let report = client.producer.close(within).await;
+            note(&stage.board.lock(), format_args!("p{number} closed {report:?}"));
+            *client.report.borrow_mut() = Some(report);
+        });
+    }
+
+    /// Until when the producer that an event concerns stands still.
+    pub(super) fn stalled_until(&self, event: &Event) -> Option<Instant> {
+        let client = match event {
+            Event::Burst(workload) => usize::from(self.plan.workloads[*workload].producer),
+            Event::Probe(client, _) => *client,
+            Event::FaultBegins(_)
+            | Event::FaultEnds(_)
+            | Event::Heal
+            | Event::Register
+            | Event::CloseAll
+            | Event::Over => return None,
+        };
+        Some(self.board.lock().stalled_until[client]).filter(|until| *until > elapsed())
+    }
+}
+
+/// A send to be.
+struct Asked<'p> {
+    client: usize,
+    probe: bool,
+    mode: Mode,
+    topic: &'p str,
+    key: Option<String>,
+    body: String,
+    timeout: Option<Duration>,
+}
+
+fn options(mode: Mode, key: &str, timeout: Option<Duration>) -> SendOptions {
+    let queue = match mode {
+        Mode::Rotate | Mode::OneWay => QueueChoice::Rotate,
+        Mode::Hash => QueueChoice::hash(key),
+        Mode::Strict => QueueChoice::ordered(key, Order::Strict),
+        Mode::Available => QueueChoice::ordered(key, Order::Available),
+    };
+    SendOptions { queue, timeout, ..SendOptions::default() }
+}
+
+fn key_of(workload: &Workload, n: u32) -> Option<String> {
+    workload.mode.has_key().then(|| format!("key-{}", n % workload.keys.max(1)))
+}

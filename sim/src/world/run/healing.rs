@@ -1,0 +1,93 @@
+//! What heals at the end, and do sends succeed then? The same as on the pair level, in less time:
+//! brokers are made to register more often.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::super::host::elapsed;
+use super::board::note;
+use super::{Event, Stage};
+use crate::dice::{Concern, Dice};
+use crate::history::WellBroker;
+use crate::pair::healing::{LEARNT, PROBES, copes, outlasts_healing};
+use crate::pair::node::{Power, Server};
+
+/// Brokers register so often, so long.
+const REGISTER_EVERY: Duration = Duration::from_secs(1);
+const REGISTERED: Duration = Duration::from_secs(9);
+
+impl Stage {
+    pub(super) fn heal(self: &Rc<Self>) {
+        let mut dice = Dice::new(self.plan.seed, Concern::Healing);
+        let servers = self.plan.cluster.name_servers;
+        let server = dice.below(servers.into()) as usize;
+        let broker = usize::from(servers) + dice.below(self.plan.cluster.brokers.into()) as usize;
+        let core = [server, broker].map(|node| self.nodes.borrow()[node].name.clone());
+        note(&self.board.lock(), format_args!("heal {core:?}"));
+        let all = !copes(&self.plan);
+        for (at, fault) in self.plan.faults.iter().enumerate() {
+            let stays = outlasts_healing(fault.kind) && !core.contains(&fault.target);
+            if self.active.borrow()[at] && (all || !stays) {
+                self.end_fault(at);
+            }
+        }
+        self.healed.set(true);
+        self.see_who_is_well();
+        self.board.lock().history.healed_at = elapsed();
+        self.register();
+        let poll = self.plan.config.config(Vec::new()).route_poll;
+        let mut probe_at = elapsed() + REGISTERED + poll.mul_f64(1.3) + Duration::from_secs(7);
+        self.probe_from(probe_at);
+        if all {
+            // Java notices a dead connection by a send that fails.
+            probe_at = probe_at + LEARNT;
+            self.board.lock().history.judged_from = probe_at;
+            self.probe_from(probe_at);
+        }
+        self.at(probe_at + Duration::from_secs(8), Event::CloseAll);
+        self.at(probe_at + Duration::from_secs(10), Event::Over);
+    }
+
+    /// All brokers that can tell all name servers of themselves.
+    pub(super) fn register(self: &Rc<Self>) {
+        for slot in self.nodes.borrow().iter() {
+            if slot.power == Power::Up && slot.frozen == 0 {
+                slot.host.enter(|server, now| {
+                    if let Server::Broker(broker) = server {
+                        broker.register(now);
+                    }
+                });
+            }
+        }
+        let healed_at = self.board.lock().history.healed_at;
+        if elapsed() < healed_at + REGISTERED {
+            self.later(REGISTER_EVERY, Event::Register);
+        }
+    }
+
+    pub(super) fn close_all(self: &Rc<Self>) {
+        for client in 0..self.plan.producers().into() {
+            if !self.client(client).closing.get() {
+                self.close(client, Duration::from_secs(1));
+            }
+        }
+    }
+
+    fn probe_from(&self, at: producer_core::Instant) {
+        for client in 0..self.plan.producers().into() {
+            self.at(at, Event::Probe(client, PROBES));
+        }
+    }
+
+    fn see_who_is_well(&self) {
+        let (nodes, active) = (self.nodes.borrow(), self.active.borrow());
+        for slot in nodes.iter().skip(self.plan.cluster.name_servers.into()) {
+            let mut faults = self.plan.faults.iter().zip(active.iter());
+            let ill = faults.any(|(fault, active)| *active && fault.target == slot.name);
+            if slot.power == Power::Up && !ill {
+                let (name, address) = (slot.name.clone(), slot.host.address().to_string());
+                self.board.lock().history.well.push(WellBroker { name, address });
+            }
+        }
+    }
+}
