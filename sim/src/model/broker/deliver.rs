@@ -93,6 +93,9 @@ impl Broker {
             Delivery::Garbage => {
                 return self.links.send(ticket.conn, |out| out.extend_from_slice(&[0xff; 64]));
             }
+            Delivery::Malformed(how) => {
+                return self.links.send(ticket.conn, |out| out.extend_from_slice(&how.bytes()));
+            }
             Delivery::Never => 0,
             Delivery::Once | Delivery::WrongOpaque | Delivery::Half => 1,
             Delivery::Twice => 2,

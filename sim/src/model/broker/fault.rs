@@ -26,6 +26,8 @@ pub enum Fault {
     HalfAnswer,
     /// Stored; bytes that are no frame in the place of the answer.
     Garbage,
+    /// Stored; something like a frame in the place of the answer.
+    Malformed(Malformed),
     /// Nothing is stored, and the connection ends.
     CloseBeforeStoring,
     /// Stored, and the connection ends without an answer.
@@ -107,6 +109,41 @@ impl Status {
     }
 }
 
+/// What is wrong with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Malformed {
+    /// It claims to be longer than any may be.
+    TooLong,
+    /// Its header claims to be longer than the frame.
+    LongHeader,
+    /// Its header is JSON that breaks off.
+    BrokenJson,
+    /// Its header is in the binary form and breaks off.
+    BrokenBinary,
+    /// Its header is in a form that nobody knows.
+    UnknownForm,
+}
+
+impl Malformed {
+    /// The frame.
+    pub(super) fn bytes(self) -> Vec<u8> {
+        let json = br#"{"code":0,"flag":1,"#;
+        let frame = |length: u32, form: u32, header_length: u32, header: &[u8]| {
+            let mark = (form << 24) | header_length;
+            [&length.to_be_bytes()[..], &mark.to_be_bytes(), header].concat()
+        };
+        let header = json.len() as u32;
+        match self {
+            Self::TooLong => frame(0x7FFF_FFFF, 0, header, json),
+            Self::LongHeader => frame(4 + header, 0, header + 1, json),
+            Self::BrokenJson => frame(4 + header, 0, header, json),
+            Self::BrokenBinary => frame(4 + 6, 1, 6, &[0, 0, 12, 1, 0, 0]),
+            Self::UnknownForm => frame(4 + header, 7, header, json),
+        }
+    }
+}
+
 /// For how many sends a fault holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
@@ -158,6 +195,7 @@ pub(super) enum Delivery {
     WrongOpaque,
     Half,
     Garbage,
+    Malformed(Malformed),
     Close,
     Late(Duration),
 }
@@ -173,6 +211,7 @@ impl Fault {
             Self::AnswerLate(by) => Delivery::Late(*by),
             Self::HalfAnswer => Delivery::Half,
             Self::Garbage => Delivery::Garbage,
+            Self::Malformed(how) => Delivery::Malformed(*how),
             Self::CloseBeforeStoring | Self::CloseAfterStoring => Delivery::Close,
         }
     }

@@ -26,7 +26,7 @@ use super::schedule::Schedule;
 use super::{ConnId, Instant, Node, Output};
 
 pub use config::{BrokerConfig, TopicConfig};
-pub use fault::{Fault, Refusal, Status, Times};
+pub use fault::{Fault, Malformed, Refusal, Status, Times};
 pub use log::Message;
 
 use clients::Clients;
