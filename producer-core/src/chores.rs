@@ -303,7 +303,12 @@ impl<T> Producer<T> {
     /// Tells every connected broker that this producer leaves (UNREGISTER_CLIENT).
     fn say_good_bye(&mut self) {
         let until = self.now + LEAVING;
-        self.lookups.clear();
+        // A lookup must neither go on to the next name server when the connection to one is closed,
+        // nor begin.
+        self.suspects.clear();
+        for topic in core::mem::take(&mut self.lookups) {
+            self.routes.topic_mut(topic).lookup = None;
+        }
         let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key).collect();
         for key in keys {
             let Some(conn) = self.conns.get(key) else { continue };

@@ -3,7 +3,7 @@
 #[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
 mod pair;
 
-use pair::{Dial, Does, World, ms, route_json, route_json_of};
+use pair::{Dial, Does, Knows, World, ms, route_json, route_json_of};
 use producer_core::{
     Config, ErrorKind, Message, Order, Outcome, Phase, Queue, QueueChoice, Reply, SendOptions,
 };
@@ -356,6 +356,48 @@ fn close_with_nothing_in_hand_ends_at_once() {
     world.close(ms(500));
     world.run(ms(10));
     assert!(world.closed.is_some());
+}
+
+/// Found by the simulator, in seed 571 of the simulated network: the lookup went on to the next name
+/// server as its connection was closed, and the last one stayed open for ever.
+#[test]
+fn close_ends_a_lookup_that_is_under_way() {
+    let servers = producer_core::Address::list("ns0:1;ns1:1;ns2:1").expect("valid");
+    let mut world = World::new(Config { name_servers: servers, ..Config::default() });
+    for (knows, _) in world.name_servers.values_mut() {
+        *knows = Knows::Silent;
+    }
+    world.query("t");
+    world.run(ms(10));
+    let connects = world.producer.stats().connects;
+
+    world.close(ms(500));
+    world.run(ms(2_000));
+
+    let stats = world.producer.stats();
+    assert!(world.closed.is_some());
+    assert_eq!((stats.connects, stats.connections), (connects, 0), "{stats:?}");
+}
+
+/// A route that is suspected is not looked up any more once brokers are told good-bye.
+#[test]
+fn close_begins_no_lookup() {
+    let mut world = World::new(Config::default());
+    world.broker("b:1").does = Does::Refuse(17);
+    for n in 0..4 {
+        world.sent(&n.to_string()).expect("stored by the other");
+    }
+    world.broker("a:1").does = Does::Hang;
+    let asked = world.route_requests;
+    // The route was asked for at the beginning, so the next lookup is due a second later.
+    world.run(ms(900));
+
+    world.close(ms(10));
+    world.run(ms(2_000));
+
+    assert!(world.closed.is_some());
+    assert_eq!(world.route_requests, asked);
+    assert_eq!(world.producer.stats().connections, 0);
 }
 
 #[test]
