@@ -202,16 +202,18 @@ impl<T> Producer<T> {
             outcome,
             kind: kind.clone(),
         });
-        let topic = send.topic;
-        if broker.conn == under.conn {
+        let (topic, conn) = (send.topic, broker.conn);
+        let stale_queue = self.is_stale_queue(key, &kind);
+        if stale_queue {
+            self.withdraw_queue(key, under.queue);
+        }
+        if conn == under.conn {
             // Else the broker has moved on, and this says nothing of where it is now.
+            let verdict = if stale_queue { Verdict::Answered } else { verdict };
             self.observe(under.queue.broker, verdict, elapsed);
         }
         if suspect_route {
             self.suspect_route(topic);
-        }
-        if self.is_stale_queue(key, &kind) {
-            self.withdraw_queue(key, under.queue);
         }
         match self.next_step(key, &kind, outcome, verdict) {
             Step::Again => {

@@ -210,6 +210,11 @@ fn home(topic: &Topic, hash: i32) -> Option<QueueRef> {
 fn home_or_other(topic: &Topic, hash: i32, view: &View<'_>) -> Option<QueueRef> {
     let known = topic.route.as_ref()?;
     let home = home(topic, hash).or_else(|| by_hash(known, hash))?;
+    // A broker that has just refused a queue surely has the first one.
+    let refused = view.last.filter(|&id| view.is_well(id));
+    if let Some(queue) = refused.and_then(|id| known.first_of_few(id)) {
+        return Some(queue);
+    }
     let good = |queue: &QueueRef| {
         view.untried(queue.broker) && view.usable(queue.broker) && known.offers(*queue)
     };

@@ -339,6 +339,13 @@ impl Known {
         })
     }
 
+    /// The first queue of a broker that has withdrawn some.
+    pub(crate) fn first_of_few(&self, broker: BrokerId) -> Option<QueueRef> {
+        let mut short = self.stretches.iter().filter(|stretch| stretch.len < stretch.all);
+        let stretch = short.find(|stretch| stretch.broker == broker)?;
+        self.queues.get(stretch.first as usize).copied()
+    }
+
     /// The broker says that it has no such queue: neither this one nor those after it take turns
     /// until the next route. Returns its stretch, or `None` if no other queue is left there.
     fn withdraw(&mut self, queue: QueueRef) -> Option<usize> {

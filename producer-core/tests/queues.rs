@@ -4,7 +4,9 @@
 mod pair;
 
 use pair::{World, ms, route_json};
-use producer_core::{Config, ErrorKind, Order, Outcome, QueueChoice, SendOptions};
+use producer_core::{
+    Config, ErrorKind, FaultTable, Health, Order, Outcome, QueueChoice, SendOptions,
+};
 
 /// Brokers have one queue each and the route, for a while, says four.
 fn shrunk(config: Config) -> World {
@@ -140,6 +142,38 @@ fn an_available_lane_moves_and_says_so() {
         let same_epoch = pair[0].epoch == pair[1].epoch;
         let in_order = pair[0].broker == pair[1].broker && pair[0].queue_id == pair[1].queue_id;
         assert!(in_order || !same_epoch, "{pair:?}");
+    }
+}
+
+/// Found by scenario 37: the queue that was chosen instead was gone too, three times over.
+#[test]
+fn an_available_lane_finds_the_queue_that_is_left() {
+    for n in 0..50 {
+        let mut world = shrunk(Config::default());
+        world.broker("c:1").queues.0 = 1;
+        let route = route_json(&[("a", "a:1"), ("b", "b:1"), ("c", "c:1")], 8);
+        world.routes.insert("t".into(), route);
+
+        let ticket = world.send_with("x", keyed(&format!("k{n}"), Order::Available)).0;
+        let receipt = world.finish(ticket).expect("a queue is left");
+
+        assert!(receipt.attempts <= 2, "key {n}: {} attempts", receipt.attempts);
+    }
+}
+
+/// Found by scenario 37: Java's table avoided the broker that could have taken the message.
+#[test]
+fn a_broker_that_lacks_a_queue_is_not_avoided() {
+    let health = Health::Java(FaultTable::default());
+    let mut world = shrunk(Config { health, ..Config::default() });
+    world.broker("c:1").queues.0 = 1;
+    let route = route_json(&[("a", "a:1"), ("b", "b:1"), ("c", "c:1")], 8);
+    world.routes.insert("t".into(), route);
+
+    for n in 0..40 {
+        let receipt = world.sent(&n.to_string()).expect("a queue is left");
+
+        assert!(receipt.attempts <= 2, "send {n}: {} attempts", receipt.attempts);
     }
 }
 
