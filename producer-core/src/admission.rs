@@ -121,12 +121,15 @@ impl<T> Producer<T> {
     fn admit_next(&mut self) -> bool {
         while let Some(key) = self.room.front() {
             let Some(bytes) = self.sends.get(key).map(|send| send.bytes) else {
+                reached!(RoomForgone);
                 self.room.pop();
                 continue;
             };
             if !self.fits(bytes) {
+                reached!(RoomTooSmall);
                 return false;
             }
+            reached!(RoomGiven);
             self.room.pop();
             self.waiting_for_room -= 1;
             self.bytes_waiting -= bytes;

@@ -5,9 +5,8 @@
 
 use core::mem;
 
-use crate::config::{Config, Health, OnUnknown};
-use crate::connection::{Connection, State};
-use crate::error::{Attempt, ConnectionEnd, ErrorKind, Outcome, Phase, SendError};
+use crate::error::{Attempt, ErrorKind, Outcome, Phase, SendError};
+use crate::expiry::attempt_deadline;
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
 use crate::output::Output;
@@ -65,8 +64,10 @@ impl<T> Producer<T> {
         let Some(send) = self.sends.get(key) else { return };
         let absent_until = self.routes.topic(send.topic).absent_until;
         if absent_until.is_some_and(|until| self.now < until) {
+            reached!(TopicAbsent);
             self.fail_before_attempt(key, Phase::Route, ErrorKind::TopicNotFound);
         } else {
+            reached!(WaitForRoute);
             self.wait_for_route(key);
         }
     }
@@ -81,6 +82,7 @@ impl<T> Producer<T> {
         let opaque = self.in_flight.insert(conn, Purpose::Send(key));
         if one_way {
             // Only the number is wanted: nobody will answer.
+            reached!(OneWay);
             self.in_flight.remove(opaque, conn);
         }
         let Some(connection) = self.conns.get_mut(conn) else { return };
@@ -135,8 +137,10 @@ impl<T> Producer<T> {
         let tried = send.tried;
         let elsewhere = send.may_retry() && !send.is_strict() && tried != before;
         if elsewhere && self.another_broker(topic, tried) {
+            reached!(MasterElsewhere);
             return self.attempt(key);
         }
+        reached!(NoMaster);
         self.no_queue(key, ErrorKind::NoMaster);
     }
 
@@ -150,8 +154,10 @@ impl<T> Producer<T> {
         let tried = send.tried;
         let elsewhere = send.may_retry() && !send.is_strict() && tried != before;
         if elsewhere && self.another_broker(topic, tried) {
+            reached!(DialElsewhere);
             return self.attempt(key);
         }
+        reached!(WaitForDial);
         let Some(send) = self.sends.get_mut(key) else { return };
         send.stage = Stage::Backoff;
         send.tried = 0;
@@ -173,8 +179,10 @@ impl<T> Producer<T> {
         let asked_since = self.routes.topic(topic).asked.is_some_and(|at| at >= send.accepted);
         let hopeless = !transient || (asked_since && !strict && send.attempts_all == 0);
         if hopeless || wait.is_zero() || self.now + wait >= send.deadline {
+            reached!(NoQueueFails);
             return self.fail_before_attempt(key, Phase::Queue, kind);
         }
+        reached!(NoQueueWaits);
         send.stage = Stage::Backoff;
         send.tried = 0;
         self.set_due(key, self.now + wait);
@@ -211,6 +219,8 @@ impl<T> Producer<T> {
             // Else the broker has moved on, and this says nothing of where it is now.
             let verdict = if stale_queue { Verdict::Answered } else { verdict };
             self.observe(under.queue.broker, verdict, elapsed);
+        } else {
+            reached!(BrokerHasMoved);
         }
         if suspect_route {
             self.suspect_route(topic);
@@ -288,6 +298,7 @@ impl<T> Producer<T> {
     /// Uses fewer queues of the broker until the next route.
     fn withdraw_queue(&mut self, key: Key, queue: QueueRef) {
         let Some(send) = self.sends.get_mut(key) else { return };
+        reached!(QueueWithdrawn);
         if self.routes.topic_mut(send.topic).withdraw(queue) {
             send.tried &= !broker_bit(queue.broker);
         }
@@ -299,15 +310,6 @@ impl<T> Producer<T> {
         known.is_some_and(|known| {
             known.stretches.iter().any(|stretch| tried & broker_bit(stretch.broker) == 0)
         })
-    }
-
-    /// Whether a peer has answered others since `begun`, and has not fallen silent after that.
-    fn answers(&self, conn: &Connection, begun: Instant) -> bool {
-        let silence = match &self.config.health {
-            Health::Adaptive(adaptive) => adaptive.silence,
-            Health::Java(_) | Health::Off => core::time::Duration::MAX,
-        };
-        conn.last_received > begun && self.now.since(conn.last_received) < silence
     }
 
     /// Whether a broker is left that the send has not tried and that is known to be well.
@@ -322,42 +324,6 @@ impl<T> Producer<T> {
         };
         let known = self.routes.topic(send.topic).route.as_ref();
         known.is_some_and(|known| known.stretches.iter().any(|s| view.is_well(s.broker)))
-    }
-
-    /// The attempt's time is up.
-    pub(crate) fn attempt_timed_out(&mut self, key: Key) {
-        let Some(send) = self.sends.get(key) else { return };
-        let Stage::Under(under) = send.stage else { return };
-        let deadline = send.deadline;
-        let Some(conn) = self.conns.get(under.conn) else { return };
-        let answered_since = self.answers(conn, under.started);
-        let dialling = conn.state == State::Dialling;
-        if self.now < deadline
-            && self.config.on_unknown == OnUnknown::Stop
-            && !conn.holds(under.from)
-        {
-            // It may not be sent again, so it may as well be waited for.
-            return self.set_due(key, deadline);
-        }
-        let withdrawn = self.abandon_attempt(key);
-        let failure = Failure {
-            phase: match (dialling, withdrawn) {
-                (true, _) => Phase::Dial,
-                (false, true) => Phase::Write,
-                (false, false) => Phase::Answer,
-            },
-            outcome: if withdrawn { Outcome::NotSent } else { Outcome::Unknown },
-            kind: match dialling {
-                true => ErrorKind::Connect(ConnectionEnd::DialTimeout),
-                false => ErrorKind::AttemptTimeout,
-            },
-            verdict: if answered_since { Verdict::Slow } else { Verdict::Gone },
-            suspect_route: !answered_since,
-        };
-        self.attempt_failed(key, failure);
-        if !answered_since && !dialling {
-            self.close_if_dead(under.conn);
-        }
     }
 
     /// Takes an attempt's frame and request back. True if no byte of the frame has left.
@@ -401,12 +367,15 @@ impl<T> Producer<T> {
         let Some((ticket, id, accepted, trail)) = ended else { return };
         let (counter, reported) = match (outcome, &mut self.closing) {
             (Outcome::NotSent, closing) => {
+                reached!(FailNotSent);
                 (&mut self.stats.not_sent, closing.as_mut().map(|c| &mut c.report.not_sent))
             }
             (Outcome::Rejected, closing) => {
+                reached!(FailRejected);
                 (&mut self.stats.rejected, closing.as_mut().map(|c| &mut c.report.rejected))
             }
             (Outcome::Unknown, closing) => {
+                reached!(FailUnknown);
                 if let Some(closing) = closing {
                     let ids = &mut closing.report.unknown_ids;
                     if ids.len() < crate::output::CloseReport::IDS_MAX {
@@ -430,6 +399,7 @@ impl<T> Producer<T> {
     pub(crate) fn one_way_written(&mut self, key: Key) {
         let ended = self.remove(key, Outcome::NotSent, |send| (send.ticket.take(), send.id));
         let Some((ticket, message_id)) = ended else { return };
+        reached!(OneWayWritten);
         self.stats.written += 1;
         if let Some(closing) = &mut self.closing {
             closing.report.written += 1;
@@ -438,52 +408,4 @@ impl<T> Producer<T> {
             self.outputs.push_back(Output::Written { ticket, message_id });
         }
     }
-
-    /// Something is due for some sends.
-    pub(crate) fn expire_sends(&mut self) {
-        self.earliest = Instant::FAR;
-        for slot in 0..self.due.len() {
-            let due = self.due[slot];
-            if due > self.now {
-                self.earliest = self.earliest.min(due);
-                continue;
-            }
-            if let Some(key) = self.sends.key_at(slot) {
-                self.expire(key);
-            }
-        }
-    }
-
-    fn expire(&mut self, key: Key) {
-        let Some(send) = self.sends.get(key) else { return };
-        let (stage, topic, over) = (send.stage, send.topic, self.now >= send.deadline);
-        match stage {
-            Stage::Under(_) => self.attempt_timed_out(key),
-            Stage::Room => self.fail_before_attempt(key, Phase::Room, ErrorKind::Full),
-            Stage::Lane => self.fail_before_attempt(key, Phase::Lane, ErrorKind::Deadline),
-            Stage::Route => {
-                let kind = self.route_problem(topic);
-                self.fail_before_attempt(key, Phase::Route, kind);
-            }
-            Stage::Backoff if over => {
-                self.fail_before_attempt(key, Phase::Backoff, ErrorKind::Deadline);
-            }
-            Stage::Backoff => {
-                if let Some(deadline) = self.sends.get(key).map(|send| send.deadline) {
-                    self.set_due(key, deadline);
-                }
-                self.ready.push_back(key);
-            }
-        }
-    }
-}
-
-/// When an attempt that begins now must be answered: within its cap, and so that those that are
-/// still allowed keep their share of the time.
-fn attempt_deadline<T>(config: &Config, send: &send::Send<T>, now: Instant) -> Instant {
-    let cap = send.attempt_timeout.or(config.attempt_timeout);
-    let Some(cap) = cap.filter(|_| send.may_retry()) else { return send.deadline };
-    let left = config.attempts_max.saturating_sub(send.attempts).max(1);
-    let share = send.deadline.as_nanos().saturating_sub(now.as_nanos()) / u64::from(left);
-    (now + cap).min(Instant::from_nanos(now.as_nanos() + share))
 }

@@ -74,14 +74,19 @@ impl<T> Producer<T> {
     fn chore_timed_out(&mut self, conn: Key, purpose: Purpose) {
         match purpose {
             Purpose::Route { topic, lookup, server } => {
+                reached!(ChoreRoute);
                 self.route_failed(topic, lookup, server, "no answer in time");
                 self.close_if_dead(conn);
             }
             Purpose::Probe { broker } => {
+                reached!(ChoreProbe);
                 self.probe_failed(broker);
                 self.close_if_dead(conn);
             }
-            Purpose::Heartbeat => self.close_if_dead(conn),
+            Purpose::Heartbeat => {
+                reached!(ChoreHeartbeat);
+                self.close_if_dead(conn);
+            }
             Purpose::Send(_) | Purpose::Unregister => {}
         }
     }
@@ -96,24 +101,9 @@ impl<T> Producer<T> {
             .and_then(|conn| conn.owes_since.map(|since| since.max(conn.opened)))
             .is_some_and(|since| now.since(since) >= timeout);
         if dead {
+            reached!(SilentClosed);
             self.outputs.push_back(Output::Close { conn: ConnId(key) });
             self.connection_ended(key, &crate::ConnectionEnd::Other("it fell silent".into()));
-        }
-    }
-
-    fn expire_queries(&mut self) -> Instant {
-        let now = self.now;
-        while let Some(at) = self.queries.iter().position(|query| query.deadline <= now) {
-            let query = self.queries.remove(at);
-            let kind = self.route_problem(query.topic);
-            self.answer_query(query, Some(kind));
-        }
-        self.queries.iter().map(|query| query.deadline).min().unwrap_or(Instant::FAR)
-    }
-
-    pub(crate) fn fail_queries(&mut self) {
-        for query in core::mem::take(&mut self.queries) {
-            self.answer_query(query, Some(ErrorKind::Closed));
         }
     }
 
@@ -135,7 +125,10 @@ impl<T> Producer<T> {
             let topic = self.routes.topic(id);
             let fresh = topic.asked.is_some_and(|asked| self.now.since(asked) < passed_over);
             if topic.route.is_some() && !fresh {
+                reached!(Polled);
                 self.look_up(id);
+            } else {
+                reached!(PollPassed);
             }
             self.poll_at = self.poll_at + step;
             budget -= 1;
@@ -184,11 +177,14 @@ impl<T> Producer<T> {
         let topic = self.routes.topics.iter().find(uses).map(|topic| topic.name.clone());
         let Some(topic) = topic else {
             // In no route any more, so nothing needs to be known.
+            reached!(ProbeUnwanted);
             return self.probe_failed(id);
         };
         let Ok(conn) = self.broker_connection(id) else {
+            reached!(ProbeNotYet);
             return self.probe_failed(id); // not to be dialled yet
         };
+        reached!(Probe);
         let request = MaxOffset {
             topic: topic.as_str().into(),
             queue_id: 0,
@@ -213,6 +209,7 @@ impl<T> Producer<T> {
             }
             let idle_at = conn.last_used.max(conn.last_received) + self.config.idle_timeout;
             if idle_at <= self.now && conn.in_flight == 0 {
+                reached!(IdleClosed);
                 self.close_connection(key);
                 continue;
             }
@@ -235,9 +232,11 @@ impl<T> Producer<T> {
             return;
         }
         if !wanted || conn.retiring || self.closing.is_some() {
+            reached!(HeartbeatUnwanted);
             conn.heartbeat_due = Instant::FAR;
             return;
         }
+        reached!(Heartbeat);
         conn.heartbeat_due = now + interval;
         let due = conn.heartbeat_due;
         self.wake_by(due);
@@ -260,11 +259,13 @@ impl<T> Producer<T> {
         match stage {
             ClosingStage::Draining => {
                 if self.now >= deadline {
+                    reached!(CloseDeadline);
                     self.fail_all();
                 }
                 if self.sends.len() == 0 {
                     self.say_good_bye();
                 } else {
+                    reached!(CloseDrains);
                     self.wake_by(deadline);
                 }
             }
@@ -274,8 +275,10 @@ impl<T> Producer<T> {
                     .iter()
                     .all(|chore| !self.in_flight.contains(chore.opaque, chore.conn));
                 if answered || self.now >= until {
+                    reached!(if answered => GoodByeAnswered else GoodByeMissed);
                     self.end();
                 } else {
+                    reached!(GoodByeWaits);
                     self.wake_by(until);
                 }
             }

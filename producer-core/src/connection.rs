@@ -157,8 +157,10 @@ impl Connection {
     /// The frame from `start` to `end` must not leave. True if it has not.
     pub(crate) fn withdraw(&mut self, start: u64, end: u64) -> bool {
         if !self.holds(start) {
+            reached!(WithdrawLate);
             return false;
         }
+        reached!(Withdrawn);
         let at = self.dead.partition_point(|&(from, _)| from < start);
         self.dead.insert(at, (start, end));
         self.dead_bytes += (end - start) as usize;
@@ -170,6 +172,7 @@ impl Connection {
 
     /// Frees the room of dead stretches. A peer that takes nothing must not make us grow.
     fn compact(&mut self) {
+        reached!(Compacted);
         self.forget_dead_one_ways();
         let stretches = self.stretches();
         remove_stretches(&mut self.out, &stretches);
@@ -221,6 +224,7 @@ impl Connection {
         self.out.clear();
         self.forget_dead_one_ways();
         if !stretches.is_empty() {
+            reached!(WithdrawnCut);
             remove_stretches(buf, &stretches);
             self.dead.clear();
             self.dead_bytes = 0;

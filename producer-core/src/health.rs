@@ -100,6 +100,7 @@ impl Record {
     /// A send was given to the broker. One on trial gets no second before the first is answered.
     pub(crate) fn chosen(&mut self, now: Instant) {
         if self.standing == Standing::OnTrial {
+            reached!(HealthTrial);
             self.standing = Standing::Tried { until: now + TRIAL };
         }
     }
@@ -130,6 +131,7 @@ impl Record {
                 let before = self.standing;
                 match verdict {
                     Verdict::Answered | Verdict::RequestRefused => {
+                        reached!(if before != Standing::Good => HealthForgiven);
                         self.failures = 0;
                         self.standing = Standing::Good;
                     }
@@ -138,6 +140,8 @@ impl Record {
                         self.failures += 1;
                         if before != Standing::Good || self.failures >= adaptive.failures {
                             self.eject(Why::Unwell, adaptive, now);
+                        } else {
+                            reached!(HealthUnwell);
                         }
                     }
                 }
@@ -151,9 +155,18 @@ impl Record {
     fn eject(&mut self, why: Why, adaptive: &Adaptive, now: Instant) {
         let probe_at = match self.standing {
             Standing::Good => now + FIRST_PROBE.min(adaptive.probe_interval),
-            Standing::OnTrial | Standing::Tried { .. } => now + adaptive.probe_interval,
-            Standing::Ejected { .. } | Standing::Probed { .. } => return,
+            Standing::OnTrial | Standing::Tried { .. } => {
+                reached!(HealthTrialFailed);
+                now + adaptive.probe_interval
+            }
+            Standing::Ejected { .. } | Standing::Probed { .. } => {
+                return reached!(HealthStillEjected);
+            }
         };
+        match why {
+            Why::Gone => reached!(HealthEjectedGone),
+            Why::Unwell => reached!(HealthEjectedUnwell),
+        }
         self.standing = Standing::Ejected { why, probe_at };
     }
 
@@ -176,6 +189,7 @@ impl Record {
         let until = now + stay;
         let extended = !stay.is_zero() && until > self.avoided_until;
         if extended {
+            reached!(HealthJavaAvoids);
             self.avoided_until = until;
         }
         extended
@@ -209,6 +223,7 @@ impl Record {
         self.reachable = true;
         let avoided = matches!(self.standing, Standing::Ejected { .. } | Standing::Probed { .. });
         if avoided {
+            reached!(HealthAlive);
             self.standing = Standing::OnTrial;
         }
         avoided
@@ -220,12 +235,14 @@ impl Record {
             self.standing,
             Standing::Ejected { why: Why::Gone, .. } | Standing::Probed { why: Why::Gone }
         );
+        reached!(if silent => HealthHeard);
         silent && self.alive()
     }
 
     /// The probe failed.
     pub(crate) fn probe_failed(&mut self, policy: &Health, now: Instant, random: &mut Random) {
         if let (Health::Adaptive(adaptive), Standing::Probed { why }) = (policy, self.standing) {
+            reached!(HealthProbeFailed);
             let probe_at = now + random.jitter(adaptive.probe_interval);
             self.standing = Standing::Ejected { why, probe_at };
         }

@@ -107,6 +107,7 @@ impl InFlight {
 
     #[cold]
     fn grow(&mut self) {
+        reached!(RingGrows);
         let slots = (self.slots.len() * 2).max(SLOTS_MIN);
         let mut grown: Vec<Option<Request>> = Vec::new();
         grown.resize(slots, None);

@@ -19,15 +19,18 @@ impl<T> Producer<T> {
     /// Goes on if nothing of the lane is under way, else waits.
     pub(crate) fn enter_lane(&mut self, key: Key, lane: (TopicId, u64)) {
         if !self.broken.is_empty() && self.would_overtake(key, lane) {
+            reached!(LaneOvertakes);
             return self.fail_before_attempt(key, Phase::Lane, ErrorKind::OrderBroken);
         }
         if let Some(lane) = self.lanes.get_mut(&lane) {
+            reached!(LaneWaits);
             lane.waiting.push(key, &self.sends);
             if let Some(send) = self.sends.get_mut(key) {
                 send.stage = Stage::Lane;
             }
             return;
         }
+        reached!(LaneFree);
         self.lanes.insert(lane, Lane { busy: key, waiting: Waiters::default() });
         if let Some(send) = self.sends.get_mut(key) {
             send.stage = Stage::Lane;
@@ -43,6 +46,7 @@ impl<T> Producer<T> {
             _ => return,
         }
         if broken {
+            reached!(LaneBroken);
             self.note_broken(id);
             if let Some(mut lane) = self.lanes.remove(&id) {
                 while let Some(waiting) = lane.waiting.pop() {
@@ -54,11 +58,13 @@ impl<T> Producer<T> {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         while let Some(next) = lane.waiting.pop() {
             if self.sends.get(next).is_some() {
+                reached!(LaneNext);
                 lane.busy = next;
                 self.ready.push_back(next);
                 return;
             }
         }
+        reached!(LaneOver);
         self.lanes.remove(&id);
     }
 
@@ -104,6 +110,8 @@ impl<T> Producer<T> {
         let alone = send.tried != 0;
         let topic = &mut self.routes.topics[send.topic as usize];
         let changed = core::mem::replace(&mut topic.usable_mark, mark) != mark;
+        reached!(if alone => EpochAlone);
+        reached!(if changed => EpochRenewed);
         self.epoch += u64::from(changed || alone);
         alone
     }

@@ -45,6 +45,11 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "marks")]
+extern crate std;
+
+#[macro_use]
+mod switches;
 
 mod admission;
 mod attempt;
@@ -53,16 +58,20 @@ mod chores;
 mod config;
 mod connection;
 mod error;
+mod expiry;
 mod health;
 mod in_flight;
 mod lane;
 mod lookup;
+#[cfg(feature = "marks")]
+pub mod marks;
 mod message;
 mod names;
 mod output;
 mod peers;
 mod pick;
 mod producer;
+mod query;
 mod random;
 mod receipt;
 mod retry;

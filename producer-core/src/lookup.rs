@@ -7,12 +7,11 @@
 
 use alloc::string::{String, ToString};
 
-use crate::error::{ConnectionEnd, ErrorKind, Outcome, SendError};
+use crate::error::{ConnectionEnd, ErrorKind};
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
-use crate::output::Output;
 use crate::producer::Producer;
-use crate::route::{Route, RouteBroker, Topic, TopicId};
+use crate::route::{Topic, TopicId};
 use crate::send::Stage;
 use crate::slab::Key;
 use crate::time::Instant;
@@ -37,16 +36,6 @@ pub(crate) struct Lookup {
     problem: Option<ErrorKind>,
 }
 
-/// A caller who wants to see a route.
-pub(crate) struct Query<T> {
-    pub(crate) ticket: T,
-    pub(crate) topic: TopicId,
-    pub(crate) begun: Instant,
-    pub(crate) deadline: Instant,
-    /// Connect to the brokers of the route as well.
-    pub(crate) connect: bool,
-}
-
 /// Most name servers that are asked; more may be configured.
 const SERVERS_MAX: usize = 64;
 
@@ -59,7 +48,9 @@ impl<T> Producer<T> {
         self.set_due(key, deadline);
         self.routes.topic_mut(topic).waiters.push(key, &self.sends);
         let soon = self.suspects.iter().any(|&(suspect, _)| suspect == topic);
-        if !soon {
+        if soon {
+            reached!(LookupShared);
+        } else {
             self.look_up(topic);
         }
     }
@@ -86,8 +77,10 @@ impl<T> Producer<T> {
             return;
         }
         if self.now >= not_before {
+            reached!(SuspectNow);
             self.begin_lookup(id, false);
         } else if !self.suspects.iter().any(|&(suspect, _)| suspect == id) {
+            reached!(SuspectLater);
             self.suspects.push((id, not_before));
             self.wake_by(not_before);
         }
@@ -98,6 +91,7 @@ impl<T> Producer<T> {
             self.lookup_ended(id, Err(ErrorKind::NoNameServer));
             return;
         }
+        reached!(LookupBegins);
         self.lookup_number = self.lookup_number.wrapping_add(1);
         let now = self.now;
         let topic = self.routes.topic_mut(id);
@@ -127,8 +121,11 @@ impl<T> Producer<T> {
             (0..count).map(|n| (current + n) % count).find(|&n| lookup.asked & (1 << n) == 0);
         match next {
             Some(server) => self.ask(id, server),
-            None if lookup.open == 0 => self.conclude(id),
-            None => {}
+            None if lookup.open == 0 => {
+                reached!(LookupNobodyLeft);
+                self.conclude(id);
+            }
+            None => reached!(LookupOthersOpen),
         }
     }
 
@@ -139,6 +136,7 @@ impl<T> Producer<T> {
         let Some(lookup) = topic.lookup.as_mut() else { return };
         lookup.asked |= 1 << server;
         let Some(conn) = conn else {
+            reached!(ServerRests);
             let last = alloc::format!("{}: cannot be reached", self.name_servers[server].address);
             lookup.problem.get_or_insert(ErrorKind::NameServersUnreachable { last });
             return self.ask_next(id);
@@ -162,7 +160,11 @@ impl<T> Producer<T> {
     /// The lookup that a report belongs to, if it is still under way.
     fn open_lookup(&mut self, id: TopicId, number: u32) -> Option<&mut Lookup> {
         let lookup = self.routes.topics.get_mut(id as usize)?.lookup.as_mut()?;
-        if lookup.number == number { Some(lookup) } else { None }
+        if lookup.number == number {
+            return Some(lookup);
+        }
+        reached!(LookupStale);
+        None
     }
 
     /// A name server answered.
@@ -179,6 +181,7 @@ impl<T> Producer<T> {
         match code {
             code::response::SUCCESS => match self.install(id, provisional, body) {
                 Ok(()) => {
+                    reached!(LookupFound);
                     self.current_server = server as usize;
                     self.lookup_ended(id, Ok(()));
                     return;
@@ -186,6 +189,7 @@ impl<T> Producer<T> {
                 Err(problem) => self.note(id, ErrorKind::BadRoute { problem }),
             },
             code::response::TOPIC_NOT_EXIST => {
+                reached!(LookupAbsent);
                 if let Some(lookup) = self.open_lookup(id, number) {
                     lookup.absent += 1;
                 }
@@ -204,8 +208,10 @@ impl<T> Producer<T> {
         lookup.open -= 1;
         let address = self.name_servers.get(server as usize).map(|s| s.address.to_string());
         let last = alloc::format!("{}: {end}", address.unwrap_or_default());
+        reached!(ServerFailed);
         self.note(id, ErrorKind::NameServersUnreachable { last });
         if self.current_server == server as usize {
+            reached!(ServerChanged);
             self.current_server = (self.current_server + 1) % self.name_servers.len().max(1);
         }
         self.ask_next(id);
@@ -232,6 +238,7 @@ impl<T> Producer<T> {
         let dial = |advertised: &_| config.dialled(advertised).clone();
         let installed = self.routes.install(id, data, provisional, &self.templates, dial)?;
         if installed.queues_changed {
+            reached!(RouteChanged);
             self.stats.route_changes += 1;
         }
         self.epoch += u64::from(installed.queues_changed || installed.restored);
@@ -242,6 +249,7 @@ impl<T> Producer<T> {
         if after > before || self.config.backoff.first.is_zero() {
             self.routes.topic_mut(id).recheck = None;
         } else if after < before {
+            reached!(RouteLostBrokers);
             self.routes.topic_mut(id).recheck = Some(self.config.route_refresh_min);
         }
         Ok(())
@@ -271,6 +279,7 @@ impl<T> Producer<T> {
         let provisional = lookup.provisional;
         let problem = lookup.problem.clone();
         if absent && !provisional && self.config.auto_create_topics && !self.works(id) {
+            reached!(RouteProvisional);
             self.begin_lookup(id, true);
             return;
         }
@@ -284,7 +293,7 @@ impl<T> Producer<T> {
     }
 
     /// Whether the topic has a route that no broker has disowned.
-    fn works(&self, id: TopicId) -> bool {
+    pub(crate) fn works(&self, id: TopicId) -> bool {
         let topic = self.routes.topic(id);
         topic.route.is_some() && !topic.refused_as_absent
     }
@@ -302,8 +311,12 @@ impl<T> Producer<T> {
                 topic.failed_lookups = 0;
                 None
             }
-            Err(_) if works => None,
+            Err(_) if works => {
+                reached!(RouteKept);
+                None
+            }
             Err(ErrorKind::TopicNotFound) => {
+                reached!(TopicGone);
                 topic.route = None;
                 topic.absent_until = Some(now + absent_for);
                 Some(ErrorKind::TopicNotFound)
@@ -315,9 +328,13 @@ impl<T> Producer<T> {
         match kind {
             None => self.release_waiters(id),
             Some(kind) if Self::may_pass(&kind) && !self.config.backoff.first.is_zero() => {
+                reached!(LookupLater);
                 self.look_up_later(id, kind);
             }
-            Some(kind) => self.fail_waiters(id, &kind),
+            Some(kind) => {
+                reached!(LookupFailed);
+                self.fail_waiters(id, &kind);
+            }
         }
     }
 
@@ -378,6 +395,7 @@ impl<T> Producer<T> {
             let Some(&id) = self.lookups.get(position) else { continue };
             let hedge = self.routes.topic(id).lookup.as_ref().map(|lookup| lookup.hedge_at);
             if hedge.is_some_and(|at| at <= now) {
+                reached!(LookupHedged);
                 if let Some(lookup) = self.routes.topic_mut(id).lookup.as_mut() {
                     lookup.hedge_at = Instant::FAR;
                 }
@@ -390,74 +408,9 @@ impl<T> Producer<T> {
         next_hedge.into_iter().chain(next_suspect).min().unwrap_or(Instant::FAR)
     }
 
-    /// The topic's route was wanted for itself.
-    pub(crate) fn begin_query(&mut self, query: Query<T>) {
-        let topic = query.topic;
-        self.wake_by(query.deadline);
-        if self.works(topic) {
-            self.answer_query(query, None);
-            return;
-        }
-        self.queries.push(query);
-        self.look_up(topic);
-    }
-
-    fn answer_queries(&mut self, id: TopicId, kind: Option<&ErrorKind>) {
-        while let Some(at) = self.queries.iter().position(|query| query.topic == id) {
-            let query = self.queries.remove(at);
-            self.answer_query(query, kind.cloned());
-        }
-    }
-
-    pub(crate) fn answer_query(&mut self, query: Query<T>, kind: Option<ErrorKind>) {
-        let elapsed = self.now.since(query.begun);
-        let result = match (kind, self.route_view(query.topic)) {
-            (None, Some(route)) => Ok(route),
-            (kind, _) => {
-                let kind = kind.unwrap_or(ErrorKind::TopicNotFound);
-                let trail = alloc::vec::Vec::new();
-                Err(SendError::new(kind, Outcome::NotSent, None, elapsed, trail))
-            }
-        };
-        if query.connect && result.is_ok() {
-            self.connect_brokers(query.topic);
-        }
-        self.outputs.push_back(Output::Route { ticket: query.ticket, result });
-    }
-
-    fn connect_brokers(&mut self, id: TopicId) {
-        let Some(known) = &self.routes.topic(id).route else { return };
-        let brokers: alloc::vec::Vec<_> =
-            known.stretches.iter().map(|stretch| stretch.broker).collect();
-        for broker in brokers {
-            // Not reached now means not ready then, no more.
-            let _unready = self.broker_connection(broker);
-        }
-    }
-
-    fn route_view(&self, id: TopicId) -> Option<Route> {
-        let topic = self.routes.topic(id);
-        let known = topic.route.as_ref()?;
-        let brokers = known.stretches.iter().map(|stretch| {
-            let broker = self.routes.broker(stretch.broker);
-            RouteBroker {
-                name: broker.name.clone(),
-                advertised: broker.advertised.clone(),
-                dialled: broker.dialled.clone(),
-            }
-        });
-        let mut brokers: alloc::vec::Vec<_> = brokers.collect();
-        brokers.dedup();
-        Some(Route {
-            topic: topic.name.clone(),
-            queues: known.views.to_vec(),
-            ordered: known.ordered,
-            brokers,
-        })
-    }
-
     /// A broker has another address than before: nothing new goes to the old one.
     fn broker_moved(&mut self, id: u32) {
+        reached!(BrokerMoved);
         let broker = self.routes.broker_mut(id);
         let old = core::mem::replace(&mut broker.conn, Key::NONE);
         broker.health = crate::health::Record::new();

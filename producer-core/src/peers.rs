@@ -60,8 +60,12 @@ impl<T> Producer<T> {
     #[cold]
     fn dial_broker(&mut self, id: BrokerId) -> Result<Key, Unconnected> {
         let broker = self.routes.broker(id);
-        let address = broker.dialled.clone().ok_or(Unconnected::NoMaster)?;
+        let Some(address) = broker.dialled.clone() else {
+            reached!(DialNoMaster);
+            return Err(Unconnected::NoMaster);
+        };
         if broker.rest.until > self.now {
+            reached!(DialRests);
             return Err(Unconnected::Until(broker.rest.until));
         }
         let conn = self.connection_to(address, true);
@@ -95,8 +99,14 @@ impl<T> Producer<T> {
         let servers = self.name_servers.iter_mut().map(|server| (server.conn, &mut server.rest));
         for (_, rest) in brokers.chain(servers).filter(|(conn, _)| *conn == key) {
             match failed {
-                true => rest.dial_failed(now, random),
-                false => *rest = Rest::default(),
+                true => {
+                    reached!(DialFailed);
+                    rest.dial_failed(now, random);
+                }
+                false => {
+                    reached!(Connected);
+                    *rest = Rest::default();
+                }
             }
         }
     }
@@ -106,6 +116,7 @@ impl<T> Producer<T> {
         let same = |conn: &Connection| !conn.retiring && conn.dialled == address;
         let found = self.conns.iter().find(|(_, conn)| same(conn)).map(|(key, _)| key);
         if let Some(key) = found {
+            reached!(DialShared);
             if let Some(conn) = self.conns.get_mut(key)
                 && to_broker
                 && !conn.to_broker
@@ -116,6 +127,7 @@ impl<T> Producer<T> {
             }
             return key;
         }
+        reached!(DialBegins);
         let key = self.conns.insert(Connection::new(address.clone(), to_broker, self.now));
         self.stats.connects += 1;
         let deadline = self.now + self.config.connect_timeout;
@@ -190,8 +202,10 @@ impl<T> Producer<T> {
     /// No new requests on this connection; it is closed when it owes nothing.
     pub(crate) fn retire(&mut self, key: Key) {
         let Some(conn) = self.conns.get_mut(key) else { return };
+        reached!(Retired);
         conn.retiring = true;
         if conn.state == State::Dialling {
+            reached!(RetiredDialling);
             self.close_connection(key);
         } else {
             self.released(key);
@@ -203,6 +217,7 @@ impl<T> Producer<T> {
         let done =
             |conn: &Connection| conn.retiring && conn.in_flight == 0 && conn.out_bytes() == 0;
         if self.conns.get(key).is_some_and(done) {
+            reached!(RetiredDone);
             self.close_connection(key);
         }
     }
@@ -250,6 +265,11 @@ impl<T> Producer<T> {
         let dialling = state == State::Dialling;
         let held = under.from >= left;
         let retired = *end == ConnectionEnd::Retired;
+        match (dialling, held) {
+            (true, _) => reached!(CutDialling),
+            (false, true) => reached!(CutHeld),
+            (false, false) => reached!(CutLeft),
+        }
         let failure = Failure {
             phase: match (dialling, held) {
                 (true, _) => Phase::Dial,

@@ -92,7 +92,10 @@ fn choose_specially<T>(
             let index = known.views.iter().position(|view| view == queue);
             return index.map(|at| known.queues[at]).ok_or(ErrorKind::QueueNotFound);
         }
-        QueueChoice::Hash(hash) => by_hash(known, *hash),
+        QueueChoice::Hash(hash) => {
+            reached!(PickHash);
+            by_hash(known, *hash)
+        }
         QueueChoice::Random => at_random(known, random),
         QueueChoice::Select(select) => {
             let index = select(&known.views, &send.message);
@@ -101,7 +104,9 @@ fn choose_specially<T>(
         }
         QueueChoice::Key { hash, order: Order::Strict, .. } => {
             let home = home(topic, *hash).or_else(|| by_hash(known, *hash));
-            home.filter(|home| known.queues.contains(home))
+            let there = home.filter(|home| known.queues.contains(home));
+            reached!(if there.is_some() => PickStrictHome else PickStrictGone);
+            there
         }
         QueueChoice::Key { hash, order: Order::Available, .. } => home_or_other(topic, *hash, view),
     };
@@ -112,8 +117,14 @@ fn choose_specially<T>(
 #[cold]
 fn none_at_all(topic: &Topic) -> ErrorKind {
     match topic.route.as_ref().map(|known| known.empty) {
-        Some(Empty::NotWritable) => ErrorKind::TopicNotWritable,
-        Some(Empty::NoMaster) => ErrorKind::NoMaster,
+        Some(Empty::NotWritable) => {
+            reached!(PickNotWritable);
+            ErrorKind::TopicNotWritable
+        }
+        Some(Empty::NoMaster) => {
+            reached!(PickNoMaster);
+            ErrorKind::NoMaster
+        }
         None => ErrorKind::TopicNotFound,
     }
 }
@@ -153,28 +164,46 @@ fn second_choice(known: &Known, first: usize, view: &View<'_>) -> usize {
     let find = |accept: &dyn Fn(BrokerId) -> bool| {
         (first..count).chain(0..first).find(|&index| accept(known.stretches[index].broker))
     };
+    reached!(PickAnother);
     find(&|id| view.untried(id) && view.usable(id))
-        .or_else(|| find(&|id| view.untried(id)))
-        .or_else(|| find(&|id| view.last != Some(id) && view.usable(id)))
+        .or_else(|| {
+            reached!(PickUntried);
+            find(&|id| view.untried(id))
+        })
+        .or_else(|| {
+            reached!(PickTriedAndWell);
+            find(&|id| view.last != Some(id) && view.usable(id))
+        })
         .or_else(|| find(&|id| view.usable(id)))
-        .or_else(|| find(&|id| view.last != Some(id)))
+        .or_else(|| {
+            reached!(PickIll);
+            find(&|id| view.last != Some(id))
+        })
         .unwrap_or(first)
 }
 
 /// Java without fault tolerance: the next queue whose broker is not the one that has just failed,
 /// else the next (`TopicPublishInfo.selectOneMessageQueue`).
 fn java(topic: &mut Topic, view: &View<'_>) -> Option<QueueRef> {
+    reached!(PickJava);
     scan(topic, |id| view.last != Some(id)).or_else(|| scan(topic, |_| true))
 }
 
 /// Java with fault tolerance, 5.1.4 and later: available and not the last, else reachable and not
 /// the last, else the next (`MQFaultStrategy.selectOneMessageQueue`).
 fn java_with_faults(topic: &mut Topic, view: &View<'_>) -> Option<QueueRef> {
+    reached!(PickJavaFaults);
     let other = |id: BrokerId| view.last != Some(id);
     let broker = |id: BrokerId| &view.brokers[id as usize];
     scan(topic, |id| other(id) && broker(id).health.usable(view.health, view.now))
-        .or_else(|| scan(topic, |id| other(id) && broker(id).health.reachable()))
-        .or_else(|| scan(topic, |_| true))
+        .or_else(|| {
+            reached!(PickJavaReachable);
+            scan(topic, |id| other(id) && broker(id).health.reachable())
+        })
+        .or_else(|| {
+            reached!(PickJavaAny);
+            scan(topic, |_| true)
+        })
 }
 
 /// Takes queues in turn, at most once round, until one is accepted.
@@ -219,11 +248,16 @@ fn home_or_other(topic: &Topic, hash: i32, view: &View<'_>) -> Option<QueueRef> 
         view.untried(queue.broker) && view.usable(queue.broker) && known.offers(*queue)
     };
     if good(&home) {
+        reached!(PickHome);
         return Some(home);
     }
-    by_hash_among(known, hash, good).or_else(|| match known.offers(home) {
-        true => Some(home),
-        false => by_hash_among(known, hash, |queue| known.offers(*queue)),
+    reached!(PickAway);
+    by_hash_among(known, hash, good).or_else(|| {
+        reached!(PickNoneGood);
+        match known.offers(home) {
+            true => Some(home),
+            false => by_hash_among(known, hash, |queue| known.offers(*queue)),
+        }
     })
 }
 

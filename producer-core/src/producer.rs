@@ -13,11 +13,11 @@ use crate::connection::{ConnId, Connection};
 use crate::error::{ConnectionEnd, ErrorKind, Outcome, SendError};
 use crate::in_flight::InFlight;
 use crate::lane::Lane;
-use crate::lookup::Query;
 use crate::message::Message;
 use crate::names::{Address, TopicName};
 use crate::output::{CloseReport, Output, Stats};
 use crate::peers::Rest;
+use crate::query::Query;
 use crate::random::Random;
 use crate::route::{Hasher, Routes, Topic, TopicId};
 use crate::send::{Send, SendId, SendOptions, Stage};
@@ -225,9 +225,11 @@ impl<T> Producer<T> {
         let body_bytes = message.body().len();
         let bytes_max = self.config.message_bytes_max;
         if self.closing.is_some() {
+            reached!(SendClosed);
             return self.refuse(ticket, ErrorKind::Closed);
         }
         if body_bytes > bytes_max {
+            reached!(SendTooLarge);
             let kind = ErrorKind::MessageTooLarge { bytes: body_bytes, bytes_max };
             return self.refuse(ticket, kind);
         }
@@ -237,12 +239,14 @@ impl<T> Producer<T> {
         let bytes = message.budget_bytes();
         let has_room = self.fits(bytes) && self.room.is_empty();
         if !has_room && !self.may_wait(bytes) {
+            reached!(SendFull);
             return self.refuse(ticket, ErrorKind::Full);
         }
         let key = self.insert(ticket, message, options, topic, bytes);
         if has_room {
             self.admit(key);
         } else {
+            reached!(SendWaits);
             self.waiting_for_room += 1;
             self.bytes_waiting += bytes;
             self.room.push(key, &self.sends);
@@ -265,8 +269,10 @@ impl<T> Producer<T> {
         if let Stage::Under(under) = send.stage {
             let left = self.conns.get(under.conn).is_none_or(|conn| !conn.holds(under.from));
             if left && in_lane {
+                reached!(CancelInLane);
                 return Some(ticket);
             }
+            reached!(CancelUnderWay);
             self.abandon_attempt(key);
         }
         self.remove(key, outcome, |_| ());
@@ -310,8 +316,13 @@ impl<T> Producer<T> {
     pub fn close(&mut self, now: Instant, deadline: Instant) {
         self.advance(now);
         match &mut self.closing {
-            Some(closing) if closing.stage == ClosingStage::Closed => return,
-            Some(closing) => closing.deadline = closing.deadline.min(deadline),
+            Some(closing) if closing.stage == ClosingStage::Closed => {
+                return reached!(CloseAfterEnd);
+            }
+            Some(closing) => {
+                reached!(CloseSooner);
+                closing.deadline = closing.deadline.min(deadline);
+            }
             None => {
                 self.closing = Some(Closing {
                     deadline,

@@ -48,7 +48,16 @@ pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -
     let Situation { config, kind, outcome, .. } = *situation;
     let exhausted = situation.attempts >= config.attempts_max
         || situation.attempts_all >= config.attempts_all_max;
-    if !situation.may_retry || exhausted || situation.now >= situation.deadline {
+    if !situation.may_retry {
+        reached!(RetryForbidden);
+        return Step::GiveUp;
+    }
+    if exhausted {
+        reached!(RetryExhausted);
+        return Step::GiveUp;
+    }
+    if situation.now >= situation.deadline {
+        reached!(RetryLate);
         return Step::GiveUp;
     }
     let worth_it = match kind {
@@ -64,7 +73,12 @@ pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -
         _ => false,
     };
     let stop = outcome == Outcome::Unknown && config.on_unknown == OnUnknown::Stop;
-    if !worth_it || stop {
+    if !worth_it {
+        reached!(RetryUseless);
+        return Step::GiveUp;
+    }
+    if stop {
+        reached!(RetryStopped);
         return Step::GiveUp;
     }
     let adds_load = match kind {
@@ -73,14 +87,21 @@ pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -
         _ => false,
     };
     if adds_load && outcome != Outcome::NotSent && !withdraw() {
+        reached!(RetryTooDear);
         return Step::GiveUp;
     }
     if situation.another_broker || config.backoff.first.is_zero() {
+        reached!(RetryElsewhere);
         return Step::Again;
     }
     let doubled = config.backoff.first.saturating_mul(1 << situation.pauses.min(20));
     let pause = doubled.min(config.backoff.longest);
-    if situation.now + pause >= situation.deadline { Step::GiveUp } else { Step::After(pause) }
+    if situation.now + pause >= situation.deadline {
+        reached!(RetryNoTime);
+        return Step::GiveUp;
+    }
+    reached!(RetryAfterPause);
+    Step::After(pause)
 }
 
 #[cfg(test)]

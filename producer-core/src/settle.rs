@@ -57,6 +57,7 @@ impl<T> Producer<T> {
         let result = if unfinished.is_empty() {
             self.frames(conn, bytes).map(|used| unfinished.extend_from_slice(&bytes[used..]))
         } else {
+            reached!(FrameUnfinished);
             unfinished.extend_from_slice(bytes);
             self.frames(conn, &unfinished).map(|used| {
                 unfinished.drain(..used);
@@ -70,6 +71,7 @@ impl<T> Producer<T> {
                 }
             }
             Err(problem) => {
+                reached!(FrameMalformed);
                 self.outputs.push_back(Output::Close { conn: ConnId(conn) });
                 self.connection_ended(conn, &ConnectionEnd::Malformed(problem));
             }
@@ -100,6 +102,7 @@ impl<T> Producer<T> {
             return Ok(());
         }
         let Some(purpose) = self.in_flight.remove(answer.opaque, conn) else {
+            reached!(AnswerLate);
             self.stats.late_responses += 1;
             return Ok(());
         };
@@ -130,6 +133,7 @@ impl<T> Producer<T> {
         let retry_not_ok = self.config.retry_not_ok;
         let failure = match SendStatus::from_code(answer.code) {
             Some(status) if !status.satisfies(require) => {
+                reached!(StatusBelow);
                 stored_but(ErrorKind::BelowRequired { status })
             }
             Some(status) if status != SendStatus::SendOk && retry_not_ok => {
@@ -143,11 +147,13 @@ impl<T> Producer<T> {
 
     fn refused(&mut self, key: Key, under: &Under, failure: Failure) {
         if failure.kind == ErrorKind::GoAway {
+            reached!(GoAway);
             self.retire(under.conn);
         }
         let absent =
             matches!(failure.kind, ErrorKind::Broker { code: response::TOPIC_NOT_EXIST, .. });
         if absent && let Some(topic) = self.sends.get(key).map(|send| send.topic) {
+            reached!(RefusedAsAbsent);
             self.routes.topic_mut(topic).refused_as_absent = true;
         }
         self.attempt_failed(key, failure);
@@ -163,8 +169,10 @@ impl<T> Producer<T> {
                 || self.now >= send.deadline
         });
         if last {
+            reached!(StatusNotOkLast);
             return self.stored(key, under, status, answer);
         }
+        reached!(StatusNotOk);
         self.attempt_failed(key, stored_but(ErrorKind::BelowRequired { status }));
     }
 
@@ -183,6 +191,7 @@ impl<T> Producer<T> {
             (send.ticket.take(), send.id, send.attempts_all, send.outcome)
         });
         let Some((ticket, message_id, attempts, outcome)) = ended else { return };
+        reached!(if outcome == Outcome::Unknown => MaybeDuplicate);
         self.stats.stored += 1;
         if let Some(closing) = &mut self.closing {
             closing.report.stored += 1;
@@ -273,14 +282,29 @@ fn stored_but(kind: ErrorKind) -> Failure {
 fn refusal(answer: &SendResponse<'_>) -> Failure {
     let remark = answer.remark.map_or_else(String::new, |text| text.to_cow().into_owned());
     let (verdict, suspect_route) = match answer.code {
-        response::SYSTEM_BUSY => (Verdict::Unwell, false),
-        response::SYSTEM_ERROR => (Verdict::Unwell, true),
-        response::SERVICE_NOT_AVAILABLE | response::GO_AWAY => (Verdict::Gone, true),
+        response::SYSTEM_BUSY => {
+            reached!(RefusedBusy);
+            (Verdict::Unwell, false)
+        }
+        response::SYSTEM_ERROR => {
+            reached!(RefusedError);
+            (Verdict::Unwell, true)
+        }
+        response::SERVICE_NOT_AVAILABLE | response::GO_AWAY => {
+            reached!(RefusedGone);
+            (Verdict::Gone, true)
+        }
         response::NO_PERMISSION
         | response::TOPIC_NOT_EXIST
         | response::NOT_LEADER_FOR_QUEUE
-        | response::INVALID_PARAMETER => (Verdict::RequestRefused, true),
-        _ => (Verdict::RequestRefused, false),
+        | response::INVALID_PARAMETER => {
+            reached!(RefusedRequest);
+            (Verdict::RequestRefused, true)
+        }
+        _ => {
+            reached!(RefusedOther);
+            (Verdict::RequestRefused, false)
+        }
     };
     let stored = answer.code == response::SYSTEM_ERROR && !surely_not_stored(&remark);
     let kind = match answer.code {

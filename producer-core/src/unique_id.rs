@@ -90,6 +90,7 @@ impl IdGenerator {
     /// The next id at wall clock `unix_ms`.
     pub(crate) fn next_id(&mut self, unix_ms: u64) -> MessageId {
         let now_ms = i64::try_from(unix_ms).unwrap_or(i64::MAX).max(self.last_ms);
+        reached!(if now_ms > unix_ms as i64 => IdClockBack);
         if now_ms != self.last_ms {
             self.enter(now_ms);
         } else if self.left == 0 {

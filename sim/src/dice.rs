@@ -25,6 +25,8 @@ pub enum Concern {
     Node(u16),
     /// What heals at the end.
     Healing,
+    /// How plans are changed to make others.
+    Mutants,
 }
 
 impl Concern {
@@ -39,6 +41,7 @@ impl Concern {
             Self::Producer(which) => (7, which),
             Self::Node(which) => (8, which),
             Self::Healing => (9, 0),
+            Self::Mutants => (10, 0),
         };
         (kind << 16) | which as u64
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use producer_core::{CloseReport, Instant, Receipt, SendError, Stats};
 use serde_json::json;
 
-use crate::model::broker::Message;
+use crate::model::broker::{Message, Why};
 use crate::plan::{Mode, Plan};
 
 /// All that a run leaves behind; what checks judge.
@@ -19,8 +19,10 @@ pub struct History {
     pub sends: Vec<SendRecord>,
     /// Requests to store that left a producer, in the order they did.
     pub requests: Vec<Request>,
-    /// The brokers' logs, broker by broker in log order.
+    /// The brokers' logs, name by name in log order; of a master and its slaves the master's.
     pub stored: Vec<Stored>,
+    /// What was in a log and is there no more, by a fault that may take it.
+    pub cuts: Vec<CutFromLog>,
     /// Routes that reached a producer, in the order they did.
     pub routes: Vec<RouteSeen>,
     /// Dials of producers, in the order they began.
@@ -141,6 +143,17 @@ pub struct Stored {
     pub message: Message,
 }
 
+/// A message that a broker had stored and does not have any more.
+#[derive(Debug, Clone)]
+pub struct CutFromLog {
+    /// Name of the broker.
+    pub broker: String,
+    /// The message.
+    pub message: Message,
+    /// Why it is gone.
+    pub why: Why,
+}
+
 /// A route that a name server gave to a producer.
 #[derive(Debug, Clone)]
 pub struct RouteSeen {
@@ -223,6 +236,7 @@ impl History {
             sends: Vec::new(),
             requests: Vec::new(),
             stored: Vec::new(),
+            cuts: Vec::new(),
             routes: Vec::new(),
             dials: Vec::new(),
             lost: Vec::new(),

@@ -6,9 +6,25 @@
 //! virtual time, [`check`] judges its [`history`]. The feature `world` puts models and the real
 //! producer on a simulated network.
 
+/// Notes that a model took a decision; nothing without the feature `marks`.
+#[cfg(feature = "marks")]
+macro_rules! reached {
+    ($mark:ident) => {
+        $crate::marks::model::reach($crate::marks::model::Mark::$mark)
+    };
+}
+
+#[cfg(not(feature = "marks"))]
+macro_rules! reached {
+    ($mark:ident) => {{}};
+}
+
 pub mod check;
 pub mod dice;
+pub mod explore;
 pub mod history;
+#[cfg(feature = "marks")]
+pub mod marks;
 pub mod model;
 pub mod pair;
 pub mod plan;

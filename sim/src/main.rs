@@ -26,6 +26,8 @@ enum Command {
     Plan(command::run::PlanArguments),
     /// Runs a plan and prints a line an event.
     Timeline(command::run::PlanArguments),
+    /// Runs the plans of many seeds, and plans made from them, and says what was seen.
+    Explore(command::explore::ExploreArguments),
     /// Takes out of a plan what is not needed for it to go wrong.
     Shrink(command::shrink::ShrinkArguments),
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => command::run::run(&arguments),
         Command::Plan(arguments) => command::run::plan(&arguments),
         Command::Timeline(arguments) => command::run::timeline(&arguments),
+        Command::Explore(arguments) => command::explore::run(&arguments),
         Command::Shrink(arguments) => command::shrink::run(&arguments),
     };
     match result {

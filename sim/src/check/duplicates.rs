@@ -11,7 +11,8 @@ use crate::plan::Mode;
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     let config = joined.history.plan.config.config(Vec::new());
     for send in &joined.history.sends {
-        let (requests, copies) = (joined.requests(send), joined.copies(send).len());
+        let requests = joined.requests(send);
+        let copies = joined.copies(send).len() + joined.cuts(send).len();
         let allowed = if send.mode == Mode::Hash { 1 } else { config.attempts_max.max(1) as usize };
         if requests.len() > allowed {
             let attempts = requests.len();

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use producer_core::Instant;
 
-use crate::history::{History, Request, SendRecord, Stored};
+use crate::history::{CutFromLog, History, Request, SendRecord, Stored};
 
 /// What must hold whatever happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,6 +175,7 @@ struct Joined<'h> {
 struct Traces<'h> {
     requests: Vec<&'h Request>,
     copies: Vec<&'h Stored>,
+    cuts: Vec<&'h CutFromLog>,
 }
 
 impl<'h> Joined<'h> {
@@ -186,6 +187,10 @@ impl<'h> Joined<'h> {
         for stored in &history.stored {
             let id = stored.message.uniq_key().unwrap_or("");
             by_id.entry(id).or_default().copies.push(stored);
+        }
+        for cut in &history.cuts {
+            let id = cut.message.uniq_key().unwrap_or("");
+            by_id.entry(id).or_default().cuts.push(cut);
         }
         Self { history, by_id }
     }
@@ -202,6 +207,11 @@ impl<'h> Joined<'h> {
 
     fn copies(&self, send: &SendRecord) -> &[&'h Stored] {
         self.traces(send).map_or(&[], |traces| &traces.copies)
+    }
+
+    /// What was stored and is gone, by a fault that may take it.
+    fn cuts(&self, send: &SendRecord) -> &[&'h CutFromLog] {
+        self.traces(send).map_or(&[], |traces| &traces.cuts)
     }
 
     fn traces(&self, send: &SendRecord) -> Option<&Traces<'h>> {

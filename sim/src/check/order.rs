@@ -23,7 +23,7 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
         let name = format!("{topic}/{key} of producer {producer}");
         match mode {
             Mode::Strict => strict(joined, &name, &sends, found),
-            Mode::Available => available(&name, &sends, found),
+            Mode::Available => available(joined, &name, &sends, found),
             Mode::Hash => hash(joined, &name, &sends, found),
             Mode::Rotate | Mode::OneWay => {}
         }
@@ -66,10 +66,14 @@ fn may_be_anywhere(send: &SendRecord) -> bool {
     })
 }
 
-fn available(name: &str, sends: &[&SendRecord], found: &mut Found) {
+fn available(joined: &Joined<'_>, name: &str, sends: &[&SendRecord], found: &mut Found) {
     let mut last: BTreeMap<u64, (u64, &str, u32, u64)> = BTreeMap::new();
     for send in sends {
         let Some(receipt) = send.receipt() else { continue };
+        // The places of what is gone are used again.
+        if !joined.cuts(send).is_empty() {
+            continue;
+        }
         let (broker, queue, offset) = (&*receipt.broker, receipt.queue_id, receipt.queue_offset);
         if let Some((before, at, in_queue, up_to)) = last.get(&receipt.epoch)
             && ((*at, *in_queue) != (broker, queue) || *up_to >= offset)

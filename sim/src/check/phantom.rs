@@ -12,20 +12,21 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
         Some((id, send))
     });
     let sends: BTreeMap<&str, _> = ids.collect();
-    for stored in &joined.history.stored {
-        let message = &stored.message;
+    let stored = joined.history.stored.iter().map(|stored| (&stored.broker, &stored.message));
+    let cuts = joined.history.cuts.iter().map(|cut| (&cut.broker, &cut.message));
+    for (broker, message) in stored.chain(cuts) {
         let id = message.uniq_key().unwrap_or("");
         match sends.get(id) {
-            None => found.report(format!("{} holds {id:?}, which nobody sent", stored.broker)),
+            None => found.report(format!("{broker} holds {id:?}, which nobody sent")),
             Some(send) if message.body != send.body.as_bytes() || message.topic != send.topic => {
-                found.report(format!("{} holds something else as {}", stored.broker, send.ticket));
+                found.report(format!("{broker} holds something else as {}", send.ticket));
             }
             Some(_) => {}
         }
     }
     for send in &joined.history.sends {
         let surely = send.error().is_some_and(|error| error.outcome() != Outcome::Unknown);
-        let copies = joined.copies(send).len();
+        let copies = joined.copies(send).len() + joined.cuts(send).len();
         if surely && copies > 0 {
             let outcome = send.error().map(|error| error.to_string()).unwrap_or_default();
             found.report(format!("send {} is stored {copies} times, but: {outcome}", send.ticket));

@@ -1,17 +1,20 @@
 //! I9: do requests go only where a route points: to a master, to a queue that can be written?
 
 use super::{Found, Joined};
-use crate::history::{Request, RouteSeen};
+use crate::history::{History, Request, RouteSeen};
 
 /// Of each name server so many of its last routes may be the one that is used: answers that came
 /// too late are not.
 const ROUTES_KEPT: usize = 3;
 
+/// The topic from which others are made.
+const TEMPLATE: &str = "TBW102";
+
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     for request in &joined.history.requests {
         let topics = &joined.history.plan.cluster.topics;
         let fixed = topics.iter().any(|topic| topic.name == request.topic && topic.order.is_some());
-        if !allowed(&joined.history.routes, request, fixed) {
+        if !allowed(joined.history, request, fixed) {
             let Request { address, queue_id, topic, .. } = request;
             let at = request.at.as_millis();
             found.report(format!("at {at} ms {topic} to {address}/{queue_id}: no route says so"));
@@ -19,24 +22,36 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     }
 }
 
+/// Whether routes of one topic are followed by messages of the other: those of the template are,
+/// while a topic does not exist that sends bring about.
+fn leads(history: &History, route: &RouteSeen, request: &Request) -> bool {
+    route.topic == request.topic
+        || (route.topic == TEMPLATE
+            && history.plan.config.overrides.auto_create_topics == Some(true))
+}
+
 /// `fixed`: the queues are those of the order configuration, also of a broker that a route no longer
 /// names; it is where it was.
-fn allowed(routes: &[RouteSeen], request: &Request, fixed: bool) -> bool {
+fn allowed(history: &History, request: &Request, fixed: bool) -> bool {
+    let routes = &history.routes;
     let points = |route: &RouteSeen| {
         let mut places = route.writable.iter();
         places.any(|(address, queues)| {
             *address == request.address && (0..*queues).contains(&request.queue_id)
         })
     };
-    let mut seen: Vec<(&str, usize)> = Vec::new();
+    let mut seen: Vec<((&str, &str), usize)> = Vec::new();
     let known = routes.iter().rev().filter(|route| {
-        route.producer == request.producer && route.topic == request.topic && route.at <= request.at
+        route.producer == request.producer
+            && leads(history, route, request)
+            && route.at <= request.at
     });
     for route in known {
-        let count = match seen.iter_mut().find(|(server, _)| *server == route.server) {
+        let count = match seen.iter_mut().find(|(from, _)| *from == (&*route.server, &*route.topic))
+        {
             Some((_, count)) => count,
             None => {
-                seen.push((&route.server, 0));
+                seen.push(((&route.server, &route.topic), 0));
                 &mut seen.last_mut().expect("just pushed").1
             }
         };

@@ -2,7 +2,9 @@
 
 pub(crate) mod cluster;
 pub(crate) mod demo;
+pub(crate) mod explore;
 pub(crate) mod run;
 pub(crate) mod shrink;
 
 mod control;
+mod table;

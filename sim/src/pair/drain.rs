@@ -86,10 +86,35 @@ impl Pair {
         self.clients[client].conns.insert(conn, link);
     }
 
+    /// Producers whose writes did not fit write now, if they fit.
+    pub(super) fn write_what_waits(&mut self) {
+        for link in 0..self.links.len() {
+            let Side::Client(client, conn) = self.links[link].sides[0] else { continue };
+            if self.weather[self.links[link].node()].window().is_some() {
+                continue;
+            }
+            self.links[link].unread = 0;
+            if std::mem::take(&mut self.links[link].blocked) {
+                self.client_writes(client, conn);
+            }
+        }
+    }
+
     fn client_writes(&mut self, client: usize, conn: producer_core::ConnId) {
+        if let Some(&link) = self.clients[client].conns.get(&conn)
+            && let Some(window) = self.weather[self.links[link].node()].window()
+            && self.links[link].unread >= window.max(1)
+        {
+            // The driver has one write under way, and takes no more until that is done.
+            self.links[link].blocked = true;
+            return;
+        }
         let mut bytes = Vec::new();
         self.clients[client].producer.take_bytes(conn, &mut bytes);
         let Some(&link) = self.clients[client].conns.get(&conn) else { return };
+        if self.weather[self.links[link].node()].window().is_some() {
+            self.links[link].unread += bytes.len();
+        }
         let hash = fnv(0, &bytes) as u32;
         note!(self, "p{client} -> #{link} {} bytes {hash:08x}", bytes.len());
         let this = &mut self.links[link];
@@ -187,9 +212,8 @@ impl Pair {
             Event::Burst(workload) => Some(usize::from(self.plan.workloads[*workload].producer)),
             Event::Probe(client, _) => Some(*client),
             Event::Dialled(link, _) => self.links[*link].client(),
-            Event::Arrive(link, 1, Freight::Bytes(_) | Freight::End(_)) => {
-                self.links[*link].client()
-            }
+            Event::Arrive(link, 1, Freight::Bytes(_) | Freight::End(_))
+            | Event::Release(link, 1) => self.links[*link].client(),
             _ => None,
         };
         self.clients[client?].stalled_until.filter(|until| *until > self.now)

@@ -10,7 +10,7 @@ use super::{Event, Pair, UNIX_MS, note};
 use crate::history::End;
 use crate::model::broker::{Broker, Times, TopicConfig};
 use crate::model::name_server::{NameServer, NameServerFaults};
-use crate::plan::{FaultKind, FaultPlan, TopicPlan};
+use crate::plan::{Aim, FaultKind, FaultPlan, TopicPlan};
 
 impl Pair {
     pub(super) fn fault_begins(&mut self, at: usize) {
@@ -19,13 +19,28 @@ impl Pair {
         }
         let fault = self.plan.faults[at].clone();
         note!(self, "fault {at} begins at {}: {:?}", fault.target, fault.kind);
-        self.active[at] = true;
-        self.apply(&fault, true);
+        self.progress[at].active = true;
+        self.apply(at, &fault, true);
         self.later(Duration::from_millis(fault.for_ms.max(1)), Event::FaultEnds(at));
+        if let Some(after) = self.until_next_step(at) {
+            self.later(after, Event::FaultStep(at));
+        }
+    }
+
+    pub(super) fn fault_steps(&mut self, at: usize) {
+        if !self.progress[at].active || self.healed {
+            return;
+        }
+        self.progress[at].steps += 1;
+        note!(self, "fault {at} step {}", self.progress[at].steps);
+        self.take_step(at);
+        if let Some(after) = self.until_next_step(at) {
+            self.later(after, Event::FaultStep(at));
+        }
     }
 
     pub(super) fn fault_ends(&mut self, at: usize) {
-        if !self.active[at] || self.healed {
+        if !self.progress[at].active || self.healed {
             return;
         }
         self.end_fault(at);
@@ -34,34 +49,59 @@ impl Pair {
     pub(super) fn end_fault(&mut self, at: usize) {
         let fault = self.plan.faults[at].clone();
         note!(self, "fault {at} ends");
-        self.active[at] = false;
-        self.apply(&fault, false);
+        self.progress[at].active = false;
+        self.apply(at, &fault, false);
     }
 
-    fn apply(&mut self, fault: &FaultPlan, begins: bool) {
-        if fault.kind.aims_at_producer() {
-            let number = fault.target.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
-            let Some(client) = number.filter(|n| *n < self.clients.len()) else { return };
-            return self.apply_to_producer(client, fault, begins);
+    fn apply(&mut self, at: usize, fault: &FaultPlan, begins: bool) {
+        match fault.kind.aim() {
+            Aim::Producer => {
+                let number = fault.target.rsplit('-').next().and_then(|n| n.parse().ok());
+                if let Some(client) = number.filter(|n| *n < self.clients.len()) {
+                    self.apply_to_producer(client, fault, begins);
+                }
+            }
+            Aim::Cluster => self.apply_to_cluster(fault.kind, begins),
+            Aim::Node | Aim::NameServer | Aim::Broker | Aim::Pair => {
+                if let Some(node) = self.node_named(&fault.target) {
+                    self.apply_to_node(at, node, fault.kind, begins);
+                }
+            }
         }
-        let Some(node) = self.nodes.iter().position(|slot| slot.name == fault.target) else {
-            return;
-        };
-        if self.weather[node].change(fault.kind, begins) {
-            if !begins && matches!(fault.kind, FaultKind::Partition { .. }) {
-                self.release();
-                self.reset_what_was_cut();
+    }
+
+    pub(super) fn node_named(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|slot| slot.name == name)
+    }
+
+    fn apply_to_node(&mut self, at: usize, node: usize, kind: FaultKind, begins: bool) {
+        if self.weather[node].change(kind, begins) {
+            let open = matches!(kind, FaultKind::Partition { .. } | FaultKind::SlowReader { .. });
+            if !begins && open {
+                self.ways_open();
             }
             return;
         }
-        match fault.kind {
+        match kind {
             FaultKind::Reset if begins => self.reset_all(node),
             FaultKind::Crash => self.outage(node, Power::Crashed, begins),
             FaultKind::PowerLoss => self.outage(node, Power::Off, begins),
+            FaultKind::LostTail { ms } => self.lose_tail(node, ms, begins),
             FaultKind::Freeze => self.freeze(node, begins),
+            FaultKind::Join if begins => self.join(node),
+            FaultKind::Flap { .. } | FaultKind::RouteFlap { .. } | FaultKind::Upgrade { .. } => {
+                self.begin_or_end_steps(at, node, kind, begins);
+            }
             kind if kind.needs_broker() => self.apply_to_broker(node, kind, begins),
             kind => self.apply_to_name_server(node, kind, begins),
         }
+    }
+
+    /// Ways may be open again: what was held goes on, and writers may write.
+    pub(super) fn ways_open(&mut self) {
+        self.release();
+        self.reset_what_was_cut();
+        self.write_what_waits();
     }
 
     /// Between nodes a connection that lost something is noticed and made again: they time out.
@@ -86,7 +126,7 @@ impl Pair {
         }
     }
 
-    fn outage(&mut self, node: usize, power: Power, begins: bool) {
+    pub(super) fn outage(&mut self, node: usize, power: Power, begins: bool) {
         if !begins {
             self.nodes[node].down -= 1;
             if self.nodes[node].down == 0 {
@@ -102,10 +142,10 @@ impl Pair {
         }
     }
 
-    fn go_down(&mut self, node: usize, power: Power) {
+    pub(super) fn go_down(&mut self, node: usize, power: Power) {
         self.nodes[node].power = power;
         if let Some(server) = self.nodes[node].name_server() {
-            server.forget();
+            server.forget_routes();
         }
         self.nodes[node].conns.clear();
         for link in 0..self.links.len() {
@@ -115,6 +155,17 @@ impl Pair {
                 Power::Off | Power::Up => self.links[link].alive[end] = false,
             }
         }
+    }
+
+    /// Power goes, and with it what was stored in the last `ms`.
+    fn lose_tail(&mut self, node: usize, ms: u32, begins: bool) {
+        if begins && self.nodes[node].power == Power::Up {
+            let since = self.now.as_millis().saturating_sub(ms.into());
+            if let Some(broker) = self.nodes[node].broker() {
+                broker.lose_tail(Instant::from_millis(since));
+            }
+        }
+        self.outage(node, Power::Off, begins);
     }
 
     fn freeze(&mut self, node: usize, begins: bool) {
@@ -134,25 +185,33 @@ impl Pair {
 
     fn apply_to_broker(&mut self, node: usize, kind: FaultKind, begins: bool) {
         let now = self.now;
-        let number = node - usize::from(self.plan.cluster.name_servers);
+        let number = self.broker_number(node).unwrap_or(0);
+        match kind {
+            FaultKind::Queues { .. } | FaultKind::WriteQueues { .. } => {
+                return self.set_queues(node);
+            }
+            FaultKind::OrderConf { .. } => return self.set_order(),
+            _ => {}
+        }
         let moved = kind == FaultKind::Move && begins;
         let topics = &self.plan.cluster.topics;
         let Some(broker) = self.nodes[node].broker() else { return };
         change_broker(broker, now, (number, topics), kind, begins);
         if moved {
-            self.move_broker(node, number as u16);
+            self.move_broker(node);
         } else if self.nodes[node].power == Power::Up {
             self.drain_node(node);
         }
     }
 
     /// The broker starts again on another machine; nobody listens on the old one.
-    fn move_broker(&mut self, node: usize, number: u16) {
+    fn move_broker(&mut self, node: usize) {
         if self.nodes[node].power != Power::Up || self.nodes[node].moves == 200 {
             return;
         }
         self.go_down(node, Power::Crashed);
         self.nodes[node].moves += 1;
+        let number = (node - usize::from(self.plan.cluster.name_servers)) as u16;
         let address = super::node::address(10 + self.nodes[node].moves, number, 10911);
         self.nodes[node].address = address.to_string();
         self.by_address.insert(address.to_string(), node);

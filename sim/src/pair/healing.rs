@@ -30,13 +30,14 @@ impl Pair {
         let core = [self.nodes[server].name.clone(), self.nodes[broker].name.clone()];
         note!(self, "heal {core:?}");
         let all = !copes(&self.plan);
-        for at in 0..self.active.len() {
+        for at in 0..self.progress.len() {
             let fault = &self.plan.faults[at];
             let stays = outlasts_healing(fault.kind);
-            if self.active[at] && (all || !stays || core.contains(&fault.target)) {
+            if self.progress[at].active && (all || !stays || core.contains(&fault.target)) {
                 self.end_fault(at);
             }
         }
+        self.join_all();
         self.healed = true;
         self.see_who_is_well();
         self.history.healed_at = self.now;
@@ -71,9 +72,10 @@ impl Pair {
         for (at, slot) in
             self.nodes.iter().enumerate().skip(usize::from(self.plan.cluster.name_servers))
         {
-            let ill =
-                |fault: usize| self.active[fault] && self.plan.faults[fault].target == slot.name;
-            let well = slot.power == Power::Up && !(0..self.active.len()).any(ill);
+            let ill = |fault: usize| {
+                self.progress[fault].active && self.plan.faults[fault].target == slot.name
+            };
+            let well = slot.power == Power::Up && !(0..self.progress.len()).any(ill);
             if well {
                 let (name, address) = (slot.name.clone(), self.nodes[at].address.clone());
                 self.history.well.push(WellBroker { name, address });
@@ -99,6 +101,7 @@ pub(crate) const fn outlasts_healing(kind: FaultKind) -> bool {
             | FaultKind::SynBlackHole
             | FaultKind::Crash
             | FaultKind::PowerLoss
+            | FaultKind::LostTail { .. }
             | FaultKind::Freeze
     )
 }

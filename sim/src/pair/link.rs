@@ -54,6 +54,10 @@ pub(super) struct Link {
     /// Position of its dial in the history, for those of producers.
     pub(super) dial: Option<usize>,
     pub(super) tap: Tap,
+    /// Bytes that end 0 has written while the other did not read.
+    pub(super) unread: usize,
+    /// End 0 is a producer that wants to write, and cannot.
+    pub(super) blocked: bool,
 }
 
 impl Link {

@@ -7,7 +7,9 @@ pub(crate) mod faults;
 pub(crate) mod healing;
 mod link;
 pub(crate) mod node;
+mod steps;
 pub(crate) mod tap;
+mod topics;
 pub(crate) mod trace;
 mod travel;
 pub(crate) mod weather;
@@ -19,12 +21,14 @@ use producer_core::{ConnectionEnd, Instant};
 
 use crate::check::{self, Violation};
 use crate::dice::{Concern, Dice};
-use crate::history::{History, Stored};
+use crate::history::{CutFromLog, History, Stored};
+use crate::model::broker::Cut;
 use crate::plan::Plan;
 use client::Client;
 use link::{Freight, Link};
 use node::Slot;
 use trace::Trace;
+pub(crate) use trace::{FNV, fnv};
 use weather::Weather;
 
 /// What a run of a plan comes to.
@@ -72,12 +76,21 @@ struct Pair {
     links: Vec<Link>,
     latency: Vec<Dice>,
     by_address: BTreeMap<String, usize>,
-    /// By position in the plan: the fault is under way.
-    active: Vec<bool>,
+    /// How far each fault of the plan has come.
+    progress: Vec<Progress>,
     healed: bool,
     over: bool,
     trace: Trace,
     history: History,
+}
+
+/// How far a fault has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// It is under way.
+    active: bool,
+    /// Steps done, where it has several.
+    steps: u32,
 }
 
 /// What happens at a time.
@@ -93,7 +106,10 @@ enum Event {
     Dialled(usize, Result<(), ConnectionEnd>),
     /// Something arrives that was sent from that end of a link.
     Arrive(usize, usize, Freight),
+    /// What was held on a way from that end of a link goes on.
+    Release(usize, usize),
     FaultBegins(usize),
+    FaultStep(usize),
     FaultEnds(usize),
     Heal,
     CloseAll,
@@ -119,7 +135,7 @@ impl Pair {
             links: Vec::new(),
             latency: (0..2 * ways).map(latency).collect(),
             by_address,
-            active: vec![false; plan.faults.len()],
+            progress: vec![Progress::default(); plan.faults.len()],
             healed: false,
             over: false,
             trace: Trace::new(lines == Lines::Keep),
@@ -132,7 +148,9 @@ impl Pair {
 
     fn begin(&mut self) {
         for node in 0..self.nodes.len() {
-            self.start_node(node);
+            if !self.joins_later(node) {
+                self.start_node(node);
+            }
         }
         for (at, workload) in self.plan.workloads.clone().iter().enumerate() {
             if workload.total > 0 {
@@ -195,7 +213,9 @@ impl Pair {
             Event::Dial(link) => self.dial_arrives(link),
             Event::Dialled(link, result) => self.dialled(link, result),
             Event::Arrive(link, from, freight) => self.arrives(link, from, freight),
+            Event::Release(link, from) => self.released(link, from),
             Event::FaultBegins(at) => self.fault_begins(at),
+            Event::FaultStep(at) => self.fault_steps(at),
             Event::FaultEnds(at) => self.fault_ends(at),
             Event::Heal => self.heal(),
             Event::CloseAll => self.close_all(),
@@ -205,9 +225,13 @@ impl Pair {
 
     fn finish(mut self) -> Run {
         for slot in &self.nodes {
-            for message in slot.messages() {
-                let broker = slot.name.clone();
-                self.history.stored.push(Stored { broker, message });
+            let Some(model) = slot.as_broker() else { continue };
+            let broker = &model.config().name;
+            for message in model.messages() {
+                self.history.stored.push(Stored { broker: broker.clone(), message });
+            }
+            for Cut { message, why } in model.cuts().iter().cloned() {
+                self.history.cuts.push(CutFromLog { broker: broker.clone(), message, why });
             }
         }
         self.history.ends = self.clients.iter().map(Client::end).collect();

@@ -7,7 +7,7 @@ use producer_core::Instant;
 
 use super::{Pair, UNIX_MS};
 use crate::dice::{Concern, Dice};
-use crate::model::broker::{Broker, BrokerConfig, Message, TopicConfig};
+use crate::model::broker::{Broker, BrokerConfig, TopicConfig};
 use crate::model::name_server::{NameServer, NameServerConfig, NameServerFaults};
 use crate::model::{ConnId, Node};
 use crate::plan::Plan;
@@ -26,6 +26,8 @@ pub(crate) struct Slot {
     /// What is to be switched off again.
     pub(crate) server_faults: NameServerFaults,
     pub(crate) down: u16,
+    /// It has not joined yet.
+    pub(crate) absent: bool,
     pub(crate) frozen: u16,
 }
 
@@ -68,6 +70,7 @@ impl Slot {
             moves: 0,
             server_faults: NameServerFaults::default(),
             down: 0,
+            absent: false,
             frozen: 0,
         }
     }
@@ -76,10 +79,11 @@ impl Slot {
         self.wake_at.filter(|_| self.power == Power::Up)
     }
 
-    pub(crate) fn messages(&self) -> Vec<Message> {
+    /// The broker, if it is one, to look at.
+    pub(crate) fn as_broker(&self) -> Option<&Broker> {
         match &self.server {
-            Server::Broker(broker) => broker.messages(),
-            Server::NameServer(_) => Vec::new(),
+            Server::Broker(broker) => Some(broker),
+            Server::NameServer(_) => None,
         }
     }
 
@@ -126,7 +130,7 @@ pub(crate) fn all(plan: &Plan) -> Vec<Slot> {
         let config = BrokerConfig {
             name_servers: servers.iter().map(SocketAddr::to_string).collect(),
             topics: topics.collect(),
-            auto_create_topics: false,
+            auto_create_topics: plan.cluster.auto_create_topics,
             wall_origin_ms: UNIX_MS as i64,
             seed: Dice::new(plan.seed, Concern::Node(n)).number(),
             ..BrokerConfig::new(name.clone(), at)

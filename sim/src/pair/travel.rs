@@ -37,6 +37,8 @@ impl Pair {
             used: false,
             dial,
             tap: Tap::default(),
+            unread: 0,
+            blocked: false,
         });
         let travel = self.travel(link, 0);
         self.later(travel, Event::Dial(link));
@@ -164,6 +166,7 @@ impl Pair {
 
     pub(super) fn arrives(&mut self, link: usize, from: usize, freight: Freight) {
         let passage = self.passage(link, from);
+        let unread = self.is_unread(link, from);
         let pipe = &mut self.links[link].pipes[from];
         if pipe.cut {
             return;
@@ -174,22 +177,34 @@ impl Pair {
                 self.links[link].pipes[from].cut = true;
             }
             Passage::Held => pipe.held.push_back(freight),
+            // Nothing overtakes what was held.
+            Passage::Open if unread || !pipe.held.is_empty() => pipe.held.push_back(freight),
             Passage::Open => self.hear(link, 1 - from, freight),
         }
+    }
+
+    /// Whether what arrives is not read for now.
+    fn is_unread(&self, link: usize, from: usize) -> bool {
+        let link = &self.links[link];
+        from == 0 && link.client().is_some() && self.weather[link.node()].window().is_some()
     }
 
     /// What was held goes on its way.
     pub(super) fn release(&mut self) {
         for link in 0..self.links.len() {
             for from in 0..2 {
-                if self.passage(link, from) == Passage::Open {
-                    let held = std::mem::take(&mut self.links[link].pipes[from].held);
-                    for freight in held {
-                        let at = self.arrival(link, from);
-                        self.at(at, Event::Arrive(link, from, freight));
-                    }
+                if !self.links[link].pipes[from].held.is_empty() {
+                    self.at(self.now, Event::Release(link, from));
                 }
             }
+        }
+    }
+
+    /// What was held on one way arrives, if it still may.
+    pub(super) fn released(&mut self, link: usize, from: usize) {
+        while self.passage(link, from) == Passage::Open && !self.is_unread(link, from) {
+            let Some(freight) = self.links[link].pipes[from].held.pop_front() else { return };
+            self.hear(link, 1 - from, freight);
         }
     }
 

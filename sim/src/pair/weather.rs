@@ -30,6 +30,7 @@ pub(crate) struct Weather {
     refuse: u16,
     slow: Vec<(u32, u32)>,
     dribble: Vec<u32>,
+    windows: Vec<u32>,
     /// Armed, by [`FaultKind::HalfRequest`]: whether the connection is reset.
     pub(crate) half_requests: VecDeque<bool>,
     /// Armed, by [`FaultKind::ResetInAnswer`]: bytes that still arrive.
@@ -62,6 +63,9 @@ impl Weather {
             FaultKind::RefuseDials => count(&mut self.refuse),
             FaultKind::Slow { extra_ms, jitter_ms } => {
                 toggle(&mut self.slow, (extra_ms, jitter_ms), begins);
+            }
+            FaultKind::SlowReader { window_bytes } => {
+                toggle(&mut self.windows, window_bytes, begins);
             }
             FaultKind::Dribble { bytes } => toggle(&mut self.dribble, bytes.max(1), begins),
             FaultKind::HalfRequest { reset } if begins => self.half_requests.push_back(reset),
@@ -107,6 +111,11 @@ impl Weather {
     #[cfg(feature = "world")]
     pub(crate) fn slowness(&self) -> (u32, u32) {
         self.slow.iter().fold((0, 0), |(extra, jitter), slow| (extra + slow.0, jitter + slow.1))
+    }
+
+    /// How many bytes of producers a connection takes that are not read, while none are.
+    pub(crate) fn window(&self) -> Option<usize> {
+        self.windows.iter().min().map(|&bytes| bytes as usize)
     }
 
     /// Bytes in one piece.

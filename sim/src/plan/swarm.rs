@@ -110,7 +110,7 @@ fn workloads(
 /// A kind of fault: what it makes of a throw.
 type Make = fn(&mut Dice) -> FaultKind;
 
-const ANY_NODE: [Make; 13] = [
+const ANY_NODE: [Make; 15] = [
     partition,
     partition,
     |_| FaultKind::SynBlackHole,
@@ -123,13 +123,18 @@ const ANY_NODE: [Make; 13] = [
         extra_ms: *dice.pick(&[5, 100, 700, 2_500]),
         jitter_ms: *dice.pick(&[0, 50, 500]),
     },
+    |dice| FaultKind::Flap {
+        period_ms: *dice.pick(&[100, 500, 3_000]),
+        loss: *dice.pick(&[Loss::Held, Loss::Dropped]),
+    },
+    |dice| FaultKind::SlowReader { window_bytes: *dice.pick(&[1, 1_000, 65_536]) },
     |_| FaultKind::Crash,
     |_| FaultKind::Crash,
     |_| FaultKind::PowerLoss,
     |_| FaultKind::Freeze,
 ];
 
-const BROKER: [Make; 9] = [
+const BROKER: [Make; 15] = [
     |dice| FaultKind::Sends { fault: send_fault(dice) },
     |dice| FaultKind::Sends { fault: send_fault(dice) },
     |dice| FaultKind::Sends { fault: SendFault::Refuse(refusal(dice)) },
@@ -139,6 +144,15 @@ const BROKER: [Make; 9] = [
     |_| FaultKind::Move,
     |dice| FaultKind::Queues { count: dice.between(1, 8) as u16 },
     |_| FaultKind::Demote,
+    |dice| FaultKind::WriteQueues { count: dice.between(1, 8) as u16 },
+    |dice| FaultKind::OrderConf { queues: dice.between(0, 6) as u16 },
+    |dice| FaultKind::LostTail { ms: *dice.pick(&[1, 50, 500]) },
+    |_| FaultKind::Join,
+    |dice| FaultKind::Upgrade {
+        drain_ms: *dice.pick(&[1, 200, 2_000]),
+        leave_ms: *dice.pick(&[1, 100, 1_000]),
+    },
+    |dice| FaultKind::RouteFlap { period_ms: *dice.pick(&[100, 1_000, 5_000]) },
 ];
 
 const NAME_SERVER: [Make; 4] = [
@@ -147,6 +161,8 @@ const NAME_SERVER: [Make; 4] = [
     |_| FaultKind::SilentServer,
     |dice| FaultKind::SlowServer { ms: *dice.pick(&[100, 1_000, 4_000]) },
 ];
+
+const CLUSTER: [Make; 1] = [|_| FaultKind::DeleteTopic { topic: 0 }];
 
 const PRODUCER: [Make; 4] = [
     |dice| FaultKind::WallJump { ms: *dice.pick(&[-3_600_000, -5_000, 5_000, 3_600_000]) },
@@ -169,15 +185,17 @@ fn faults(
     };
     let any = keep(&ANY_NODE);
     let (broker, server, producer) = (keep(&BROKER), keep(&NAME_SERVER), keep(&PRODUCER));
+    let whole = keep(&CLUSTER);
     let count = *swarm.pick(&[0, 1, 3, 6, 12]);
     let lengths = *swarm.pick(&[[50, 300, 1_000], [300, 3_000, 10_000]]);
     let mut faults = Vec::new();
     for _ in 0..count {
-        let (makes, target) = match dice.below(10) {
+        let (makes, target) = match dice.below(12) {
             0..=3 => (&any, format!("broker-{}", dice.below(cluster.brokers.into()))),
             4 => (&any, format!("ns-{}", dice.below(cluster.name_servers.into()))),
             5..=7 => (&broker, format!("broker-{}", dice.below(cluster.brokers.into()))),
-            8 => (&server, format!("ns-{}", dice.below(cluster.name_servers.into()))),
+            8 => (&whole, "cluster".to_owned()),
+            9 => (&server, format!("ns-{}", dice.below(cluster.name_servers.into()))),
             _ => (&producer, format!("producer-{}", dice.below(producers.into()))),
         };
         let (at_ms, for_ms) = (dice.between(20, run_ms), *dice.pick(&lengths));
@@ -252,7 +270,7 @@ mod tests {
         let kinds: std::collections::BTreeSet<String> =
             plans.iter().flat_map(|plan| plan.faults.iter().map(kind)).collect();
 
-        assert_eq!(kinds.len(), 26, "{kinds:?}");
+        assert_eq!(kinds.len(), 35, "{kinds:?}");
         assert!(plans.iter().any(|plan| plan.faults.is_empty()));
         assert!(plans.iter().any(|plan| plan.producers() == 2));
     }

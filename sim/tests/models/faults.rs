@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use producer_core::wire::send::SendForm;
+use sim::model::Node;
 use sim::model::broker::{Broker, BrokerConfig, Fault, Refusal, Status, Times};
 
 use super::broker::{config, send};
@@ -156,6 +157,24 @@ fn a_frozen_broker_executes_everything_when_it_thaws() {
     assert_eq!(all.len(), 3);
     assert!(all.iter().all(|got| got.code == 0));
     assert_eq!(broker.node.messages().len(), 3);
+}
+
+/// What a process has not read is in its machine's buffers, and stays there when the peer closes.
+#[test]
+fn a_frozen_broker_executes_what_a_peer_sent_before_it_left() {
+    let mut broker = Direct::new(Broker::new(config()));
+    let conn = broker.connect();
+    let request = send_request("T", 0);
+    let frame = broker.request(310, &request.to_ext(SendForm::V2), b"x");
+    broker.node.freeze();
+    broker.receive(conn, &frame);
+    broker.with(|broker, now| broker.handle_closed(now, conn));
+
+    let sent = broker.with(Broker::thaw);
+
+    assert_eq!(broker.node.messages().len(), 1);
+    assert_eq!(broker.node.connections(), 0);
+    assert!(sent.iter().all(|(to, _)| *to == conn), "nobody else is answered");
 }
 
 #[test]

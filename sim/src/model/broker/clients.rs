@@ -58,6 +58,7 @@ impl Broker {
         now: Instant,
         request: &Request<'_>,
     ) -> Result<Answer, WireError> {
+        reached!(Heartbeat);
         let beat = Heartbeat::decode(request.body)?;
         let client = Client { conn: request.conn, seen: now, groups: beat.groups };
         self.clients.map.insert(beat.client_id, client);
@@ -72,6 +73,7 @@ impl Broker {
     }
 
     pub(super) fn unregister_client(&mut self, request: &Request<'_>) -> Result<Answer, WireError> {
+        reached!(Unregister);
         let asked = UnregisterClient::from_ext(&request.header.ext)?;
         if let (Some(client), Some(group)) =
             (self.clients.map.get_mut(&asked.client_id), asked.producer_group)

@@ -35,9 +35,11 @@ impl Broker {
     pub(super) fn hold(&mut self, now: Instant, request: &Request<'_>, frame: &Frame<'_>) {
         let starts_at = self.disk.free_at.max(now);
         if starts_at.since(now) > self.config.send_wait_max {
+            reached!(DiskGivesUp);
             let give_up = Later::GiveUp(request.ticket());
             return self.later.put(now + self.config.send_wait_max, give_up);
         }
+        reached!(DiskHolds);
         self.disk.free_at = starts_at + self.disk.time;
         let held = Held {
             conn: request.conn,
@@ -101,6 +103,7 @@ impl Broker {
             Delivery::Twice => 2,
         };
         if ticket.one_way {
+            reached!(StoredOneWay);
             return;
         }
         self.links.send(ticket.conn, |out| {

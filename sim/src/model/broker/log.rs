@@ -79,6 +79,26 @@ impl From<&StoredMessage<'_>> for Message {
     }
 }
 
+/// A message that was in a log and is there no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// The message.
+    pub message: Message,
+    /// Why it is gone.
+    pub why: Why,
+}
+
+/// Why a message is gone from a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// Its master had not passed it on to the one that was promoted.
+    NotCopied,
+    /// It was not on disk when power was lost.
+    NotFlushed,
+    /// Its topic was deleted.
+    TopicDeleted,
+}
+
 /// Records end to end; a record's physical offset is its position.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -94,6 +114,12 @@ struct Segment {
     start: i64,
     count: u64,
     bytes: Vec<u8>,
+}
+
+impl Segment {
+    const fn end(&self) -> i64 {
+        self.start + self.bytes.len() as i64
+    }
 }
 
 impl Log {
@@ -136,6 +162,20 @@ impl Log {
             }
         }
         dropped
+    }
+
+    /// Drops all records from `offset` on, where one must begin.
+    pub(super) fn truncate(&mut self, offset: i64) {
+        while let Some(last) = self.segments.back_mut().filter(|last| last.end() > offset) {
+            let kept = usize::try_from(offset - last.start).unwrap_or(0);
+            self.bytes -= last.bytes.len() - kept;
+            last.count = split(&last.bytes[..kept]).count() as u64;
+            last.bytes.truncate(kept);
+            if kept == 0 {
+                self.segments.pop_back();
+            }
+        }
+        self.end = self.end.min(offset);
     }
 
     /// The record that starts at `offset`.
@@ -200,6 +240,13 @@ impl QueueIndex {
         while self.at.front().is_some_and(|&at| at < start) {
             self.at.pop_front();
             self.min += 1;
+        }
+    }
+
+    /// Forgets positions from `offset` on.
+    pub(super) fn truncate(&mut self, offset: i64) {
+        while self.at.back().is_some_and(|&at| at >= offset) {
+            self.at.pop_back();
         }
     }
 

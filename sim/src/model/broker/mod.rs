@@ -2,6 +2,7 @@
 
 mod clients;
 mod config;
+mod cut;
 mod deliver;
 mod fault;
 mod log;
@@ -27,7 +28,7 @@ use super::{ConnId, Instant, Node, Output};
 
 pub use config::{BrokerConfig, TopicConfig};
 pub use fault::{Fault, Malformed, Refusal, Status, Times};
-pub use log::Message;
+pub use log::{Cut, Message, Why};
 
 use clients::Clients;
 use deliver::Later;
@@ -51,9 +52,14 @@ pub struct Broker {
     answer_delay: Duration,
     disk: Disk,
     frozen: bool,
+    /// Connections that ended while it was frozen, which it does not know yet.
+    ended: Vec<ConnId>,
     later: Schedule<Later>,
     random: u64,
     counters: Counters,
+    cuts: Vec<Cut>,
+    /// The broker is going away: it does not register, and tells clients to go, too.
+    leaving: bool,
 }
 
 /// How the disk is.
@@ -91,9 +97,12 @@ impl Broker {
             answer_delay: Duration::ZERO,
             disk: Disk::default(),
             frozen: false,
+            ended: Vec::new(),
             later: Schedule::new(),
             random: config.seed,
             counters: Counters::default(),
+            cuts: Vec::new(),
+            leaving: false,
             config,
         }
     }
@@ -155,11 +164,14 @@ impl Broker {
         self.frozen = true;
     }
 
-    /// Executes all that came while frozen, and goes on.
+    /// Executes all that came while frozen, also from peers that have left since, and goes on.
     pub fn thaw(&mut self, now: Instant) {
         self.frozen = false;
         for conn in self.links.ids() {
             self.receive(now, conn, &[]);
+        }
+        for conn in std::mem::take(&mut self.ended) {
+            self.handle_closed(now, conn);
         }
         self.handle_timeout(now);
     }
@@ -187,11 +199,6 @@ impl Broker {
     /// The topics and their settings, in order of name.
     pub fn topics(&self) -> Vec<(String, TopicConfig)> {
         self.topics.iter().map(|(name, topic)| (name.to_owned(), topic.config)).collect()
-    }
-
-    /// All messages in the order they were stored.
-    pub fn messages(&self) -> Vec<Message> {
-        self.log.messages().map(|stored| Message::from(&stored)).collect()
     }
 
     /// Carries out a request, and sees to its answer.
@@ -274,6 +281,8 @@ impl Node for Broker {
         self.later.clear();
         self.disk.free_at = now;
         self.frozen = false;
+        self.ended.clear();
+        self.leaving = false;
         self.registrar.reset(now);
         self.registrar_timeout(now);
     }
@@ -288,6 +297,7 @@ impl Node for Broker {
 
     fn handle_received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
         if self.frozen {
+            reached!(BrokerFrozen);
             self.links.keep(conn, bytes);
         } else {
             self.receive(now, conn, bytes);
@@ -295,7 +305,9 @@ impl Node for Broker {
     }
 
     fn handle_closed(&mut self, now: Instant, conn: ConnId) {
-        if self.links.remove(conn) {
+        if self.frozen {
+            self.ended.push(conn);
+        } else if self.links.remove(conn) {
             self.clients.disconnect(conn);
             self.name_server_closed(now, conn);
         }

@@ -12,6 +12,7 @@ use super::log::QueueIndex;
 
 impl Broker {
     pub(super) fn max_offset(&self, request: &Request<'_>) -> Result<Answer, WireError> {
+        reached!(Probe);
         let asked = MaxOffset::from_ext(&request.header.ext)?;
         let offset = self.queue(&asked.topic, asked.queue_id).map_or(0, QueueIndex::max);
         Ok(Answer::fields(Fields::new().show("offset", offset)))

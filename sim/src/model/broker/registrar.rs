@@ -103,6 +103,13 @@ impl Broker {
         }
     }
 
+    /// Begins an orderly shutdown: unregisters for good, and answers sends with GO_AWAY where that
+    /// is understood, until the broker is started again.
+    pub fn leave(&mut self) {
+        self.unregister();
+        self.leaving = true;
+    }
+
     /// Sends `answer` once all connected name servers have taken the last registration: routes
     /// are right when it arrives.
     pub(super) fn answer_when_registered(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
@@ -162,7 +169,7 @@ impl Broker {
         if server.conn.is_none() {
             server.conn = Some(self.links.connect(&server.address));
         }
-        if server.up {
+        if server.up && !self.leaving {
             let registration = self.registration();
             let (fields, body) = encode_registration(&registration);
             self.ask(at, ask::REGISTER_BROKER, fields.iter(), &body);

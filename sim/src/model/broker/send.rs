@@ -19,12 +19,18 @@ impl Broker {
         let understands_go_away = request.header.version > GO_AWAY_ABOVE;
         let applies =
             |fault: &Fault| *fault != Fault::Refuse(Refusal::GoAway) || understands_go_away;
-        let fault = self.faults.take(applies);
+        let go_away = self.leaving && understands_go_away;
+        let fault = match go_away {
+            true => Some(Fault::Refuse(Refusal::GoAway)),
+            false => self.faults.take(applies),
+        };
         if let Some(Fault::Refuse(refusal)) = fault {
+            reached!(FaultRefuses);
             let topic = topic_of(request);
             return (self.refuse(refusal, &topic), self.in_time(Delivery::Once));
         }
         if fault == Some(Fault::CloseBeforeStoring) {
+            reached!(FaultCloses);
             return (Answer::ok(), Delivery::Close);
         }
         let mut answer = self.send_as_java(now, request);
@@ -32,11 +38,15 @@ impl Broker {
             None => (answer, self.in_time(Delivery::Once)),
             Some(Fault::StoredBut(status)) => {
                 if answer.code == response::SUCCESS {
+                    reached!(FaultStatus);
                     answer.code = status.code();
                 }
                 (answer, self.in_time(Delivery::Once))
             }
-            Some(fault) => (answer, fault.delivery()),
+            Some(fault) => {
+                reached!(FaultAnswers);
+                (answer, fault.delivery())
+            }
         }
     }
 
@@ -85,6 +95,7 @@ impl Broker {
 
     fn send_as_java(&mut self, now: Instant, request: &Request<'_>) -> Answer {
         if self.config.id != 0 && self.config.release == Release::V5_4_0 {
+            reached!(SlaveRefuses);
             return self.refuse(Refusal::Busy, "");
         }
         let code = request.header.code;
@@ -167,6 +178,7 @@ impl Broker {
         }
         let config = self.topic_for(now, send)?;
         if send.queue_id >= config.read_queues.max(config.write_queues) {
+            reached!(QueueMissing);
             let topic = describe(self.config.release, topic, &config);
             let peer = request.peer.map(|peer| peer.to_string()).unwrap_or_default();
             let queue_id = send.queue_id;
@@ -188,6 +200,7 @@ impl Broker {
         let queues = send.default_topic_queue_nums;
         let made = self.topics.made_by_send(&self.config, &send.topic, &send.default_topic, queues);
         let Some(made) = made else {
+            reached!(TopicMissing);
             let remark = self.no_topic_remark(&send.topic);
             return Err(Answer::error(response::TOPIC_NOT_EXIST, remark));
         };
@@ -216,6 +229,7 @@ impl Broker {
             return Err(Answer::error(response::NO_PERMISSION, remark));
         }
         if self.disk.full || self.config.id != 0 {
+            reached!(DiskRefuses);
             return Err(Answer::error(response::SERVICE_NOT_AVAILABLE, DISK_FULL));
         }
         let properties = send.properties.as_deref().unwrap_or("").len();

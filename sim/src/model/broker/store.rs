@@ -117,6 +117,7 @@ impl Broker {
         message.queue_offset = queue.max();
         self.log.append(&message)?;
         queue.at.push_back(id.offset);
+        reached!(Stored);
         self.counters.stored += 1;
         let place = Place { ids: id.encode(), queue_offset: message.queue_offset };
         let dropped = self.log.trim();

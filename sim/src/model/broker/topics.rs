@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use producer_core::wire::perm;
+use producer_core::wire::stored::StoredMessage;
 
 use super::super::Release;
 use super::super::name_server::TopicRegistration;
@@ -97,6 +98,29 @@ impl Topics {
             }
         }
         name.starts_with(RETRY_PREFIX).then(|| TopicConfig::queues(1))
+    }
+
+    /// Forgets a topic and the positions of its messages.
+    pub(super) fn remove(&mut self, name: &str) {
+        if self.map.remove(name).is_some() {
+            self.changes += 1;
+        }
+    }
+
+    /// Whether the index still leads to a message.
+    pub(super) fn leads_to(&self, message: &StoredMessage<'_>) -> bool {
+        let queue = self.map.get(&*message.topic).and_then(|topic| {
+            usize::try_from(message.queue_id).ok().and_then(|id| topic.queues.get(id))
+        });
+        queue.and_then(|queue| queue.position(message.queue_offset))
+            == Some(message.physical_offset)
+    }
+
+    /// Forgets positions from `offset` on.
+    pub(super) fn truncate(&mut self, offset: i64) {
+        for queue in self.map.values_mut().flat_map(|topic| &mut topic.queues) {
+            queue.truncate(offset);
+        }
     }
 
     /// Forgets positions below the start of the log.

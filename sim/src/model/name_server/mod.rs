@@ -129,6 +129,21 @@ impl NameServer {
         }
     }
 
+    /// Forgets all brokers and routes, as a process that starts again: values are on its disk.
+    pub fn forget_routes(&mut self) {
+        self.registry = Registry::default();
+    }
+
+    /// Takes or gives the write permission of all queues of a broker.
+    pub fn set_writable(&mut self, broker: &str, writable: bool) {
+        self.registry.set_writable(broker, writable);
+    }
+
+    /// Forgets the route of a topic, until a broker registers it anew.
+    pub fn delete_topic(&mut self, topic: &str) {
+        self.registry.remove_topic(topic);
+    }
+
     /// Sets the order configuration of a topic, such as `broker-a:4;broker-b:2`.
     pub fn set_order(&mut self, topic: &str, order: &str) {
         let key = (requests::ORDER_NAMESPACE.to_owned(), topic.to_owned());
@@ -157,8 +172,9 @@ impl NameServer {
 
     fn take_registration(&mut self, now: Instant, conn: Option<ConnId>, of: &Registration) {
         if self.faults.stale {
-            return;
+            return reached!(RegisteredStale);
         }
+        reached!(Registered);
         let silence_max = of.silence_max.unwrap_or(self.config.broker_silence_max);
         self.registry.register(now, conn, silence_max, of);
         if self.scan_at.is_none() {
@@ -168,9 +184,11 @@ impl NameServer {
 
     fn reply(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
         if ticket.one_way || self.faults.silent {
+            reached!(ServerSilent);
             return;
         }
         if self.faults.delay > Duration::ZERO {
+            reached!(ServerSlow);
             self.later.put(now + self.faults.delay, (ticket, answer));
         } else {
             self.write(ticket, &answer);
@@ -241,6 +259,7 @@ impl Node for NameServer {
 
     fn handle_received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
         if self.frozen {
+            reached!(ServerFrozen);
             self.links.keep(conn, bytes);
         } else {
             self.receive(now, conn, bytes);

@@ -113,6 +113,7 @@ impl Registry {
     /// Forgets the broker that registered over `conn`.
     pub(super) fn disconnect(&mut self, conn: ConnId) {
         for (broker, id) in self.find(|live| live.conn == Some(conn)) {
+            reached!(BrokerLost);
             self.unregister(&broker, id);
         }
     }

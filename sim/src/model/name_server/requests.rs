@@ -65,11 +65,13 @@ impl NameServer {
     fn route(&self, request: &Request<'_>) -> Result<Answer, WireError> {
         let asked = RouteRequest::from_ext(&request.header.ext)?;
         let Some(mut route) = self.registry.route(self.config.release, &asked.topic) else {
+            reached!(RouteMissing);
             let topic = asked.topic;
             let help = self.config.release.help();
             let remark = format!("No topic route info in name server for the topic: {topic}{help}");
             return Ok(Answer::error(response::TOPIC_NOT_EXIST, remark));
         };
+        reached!(Route);
         let strict = request.header.version >= STRICT_ROUTE_MIN
             || asked.accept_standard_json_only == Some(true);
         let form = if strict { RouteJson::Strict } else { RouteJson::Loose };

@@ -1,0 +1,54 @@
+//! Which messages does a broker have, and which had it once?
+
+use producer_core::wire::stored::StoredMessage;
+
+use super::super::Instant;
+use super::{Broker, Cut, Message, Why};
+
+impl Broker {
+    /// All messages in the order they were stored, without those of deleted topics.
+    pub fn messages(&self) -> Vec<Message> {
+        self.live().map(|stored| Message::from(&stored)).collect()
+    }
+
+    /// The messages that were in the log and are there no more, in the order they went; without
+    /// those that fell out because the log became too large.
+    pub fn cuts(&self) -> &[Cut] {
+        &self.cuts
+    }
+
+    /// Deletes a topic with its messages, and registers. Name servers have to be told apart, as
+    /// in Java.
+    pub fn delete_topic(&mut self, now: Instant, topic: &str) {
+        let messages = self.live().filter(|message| message.topic == topic);
+        let why = Why::TopicDeleted;
+        let cuts: Vec<Cut> =
+            messages.map(|message| Cut { message: Message::from(&message), why }).collect();
+        self.cuts.extend(cuts);
+        self.topics.remove(topic);
+        self.register(now);
+    }
+
+    /// Loses what was stored after `since`, as when power fails before it is on disk.
+    pub fn lose_tail(&mut self, since: Instant) {
+        let since = self.wall_ms(since);
+        let first = self.log.messages().find(|message| message.store_timestamp > since);
+        if let Some(offset) = first.map(|message| message.physical_offset) {
+            self.truncate(offset, Why::NotFlushed);
+        }
+    }
+
+    /// Cuts the log off at `offset`.
+    pub(super) fn truncate(&mut self, offset: i64, why: Why) {
+        let tail = self.live().filter(|message| message.physical_offset >= offset);
+        let cuts: Vec<Cut> =
+            tail.map(|message| Cut { message: Message::from(&message), why }).collect();
+        self.cuts.extend(cuts);
+        self.log.truncate(offset);
+        self.topics.truncate(offset);
+    }
+
+    fn live(&self) -> impl Iterator<Item = StoredMessage<'_>> {
+        self.log.messages().filter(|message| self.topics.leads_to(message))
+    }
+}
