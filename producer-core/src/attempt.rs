@@ -11,7 +11,7 @@ use crate::health::Verdict;
 use crate::in_flight::Purpose;
 use crate::output::Output;
 use crate::peers::Unconnected;
-use crate::pick::{self, View};
+use crate::pick::{self, Choice, View};
 use crate::producer::Producer;
 use crate::retry::{self, Situation, Step};
 use crate::route::{QueueRef, TopicId};
@@ -49,12 +49,14 @@ impl<T> Producer<T> {
             tried: send.tried,
             last: send.last_broker,
         };
-        let queue = match pick::choose(send, topic, self.config.rotation, &mut self.random, &view) {
-            Ok(queue) => queue,
+        let rotation = self.config.rotation;
+        let choice = match pick::choose(send, topic, rotation, &mut self.random, &view) {
+            Ok(choice) => choice,
             Err(kind) => return self.no_queue(key, kind),
         };
+        let queue = choice.queue;
         match self.broker_connection(queue.broker) {
-            Ok(conn) => self.begin_attempt(key, queue, conn),
+            Ok(conn) => self.begin_attempt(key, choice, conn),
             Err(Unconnected::NoMaster) => self.without_master(key, queue),
             Err(Unconnected::Until(at)) => self.wait_for_dial(key, queue, at),
         }
@@ -72,7 +74,9 @@ impl<T> Producer<T> {
         }
     }
 
-    fn begin_attempt(&mut self, key: Key, queue: QueueRef, conn: Key) {
+    fn begin_attempt(&mut self, key: Key, choice: Choice, conn: Key) {
+        let queue = choice.queue;
+        let mut reason = choice.reason;
         let now = self.now;
         let born_ms = self.unix_ms();
         let alone = self.renew_epoch(key);
@@ -110,8 +114,8 @@ impl<T> Producer<T> {
         } else {
             connection.asked(now);
         }
-        if broker.health.suspect() {
-            broker.health.chosen(now);
+        if broker.health.suspect() && broker.health.chosen(now) {
+            reason = reason.on_trial();
         }
         if connection.announce() {
             let conn = crate::connection::ConnId(conn);
@@ -120,7 +124,8 @@ impl<T> Producer<T> {
         let opaque = (!one_way).then_some(opaque);
         let epoch = self.epoch;
         self.epoch += u64::from(alone);
-        send.stage = Stage::Under(Under { conn, queue, opaque, started: now, from, to, epoch });
+        let under = Under { conn, queue, reason, opaque, started: now, from, to, epoch };
+        send.stage = Stage::Under(under);
         send.attempts_all += 1;
         send.last_broker = Some(queue.broker);
         send.tried |= broker_bit(queue.broker);
@@ -205,6 +210,7 @@ impl<T> Producer<T> {
             advertised: broker.advertised.clone(),
             dialled: broker.dialled.clone(),
             queue_id: Some(under.queue.id),
+            reason: Some(under.reason),
             phase,
             elapsed,
             outcome,
@@ -350,6 +356,7 @@ impl<T> Producer<T> {
             advertised: None,
             dialled: None,
             queue_id: None,
+            reason: None,
             phase,
             elapsed: self.now.since(send.accepted),
             outcome: Outcome::NotSent,

@@ -8,6 +8,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::names::Address;
+use crate::reason::Reason;
 use crate::receipt::SendStatus;
 use crate::unique_id::MessageId;
 use crate::wire::code::response;
@@ -326,6 +327,8 @@ pub struct Attempt {
     pub dialled: Option<Address>,
     /// Queue that was chosen.
     pub queue_id: Option<u32>,
+    /// Why that queue.
+    pub reason: Option<Reason>,
     /// What the attempt was doing when it failed.
     pub phase: Phase,
     /// From its start to its failure.

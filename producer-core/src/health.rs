@@ -98,11 +98,14 @@ impl Record {
     }
 
     /// A send was given to the broker. One on trial gets no second before the first is answered.
-    pub(crate) fn chosen(&mut self, now: Instant) {
-        if self.standing == Standing::OnTrial {
+    /// Returns whether this send is the trial.
+    pub(crate) fn chosen(&mut self, now: Instant) -> bool {
+        let on_trial = self.standing == Standing::OnTrial;
+        if on_trial {
             reached!(HealthTrial);
             self.standing = Standing::Tried { until: now + TRIAL };
         }
+        on_trial
     }
 
     /// Whether one more answer can change anything. While all goes well it cannot, unless it is
@@ -281,7 +284,7 @@ mod tests {
         assert!(broker.alive());
 
         assert!(broker.usable(&policy, again));
-        broker.chosen(again);
+        assert!(broker.chosen(again) && !broker.chosen(again));
         assert!(!broker.usable(&policy, again), "one send tries it, not all");
         assert!(broker.observe(&policy, Verdict::Answered, MS, again));
         assert!(broker.usable(&policy, again));

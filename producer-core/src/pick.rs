@@ -4,6 +4,7 @@ use crate::config::{Health, Rotation};
 use crate::connection::Connection;
 use crate::error::ErrorKind;
 use crate::random::Random;
+use crate::reason::Reason;
 use crate::route::{Broker, BrokerId, Empty, Known, QueueRef, Topic};
 use crate::send::{Order, QueueChoice, Send, broker_bit};
 use crate::slab::Slab;
@@ -50,10 +51,31 @@ impl View<'_> {
         since.is_some_and(|since| since < self.now - adaptive.silence)
     }
 
+    /// Why a send does not go to a broker whose turn it is.
+    fn why_passed(&self, id: BrokerId) -> Reason {
+        let broker = &self.brokers[id as usize];
+        match () {
+            () if !self.untried(id) => Reason::Elsewhere,
+            () if broker.health.usable(self.health, self.now) => Reason::OtherSilent,
+            () => Reason::OtherAvoided,
+        }
+    }
+
     #[inline]
     fn untried(&self, id: BrokerId) -> bool {
         self.tried & broker_bit(id) == 0
     }
+}
+
+/// A queue, and why it is this one.
+#[derive(Clone, Copy)]
+pub(crate) struct Choice {
+    pub(crate) queue: QueueRef,
+    pub(crate) reason: Reason,
+}
+
+fn choice(queue: Option<QueueRef>, reason: Reason) -> Option<Choice> {
+    queue.map(|queue| Choice { queue, reason })
 }
 
 /// The queue for the next attempt of a send to a topic whose route is known.
@@ -64,11 +86,11 @@ pub(crate) fn choose<T>(
     rotation: Rotation,
     random: &mut Random,
     view: &View<'_>,
-) -> Result<QueueRef, ErrorKind> {
+) -> Result<Choice, ErrorKind> {
     // By far the most sends rotate, and a queue is found: the rest is out of their way.
     match &send.queue {
         QueueChoice::Rotate => match rotate(topic, rotation, view) {
-            Some(queue) => Ok(queue),
+            Some(choice) => Ok(choice),
             None => Err(none_at_all(topic)),
         },
         _ => choose_specially(send, topic, random, view),
@@ -81,7 +103,7 @@ fn choose_specially<T>(
     topic: &Topic,
     random: &mut Random,
     view: &View<'_>,
-) -> Result<QueueRef, ErrorKind> {
+) -> Result<Choice, ErrorKind> {
     let Some(known) = &topic.route else { return Err(ErrorKind::TopicNotFound) };
     if known.queues.is_empty() && !matches!(send.queue, QueueChoice::Key { .. }) {
         return Err(none_at_all(topic));
@@ -90,23 +112,24 @@ fn choose_specially<T>(
         QueueChoice::Rotate => None,
         QueueChoice::Queue(queue) => {
             let index = known.views.iter().position(|view| view == queue);
-            return index.map(|at| known.queues[at]).ok_or(ErrorKind::QueueNotFound);
+            let queue = index.map(|at| known.queues[at]);
+            return choice(queue, Reason::Named).ok_or(ErrorKind::QueueNotFound);
         }
         QueueChoice::Hash(hash) => {
             reached!(PickHash);
-            by_hash(known, *hash)
+            choice(by_hash(known, *hash), Reason::Hash)
         }
-        QueueChoice::Random => at_random(known, random),
+        QueueChoice::Random => choice(at_random(known, random), Reason::Random),
         QueueChoice::Select(select) => {
             let index = select(&known.views, &send.message);
             let queue = index.and_then(|at| known.queues.get(at)).copied();
-            return queue.ok_or(ErrorKind::SelectorFailed);
+            return choice(queue, Reason::Selected).ok_or(ErrorKind::SelectorFailed);
         }
         QueueChoice::Key { hash, order: Order::Strict, .. } => {
             let home = home(topic, *hash).or_else(|| by_hash(known, *hash));
             let there = home.filter(|home| known.queues.contains(home));
             reached!(if there.is_some() => PickStrictHome else PickStrictGone);
-            there
+            choice(there, Reason::Home)
         }
         QueueChoice::Key { hash, order: Order::Available, .. } => home_or_other(topic, *hash, view),
     };
@@ -131,7 +154,7 @@ fn none_at_all(topic: &Topic) -> ErrorKind {
 
 /// Chooses by rotation; `None` when the topic has no queue.
 #[inline]
-fn rotate(topic: &mut Topic, rotation: Rotation, view: &View<'_>) -> Option<QueueRef> {
+fn rotate(topic: &mut Topic, rotation: Rotation, view: &View<'_>) -> Option<Choice> {
     match (rotation, view.health) {
         (Rotation::BrokerFirst, _) => broker_first(topic, view),
         (Rotation::Java, Health::Java(_)) => java_with_faults(topic, view),
@@ -143,77 +166,91 @@ fn rotate(topic: &mut Topic, rotation: Rotation, view: &View<'_>) -> Option<Queu
 /// untried; else one that is untried, for it may be well again; else one that is usable; else any,
 /// the one that has just failed last of all.
 #[inline]
-fn broker_first(topic: &mut Topic, view: &View<'_>) -> Option<QueueRef> {
+fn broker_first(topic: &mut Topic, view: &View<'_>) -> Option<Choice> {
     let known = topic.route.as_mut()?;
     let count = known.stretches.len();
     let turn = topic.broker_turn as usize;
     let first = if turn < count { turn } else { turn.checked_rem(count)? };
     let id = known.stretches[first].broker;
-    let chosen =
-        if view.untried(id) && view.usable(id) { first } else { second_choice(known, first, view) };
+    let mut choice = (first, Reason::Turn);
+    if !view.untried(id) || !view.usable(id) {
+        choice = second_choice(known, first, view);
+    }
+    let (chosen, reason) = choice;
     topic.broker_turn = chosen as u32 + 1;
     let stretch = &mut known.stretches[chosen];
     let turn = if stretch.turn < stretch.len { stretch.turn } else { 0 };
     stretch.turn = turn + 1;
-    Some(known.queues[(stretch.first + turn) as usize])
+    Some(Choice { queue: known.queues[(stretch.first + turn) as usize], reason })
 }
 
 #[cold]
-fn second_choice(known: &Known, first: usize, view: &View<'_>) -> usize {
+fn second_choice(known: &Known, first: usize, view: &View<'_>) -> (usize, Reason) {
     let count = known.stretches.len();
-    let find = |accept: &dyn Fn(BrokerId) -> bool| {
-        (first..count).chain(0..first).find(|&index| accept(known.stretches[index].broker))
+    let find = |reason: Reason, accept: &dyn Fn(BrokerId) -> bool| {
+        let mut places = (first..count).chain(0..first);
+        Some((places.find(|&index| accept(known.stretches[index].broker))?, reason))
     };
+    let passed = view.why_passed(known.stretches[first].broker);
     reached!(PickAnother);
-    find(&|id| view.untried(id) && view.usable(id))
+    find(passed, &|id| view.untried(id) && view.usable(id))
         .or_else(|| {
             reached!(PickUntried);
-            find(&|id| view.untried(id))
+            find(Reason::Untried, &|id| view.untried(id))
         })
         .or_else(|| {
             reached!(PickTriedAndWell);
-            find(&|id| view.last != Some(id) && view.usable(id))
+            find(Reason::Again, &|id| view.last != Some(id) && view.usable(id))
         })
-        .or_else(|| find(&|id| view.usable(id)))
+        .or_else(|| find(Reason::Again, &|id| view.usable(id)))
         .or_else(|| {
             reached!(PickIll);
-            find(&|id| view.last != Some(id))
+            find(Reason::LastResort, &|id| view.last != Some(id))
         })
-        .unwrap_or(first)
+        .unwrap_or((first, Reason::LastResort))
 }
 
 /// Java without fault tolerance: the next queue whose broker is not the one that has just failed,
 /// else the next (`TopicPublishInfo.selectOneMessageQueue`).
-fn java(topic: &mut Topic, view: &View<'_>) -> Option<QueueRef> {
+fn java(topic: &mut Topic, view: &View<'_>) -> Option<Choice> {
     reached!(PickJava);
-    scan(topic, |id| view.last != Some(id)).or_else(|| scan(topic, |_| true))
+    scan(topic, Reason::Elsewhere, |id| view.last != Some(id))
+        .or_else(|| scan(topic, Reason::LastResort, |_| true))
 }
 
 /// Java with fault tolerance, 5.1.4 and later: available and not the last, else reachable and not
 /// the last, else the next (`MQFaultStrategy.selectOneMessageQueue`).
-fn java_with_faults(topic: &mut Topic, view: &View<'_>) -> Option<QueueRef> {
+fn java_with_faults(topic: &mut Topic, view: &View<'_>) -> Option<Choice> {
     reached!(PickJavaFaults);
     let other = |id: BrokerId| view.last != Some(id);
     let broker = |id: BrokerId| &view.brokers[id as usize];
-    scan(topic, |id| other(id) && broker(id).health.usable(view.health, view.now))
-        .or_else(|| {
-            reached!(PickJavaReachable);
-            scan(topic, |id| other(id) && broker(id).health.reachable())
-        })
-        .or_else(|| {
+    let passed = match view.last {
+        Some(_) => Reason::Elsewhere,
+        None => Reason::OtherAvoided,
+    };
+    let usable = |id| other(id) && broker(id).health.usable(view.health, view.now);
+    let last_resort = |choice: Choice| Choice { reason: Reason::LastResort, ..choice };
+    scan(topic, passed, usable).or_else(|| {
+        reached!(PickJavaReachable);
+        let reachable = |id| other(id) && broker(id).health.reachable();
+        let second = scan(topic, Reason::LastResort, reachable);
+        let any = second.or_else(|| {
             reached!(PickJavaAny);
-            scan(topic, |_| true)
-        })
+            scan(topic, Reason::LastResort, |_| true)
+        });
+        any.map(last_resort)
+    })
 }
 
-/// Takes queues in turn, at most once round, until one is accepted.
-fn scan(topic: &mut Topic, accept: impl Fn(BrokerId) -> bool) -> Option<QueueRef> {
+/// Takes queues in turn, at most once round, until one is accepted; `passed` says why if it is not
+/// the first.
+fn scan(topic: &mut Topic, passed: Reason, accept: impl Fn(BrokerId) -> bool) -> Option<Choice> {
     let known = topic.route.as_ref()?;
-    for _ in 0..known.queues.len() {
+    for round in 0..known.queues.len() {
         topic.queue_turn = topic.queue_turn.wrapping_add(1) & 0x7FFF_FFFF;
         let queue = known.queues[topic.queue_turn as usize % known.queues.len()];
         if accept(queue.broker) {
-            return Some(queue);
+            return choice(Some(queue), if round == 0 { Reason::Turn } else { passed });
         }
     }
     None
@@ -236,27 +273,29 @@ fn home(topic: &Topic, hash: i32) -> Option<QueueRef> {
 }
 
 /// The home queue while it can be used, else one of the same key's own choice among those that can.
-fn home_or_other(topic: &Topic, hash: i32, view: &View<'_>) -> Option<QueueRef> {
+fn home_or_other(topic: &Topic, hash: i32, view: &View<'_>) -> Option<Choice> {
     let known = topic.route.as_ref()?;
     let home = home(topic, hash).or_else(|| by_hash(known, hash))?;
     // A broker that has just refused a queue surely has the first one.
     let refused = view.last.filter(|&id| view.is_well(id));
     if let Some(queue) = refused.and_then(|id| known.first_of_few(id)) {
-        return Some(queue);
+        return choice(Some(queue), Reason::Moved);
     }
     let good = |queue: &QueueRef| {
         view.untried(queue.broker) && view.usable(queue.broker) && known.offers(*queue)
     };
     if good(&home) {
         reached!(PickHome);
-        return Some(home);
+        return choice(Some(home), Reason::Home);
     }
     reached!(PickAway);
-    by_hash_among(known, hash, good).or_else(|| {
+    choice(by_hash_among(known, hash, good), Reason::Moved).or_else(|| {
         reached!(PickNoneGood);
         match known.offers(home) {
-            true => Some(home),
-            false => by_hash_among(known, hash, |queue| known.offers(*queue)),
+            true => choice(Some(home), Reason::NoBetter),
+            false => {
+                choice(by_hash_among(known, hash, |queue| known.offers(*queue)), Reason::Moved)
+            }
         }
     })
 }

@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::config::Require;
 use crate::error::{Attempt, Outcome};
 use crate::message::Message;
+use crate::reason::Reason;
 use crate::route::{BrokerId, Queue, QueueRef, TopicId};
 use crate::slab::Key;
 use crate::time::Instant;
@@ -192,6 +193,7 @@ pub(crate) enum Stage {
 pub(crate) struct Under {
     pub(crate) conn: Key,
     pub(crate) queue: QueueRef,
+    pub(crate) reason: Reason,
     /// `None` for a one-way send, which is not answered.
     pub(crate) opaque: Option<i32>,
     pub(crate) started: Instant,
