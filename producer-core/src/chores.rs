@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::config::Health;
-use crate::connection::{ConnId, State};
+use crate::connection::{ConnId, Connection, State};
 use crate::error::{ErrorKind, Phase};
 use crate::in_flight::Purpose;
 use crate::output::Output;
@@ -18,6 +18,8 @@ use crate::wire::offset::MaxOffset;
 
 /// How often chores may make each other due at one instant.
 const LOOKS: usize = 8;
+/// A connection that has owed an answer for so long, and said nothing, is not used any more.
+const SILENT: core::time::Duration = core::time::Duration::from_millis(500);
 
 impl<T> Producer<T> {
     /// Does everything that is due, and notes when the next thing is. One thing may make another
@@ -81,6 +83,7 @@ impl<T> Producer<T> {
             Purpose::Probe { broker } => {
                 reached!(ChoreProbe);
                 self.probe_failed(broker);
+                self.retire_if_silent(conn);
                 self.close_if_dead(conn);
             }
             Purpose::Heartbeat => {
@@ -93,18 +96,27 @@ impl<T> Producer<T> {
 
     /// Gives up a connection that owes an answer and has said nothing for a whole request timeout.
     pub(crate) fn close_if_dead(&mut self, key: Key) {
-        let timeout = self.config.request_timeout;
-        let now = self.now;
-        let dead = self
-            .conns
-            .get(key)
-            .and_then(|conn| conn.owes_since.map(|since| since.max(conn.opened)))
-            .is_some_and(|since| now.since(since) >= timeout);
-        if dead {
+        if self.has_been_silent(key, self.config.request_timeout) {
             reached!(SilentClosed);
             self.outputs.push_back(Output::Close { conn: ConnId(key) });
             self.connection_ended(key, &crate::ConnectionEnd::Other("it fell silent".into()));
         }
+    }
+
+    /// An attempt or a probe was not answered in time. If the connection has said nothing at all for
+    /// a while, it gets no more requests: firewalls forget connections, and a new one may be well.
+    /// What is under way on it may still be answered.
+    pub(crate) fn retire_if_silent(&mut self, key: Key) {
+        if self.has_been_silent(key, SILENT) {
+            reached!(SilentRetired);
+            self.retire(key);
+        }
+    }
+
+    fn has_been_silent(&self, key: Key, span: core::time::Duration) -> bool {
+        let owes = |conn: &Connection| conn.owes_since.map(|since| since.max(conn.opened));
+        let since = self.conns.get(key).and_then(owes);
+        since.is_some_and(|since| self.now.since(since) >= span)
     }
 
     /// Asks for the route of one topic after the other, so that each is asked for once an interval

@@ -74,6 +74,9 @@ impl<T> Producer<T> {
             reached!(TimeoutWaits);
             return self.set_due(key, deadline);
         }
+        if !answered_since && !dialling {
+            self.retire_if_silent(under.conn);
+        }
         let withdrawn = self.abandon_attempt(key);
         match (dialling, withdrawn) {
             (true, _) => reached!(TimeoutDialling),

@@ -347,6 +347,8 @@ declare_marks! {
     ChoreHeartbeat,
     /// A connection that has said nothing for long is given up.
     SilentClosed,
+    /// A connection that has said nothing for a while gets no more requests.
+    SilentRetired,
     /// A route is polled.
     Polled,
     /// A route is too fresh to be polled.

@@ -371,8 +371,11 @@ fn a_late_answer_is_counted_and_dropped() {
     let mut world = World::new(Config::default());
     world.sent("warm").expect("stored");
     world.sent("warm").expect("stored");
-    world.broker("a:1").delay = ms(1_500);
-    let tickets: Vec<u64> = (0..2).map(|n| world.send(&n.to_string())).collect();
+    world.broker("a:1").delay = ms(1_100);
+    // While something is under way the connection is kept, though it gets nothing new.
+    let mut tickets: Vec<u64> = (0..2).map(|n| world.send(&n.to_string())).collect();
+    world.run(ms(150));
+    tickets.extend((0..2).map(|n| world.send(&n.to_string())));
 
     for ticket in tickets {
         world.finish(ticket).expect("stored");

@@ -230,9 +230,28 @@ fn a_connection_that_is_silently_gone_is_made_anew() {
     world.vanish("a:1");
     let start = world.now;
 
-    while world.sent("x").is_err() {}
+    let receipt = world.sent("x").expect("the second attempt does not use it");
 
-    assert!(world.now.since(start) < ms(8_000), "{:?}", world.now.since(start));
+    assert_eq!(receipt.attempts, 2);
+    assert!(world.now.since(start) < ms(1_100), "{:?}", world.now.since(start));
+}
+
+/// A new connection is no help against a broker that stands still, but not much of a burden.
+#[test]
+fn a_broker_that_hangs_is_dialled_once_a_second_at_most() {
+    let mut world = one_broker(Config::default());
+    world.sent("warm").expect("stored");
+    world.broker("a:1").does = Does::Hang;
+
+    for n in 0..1_000 {
+        world.send(&n.to_string());
+        world.run(ms(10));
+    }
+
+    let dials = world.peers["a:1"].dials;
+    assert!((5..=11).contains(&dials), "{dials} dials in 10 s");
+    let connections = world.producer.stats().connections;
+    assert!(connections <= 5, "{connections} connections");
 }
 
 #[test]
