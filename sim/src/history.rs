@@ -39,6 +39,8 @@ pub struct History {
     pub healed_at: Instant,
     /// From when on sends must succeed.
     pub judged_from: Instant,
+    /// From when on every broker that is well must have its share of them.
+    pub shared_from: Instant,
     /// When producers stood still: producer, from, to.
     pub stalls: Vec<(u16, Instant, Instant)>,
     /// How coarse time is: things within it of each other may have happened in any order.
@@ -245,6 +247,7 @@ impl History {
             ends: Vec::new(),
             healed_at: Instant::ZERO,
             judged_from: Instant::ZERO,
+            shared_from: Instant::ZERO,
             stalls: Vec::new(),
             tick,
         }

@@ -39,7 +39,9 @@ fn unknown(requests: &[&Request]) -> usize {
     let next = requests.iter().skip(1).map(|request| Some(request.at)).chain([None]);
     let late = |request: &Request, next: Option<Instant>| {
         let (Some((at, _)), Some(next)) = (request.answer, next) else { return false };
-        at > next || at.since(request.at) >= SHORTEST_ATTEMPT
+        // What waited for its connection was made any time since the dial.
+        let made = if request.waited { request.dialled_at } else { request.at };
+        at > next || at.since(made) >= SHORTEST_ATTEMPT
     };
     let attempts = requests.iter().zip(next);
     attempts.filter(|(request, next)| request.is_indeterminate() || late(request, *next)).count()

@@ -16,7 +16,7 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     for producer in 0..history.plan.producers() {
         let probes = || {
             let all = history.sends.iter().filter(move |send| send.producer == producer);
-            all.filter(|send| send.probe && send.at >= history.judged_from)
+            all.filter(|send| send.probe && send.at >= history.shared_from)
         };
         let Some(first) = probes().next() else { continue };
         let mut routes = history.routes.iter().rev();

@@ -16,10 +16,14 @@ use crate::plan::{FaultKind, HealthPlan, Plan, Preset};
 
 /// Sends after healing, by each producer.
 pub(crate) const PROBES: u32 = 12;
-/// All name servers know all brokers by then: brokers register every 30 s.
-const REGISTERED: Duration = Duration::from_secs(33);
+/// A send's standard timeout, which is what a producer may take to notice after its next poll.
+const NOTICED: Duration = Duration::from_secs(3);
+/// Java's table keeps a broker away for up to so long after its last failure.
+const AVOIDED: Duration = Duration::from_secs(30);
 /// A send that learns that a connection is dead, and fails, has ended by then.
 pub(crate) const LEARNT: Duration = Duration::from_secs(14);
+/// I11: a producer with the standard rules has replaced dead connections, and tried who came back.
+const LEARNT_SOON: Duration = Duration::from_secs(4);
 
 impl Pair {
     pub(super) fn heal(&mut self) {
@@ -51,18 +55,21 @@ impl Pair {
             }
         }
         let poll = self.clients[0].producer.config().route_poll;
-        let probe_at = self.now + REGISTERED + poll.mul_f64(1.3) + Duration::from_secs(7);
-        let mut probe_at = probe_at;
-        for client in 0..self.clients.len() {
-            self.at(probe_at, Event::Probe(client, PROBES));
-        }
+        // I17: one poll, which is up to a quarter late, and one timeout.
+        let mut probe_at = self.now + poll.mul_f64(1.25) + NOTICED;
         if all {
             // Java notices a dead connection by a send that fails.
-            self.history.judged_from = probe_at + LEARNT;
-            probe_at = self.history.judged_from;
+            let learn_at = probe_at + AVOIDED;
             for client in 0..self.clients.len() {
-                self.at(probe_at, Event::Probe(client, PROBES));
+                self.at(learn_at, Event::Probe(client, PROBES));
             }
+            probe_at = learn_at + LEARNT;
+            self.history.judged_from = probe_at;
+        }
+        self.history.shared_from = probe_at + LEARNT_SOON;
+        for client in 0..self.clients.len() {
+            self.at(probe_at, Event::Probe(client, PROBES));
+            self.at(self.history.shared_from, Event::Probe(client, PROBES));
         }
         self.at(probe_at + Duration::from_secs(10), Event::CloseAll);
         self.at(probe_at + Duration::from_secs(20), Event::Over);
