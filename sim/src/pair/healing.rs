@@ -23,7 +23,7 @@ const AVOIDED: Duration = Duration::from_secs(30);
 /// A send that learns that a connection is dead, and fails, has ended by then.
 pub(crate) const LEARNT: Duration = Duration::from_secs(14);
 /// I11: a producer with the standard rules has replaced dead connections, and tried who came back.
-const LEARNT_SOON: Duration = Duration::from_secs(4);
+pub(crate) const LEARNT_SOON: Duration = Duration::from_secs(4);
 
 impl Pair {
     pub(super) fn heal(&mut self) {

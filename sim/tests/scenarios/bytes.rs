@@ -148,7 +148,7 @@ fn s26_answers_that_nobody_waits_for() {
                 (Way::Hash, SendFault::AnswerLate(by)) if by < ms(3_000) => {
                     (late == 0, "its one attempt waits for it")
                 }
-                (_, SendFault::AnswerLate(by)) if by > ms(3_000) => {
+                (_, SendFault::AnswerLate(by)) if by > ms(1_000) => {
                     (late <= met, "the connection may be gone by then")
                 }
                 _ => (late == met, "one for each"),

@@ -9,7 +9,7 @@ use super::board::note;
 use super::{Event, Stage};
 use crate::dice::{Concern, Dice};
 use crate::history::WellBroker;
-use crate::pair::healing::{LEARNT, PROBES, copes, outlasts_healing};
+use crate::pair::healing::{LEARNT, LEARNT_SOON, PROBES, copes, outlasts_healing};
 use crate::pair::node::{Power, Server};
 
 /// Brokers register so often, so long.
@@ -44,6 +44,9 @@ impl Stage {
             self.board.lock().history.judged_from = probe_at;
             self.probe_from(probe_at);
         }
+        let shared_from = probe_at + LEARNT_SOON;
+        self.board.lock().history.shared_from = shared_from;
+        self.probe_from(shared_from);
         self.at(probe_at + Duration::from_secs(8), Event::CloseAll);
         self.at(probe_at + Duration::from_secs(10), Event::Over);
     }
