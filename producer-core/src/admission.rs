@@ -64,6 +64,9 @@ impl<T> Producer<T> {
     }
 
     pub(crate) fn fits(&self, bytes: usize) -> bool {
+        if planted!(NoBound) {
+            return true;
+        }
         // One message alone always fits, however large.
         self.sends_admitted < self.config.sends_max
             && (self.bytes_admitted + bytes <= self.config.bytes_max || self.sends_admitted == 0)
@@ -71,6 +74,9 @@ impl<T> Producer<T> {
 
     /// Whether a send of so many bytes may wait for room.
     pub(crate) fn may_wait(&self, bytes: usize) -> bool {
+        if planted!(RefusedTooEarly) {
+            return false;
+        }
         let fits = self.bytes_waiting + bytes <= self.config.waiting_bytes_max;
         self.waiting_for_room < self.config.waiting_max && (fits || self.waiting_for_room == 0)
     }
@@ -80,6 +86,9 @@ impl<T> Producer<T> {
     pub(crate) fn admit(&mut self, key: Key) {
         let Some(send) = self.sends.get_mut(key) else { return };
         send.holds_room = true;
+        if planted!(RoomOutsideBudget) {
+            send.deadline = self.now + self.config.send_timeout;
+        }
         self.sends_admitted += 1;
         self.bytes_admitted += send.bytes;
         self.account.deposit();
@@ -122,6 +131,9 @@ impl<T> Producer<T> {
         while let Some(key) = self.room.front() {
             let Some(bytes) = self.sends.get(key).map(|send| send.bytes) else {
                 reached!(RoomForgone);
+                if planted!(DeadWaiterBlocks) {
+                    return false;
+                }
                 self.room.pop();
                 continue;
             };
@@ -153,7 +165,8 @@ impl<T> Producer<T> {
         self.due[key.slot as usize] = Instant::FAR;
         if holds_room {
             self.sends_admitted -= 1;
-            self.bytes_admitted -= bytes;
+            let leaks = planted!(RoomLeaks) && outcome == Outcome::Unknown;
+            self.bytes_admitted -= if leaks { 0 } else { bytes };
         } else {
             self.waiting_for_room -= 1;
             self.bytes_waiting -= bytes;

@@ -89,6 +89,10 @@ impl<T> Producer<T> {
             reached!(OneWay);
             self.in_flight.remove(opaque, conn);
         }
+        let mut queue = queue;
+        if planted!(QueueIdKept) {
+            queue.id = send.trail.last().and_then(|failed| failed.queue_id).unwrap_or(queue.id);
+        }
         let Some(connection) = self.conns.get_mut(conn) else { return };
         let broker = &mut self.routes.brokers[queue.broker as usize];
         let from = connection.position();
@@ -105,7 +109,7 @@ impl<T> Producer<T> {
                 properties: send.message.property_text(),
                 body: send.message.body(),
                 opaque,
-                one_way,
+                one_way: one_way && !planted!(OneWayAsksAnswer),
             },
         );
         let to = connection.position();
@@ -128,6 +132,7 @@ impl<T> Producer<T> {
         send.stage = Stage::Under(under);
         send.attempts_all += 1;
         send.last_broker = Some(queue.broker);
+        send.tried &= if planted!(OnlyLastRemembered) { 0 } else { u64::MAX };
         send.tried |= broker_bit(queue.broker);
         self.stats.attempts += 1;
         self.set_due(key, due);
@@ -200,7 +205,7 @@ impl<T> Producer<T> {
         let Some(send) = self.sends.get_mut(key) else { return };
         let Stage::Under(under) = send.stage else { return };
         let elapsed = self.now.since(under.started);
-        send.outcome = send.outcome.max(outcome);
+        send.outcome = if planted!(WorstForgotten) { outcome } else { send.outcome.max(outcome) };
         if outcome != Outcome::NotSent {
             send.attempts += 1;
         }
@@ -235,6 +240,9 @@ impl<T> Producer<T> {
             Step::Again => {
                 self.stats.retries += 1;
                 if let Some(send) = self.sends.get_mut(key) {
+                    if planted!(RetryRenewsTime) {
+                        send.deadline = self.now + self.config.send_timeout;
+                    }
                     send.stage = Stage::Backoff;
                     let deadline = send.deadline;
                     self.set_due(key, deadline);
@@ -265,6 +273,7 @@ impl<T> Producer<T> {
         verdict: Verdict,
     ) -> Step {
         let Some(send) = self.sends.get(key) else { return Step::GiveUp };
+        assert!(send.may_retry() || !planted!(SelectedRetryPanics), "no publish info");
         let strict = send.is_strict();
         let situation = Situation {
             config: &self.config,
@@ -336,12 +345,15 @@ impl<T> Producer<T> {
     pub(crate) fn abandon_attempt(&mut self, key: Key) -> bool {
         let Some(send) = self.sends.get(key) else { return false };
         let Stage::Under(under) = send.stage else { return false };
-        if let Some(opaque) = under.opaque {
+        if let Some(opaque) = under.opaque.filter(|_| !planted!(ResponseTableLeaks)) {
             self.in_flight.remove(opaque, under.conn);
         }
         let Some(connection) = self.conns.get_mut(under.conn) else { return false };
         if under.opaque.is_some() {
             connection.settled();
+        }
+        if planted!(TimedOutStillSent) {
+            return connection.holds(under.from);
         }
         let withdrawn = connection.withdraw(under.from, under.to);
         self.released(under.conn);

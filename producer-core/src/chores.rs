@@ -96,7 +96,7 @@ impl<T> Producer<T> {
 
     /// Gives up a connection that owes an answer and has said nothing for a whole request timeout.
     pub(crate) fn close_if_dead(&mut self, key: Key) {
-        if self.has_been_silent(key, self.config.request_timeout) {
+        if self.has_been_silent(key, self.config.request_timeout) && !planted!(SilentKept) {
             reached!(SilentClosed);
             self.outputs.push_back(Output::Close { conn: ConnId(key) });
             self.connection_ended(key, &crate::ConnectionEnd::Other("it fell silent".into()));
@@ -286,7 +286,7 @@ impl<T> Producer<T> {
                     .chores
                     .iter()
                     .all(|chore| !self.in_flight.contains(chore.opaque, chore.conn));
-                if answered || self.now >= until {
+                if answered || self.now >= until && !planted!(GoodByeAwaited) {
                     reached!(if answered => GoodByeAnswered else GoodByeMissed);
                     self.end();
                 } else {
@@ -302,8 +302,12 @@ impl<T> Producer<T> {
     fn fail_all(&mut self) {
         for slot in 0..self.sends.slots() {
             let Some(key) = self.sends.key_at(slot) else { continue };
+            if planted!(PendingDropped) {
+                self.remove(key, crate::Outcome::NotSent, |_| ());
+                continue;
+            }
             let under = matches!(self.sends.get(key).map(|s| s.stage), Some(Stage::Under(_)));
-            if under && !self.abandon_attempt(key) {
+            if under && !self.abandon_attempt(key) && !planted!(CloseSaysNotSent) {
                 if let Some(send) = self.sends.get_mut(key) {
                     send.outcome = crate::Outcome::Unknown;
                 }

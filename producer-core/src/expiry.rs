@@ -22,6 +22,9 @@ impl<T> Producer<T> {
             }
             if let Some(key) = self.sends.key_at(slot) {
                 self.expire(key);
+                if planted!(OneExpiresATime) {
+                    return;
+                }
             }
         }
     }
@@ -37,6 +40,9 @@ impl<T> Producer<T> {
             }
             Stage::Lane => {
                 reached!(ExpiredInLane);
+                if planted!(LaneWaitsForEver) {
+                    return;
+                }
                 self.fail_before_attempt(key, Phase::Lane, ErrorKind::Deadline);
             }
             Stage::Route => {
@@ -117,8 +123,13 @@ impl<T> Producer<T> {
 /// When an attempt that begins now must be answered: within its cap, and so that those that are
 /// still allowed keep their share of the time.
 pub(crate) fn attempt_deadline<T>(config: &Config, send: &send::Send<T>, now: Instant) -> Instant {
+    if planted!(NoTimeForRetry) && send.attempts > 0 {
+        return now;
+    }
     let cap = send.attempt_timeout.or(config.attempt_timeout);
-    let Some(cap) = cap.filter(|_| send.may_retry()) else { return send.deadline };
+    let Some(cap) = cap.filter(|_| send.may_retry() && !planted!(FirstEatsAll)) else {
+        return send.deadline;
+    };
     let left = config.attempts_max.saturating_sub(send.attempts).max(1);
     let share = send.deadline.as_nanos().saturating_sub(now.as_nanos()) / u64::from(left);
     (now + cap).min(Instant::from_nanos(now.as_nanos() + share))

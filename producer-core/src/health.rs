@@ -133,6 +133,9 @@ impl Record {
             Health::Adaptive(adaptive) => {
                 let before = self.standing;
                 match verdict {
+                    Verdict::RequestRefused if planted!(RefusalEjects) => {
+                        self.eject(Why::Unwell, adaptive, now);
+                    }
                     Verdict::Answered | Verdict::RequestRefused => {
                         reached!(if before != Standing::Good => HealthForgiven);
                         self.failures = 0;
@@ -170,6 +173,7 @@ impl Record {
             Why::Gone => reached!(HealthEjectedGone),
             Why::Unwell => reached!(HealthEjectedUnwell),
         }
+        let probe_at = if planted!(AvoidedForEver) { Instant::FAR } else { probe_at };
         self.standing = Standing::Ejected { why, probe_at };
     }
 
@@ -247,7 +251,11 @@ impl Record {
         if let (Health::Adaptive(adaptive), Standing::Probed { why }) = (policy, self.standing) {
             reached!(HealthProbeFailed);
             let probe_at = now + random.jitter(adaptive.probe_interval);
+            let probe_at = if planted!(ProbedOnce) { Instant::FAR } else { probe_at };
             self.standing = Standing::Ejected { why, probe_at };
+            if planted!(FailedProbeForgives) {
+                self.standing = Standing::Good;
+            }
         }
     }
 }

@@ -71,6 +71,7 @@ impl InFlight {
             Some(request) if request.opaque == opaque && request.conn == conn => {
                 let purpose = request.purpose;
                 *slot = None;
+                self.next = if planted!(NumberReused) { opaque as u32 } else { self.next };
                 self.len -= 1;
                 Some(purpose)
             }

@@ -18,11 +18,11 @@ pub(crate) struct Lane {
 impl<T> Producer<T> {
     /// Goes on if nothing of the lane is under way, else waits.
     pub(crate) fn enter_lane(&mut self, key: Key, lane: (TopicId, u64)) {
-        if !self.broken.is_empty() && self.would_overtake(key, lane) {
+        if !self.broken.is_empty() && !planted!(RoomOvertakes) && self.would_overtake(key, lane) {
             reached!(LaneOvertakes);
             return self.fail_before_attempt(key, Phase::Lane, ErrorKind::OrderBroken);
         }
-        if let Some(lane) = self.lanes.get_mut(&lane) {
+        if let Some(lane) = self.lanes.get_mut(&lane).filter(|_| !planted!(LaneInParallel)) {
             reached!(LaneWaits);
             lane.waiting.push(key, &self.sends);
             if let Some(send) = self.sends.get_mut(key) {
@@ -45,7 +45,7 @@ impl<T> Producer<T> {
             Some(lane) if lane.busy == key => {}
             _ => return,
         }
-        if broken {
+        if broken && !planted!(LaneForgives) {
             reached!(LaneBroken);
             self.note_broken(id);
             if let Some(mut lane) = self.lanes.remove(&id) {
@@ -94,7 +94,9 @@ impl<T> Producer<T> {
     /// avoids brokers that it has tried and others have not.
     pub(crate) fn renew_epoch(&mut self, key: Key) -> bool {
         let Some(send) = self.sends.get(key) else { return false };
-        if !matches!(send.queue, QueueChoice::Key { order: Order::Available, .. }) {
+        if planted!(EpochKept)
+            || !matches!(send.queue, QueueChoice::Key { order: Order::Available, .. })
+        {
             return false;
         }
         let view = View {

@@ -45,7 +45,7 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(feature = "marks")]
+#[cfg(any(feature = "marks", feature = "planted-bugs"))]
 extern crate std;
 
 #[macro_use]
@@ -70,6 +70,8 @@ mod names;
 mod output;
 mod peers;
 mod pick;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod producer;
 mod query;
 mod random;

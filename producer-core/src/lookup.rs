@@ -45,7 +45,7 @@ impl<T> Producer<T> {
         let Some(send) = self.sends.get_mut(key) else { return };
         send.stage = Stage::Route;
         let (topic, deadline) = (send.topic, send.deadline);
-        self.set_due(key, deadline);
+        self.set_due(key, if planted!(LookupOutsideBudget) { Instant::FAR } else { deadline });
         self.routes.topic_mut(topic).waiters.push(key, &self.sends);
         let soon = self.suspects.iter().any(|&(suspect, _)| suspect == topic);
         if soon {
@@ -114,7 +114,8 @@ impl<T> Producer<T> {
     /// Asks the next name server that was not asked; ends the lookup when there is none and no
     /// answer is expected.
     fn ask_next(&mut self, id: TopicId) {
-        let count = self.name_servers.len().min(SERVERS_MAX);
+        let most = if planted!(OneServerAsked) { 1 } else { SERVERS_MAX };
+        let count = self.name_servers.len().min(most);
         let current = self.current_server;
         let Some(lookup) = self.routes.topic(id).lookup.as_ref() else { return };
         let next =
@@ -191,6 +192,7 @@ impl<T> Producer<T> {
             code::response::TOPIC_NOT_EXIST => {
                 reached!(LookupAbsent);
                 if let Some(lookup) = self.open_lookup(id, number) {
+                    lookup.asked |= if planted!(OneServerBelieved) { u64::MAX } else { 0 };
                     lookup.absent += 1;
                 }
             }
@@ -301,7 +303,7 @@ impl<T> Producer<T> {
     /// Lets everyone go on who waited for the route.
     fn lookup_ended(&mut self, id: TopicId, result: Result<(), ErrorKind>) {
         self.lookups.retain(|&lookup| lookup != id);
-        let works = self.works(id);
+        let works = self.works(id) && !planted!(RouteDropped);
         let now = self.now;
         let absent_for = self.random.jitter(self.config.absent_for);
         let topic = self.routes.topic_mut(id);
@@ -321,7 +323,12 @@ impl<T> Producer<T> {
                 topic.absent_until = Some(now + absent_for);
                 Some(ErrorKind::TopicNotFound)
             }
-            Err(kind) => Some(kind),
+            Err(kind) => {
+                if planted!(RouteDropped) {
+                    topic.route = None;
+                }
+                Some(kind)
+            }
         };
         self.answer_queries(id, kind.as_ref());
         self.recheck(id);

@@ -35,7 +35,11 @@ impl Rest {
     fn dial_failed(&mut self, now: Instant, random: &mut Random) {
         let doubled = REST_FIRST.saturating_mul(1 << self.failures.min(8));
         self.failures += 1;
-        self.until = now + random.jitter(doubled.min(REST_LONGEST));
+        let longest = if planted!(NoRest) { Duration::ZERO } else { REST_LONGEST };
+        if planted!(NeverDialledAgain) {
+            return self.until = Instant::FAR;
+        }
+        self.until = now + random.jitter(doubled.min(longest));
     }
 }
 
@@ -51,7 +55,11 @@ impl<T> Producer<T> {
     #[inline]
     pub(crate) fn broker_connection(&mut self, id: BrokerId) -> Result<Key, Unconnected> {
         let broker = self.routes.broker(id);
-        if self.conns.get(broker.conn).is_some_and(|conn| !conn.retiring) {
+        let dials = |conn: &Connection| planted!(DialStorm) && conn.state == State::Dialling;
+        if self.conns.get(broker.conn).is_some_and(|conn| !conn.retiring && !dials(conn)) {
+            return Ok(broker.conn);
+        }
+        if planted!(ClosedConnectionUsed) && broker.conn != Key::NONE {
             return Ok(broker.conn);
         }
         self.dial_broker(id)
@@ -113,7 +121,8 @@ impl<T> Producer<T> {
 
     /// One connection an address, whoever is behind it: a proxy stands for many brokers.
     fn connection_to(&mut self, address: Address, to_broker: bool) -> Key {
-        let same = |conn: &Connection| !conn.retiring && conn.dialled == address;
+        let same =
+            |conn: &Connection| !conn.retiring && conn.dialled == address && !planted!(DialStorm);
         let found = self.conns.iter().find(|(_, conn)| same(conn)).map(|(key, _)| key);
         if let Some(key) = found {
             reached!(DialShared);
@@ -240,6 +249,7 @@ impl<T> Producer<T> {
             self.dialled(key, true);
         }
         let requests = self.in_flight.drain(key);
+        assert!(requests.is_empty() || !planted!(NilOnLostConnection), "no response");
         let left = conn.left();
         self.chores.retain(|chore| chore.conn != key);
         // One-way sends that never left are sends like others: they go elsewhere.
@@ -248,6 +258,7 @@ impl<T> Producer<T> {
         }
         for request in requests {
             match request.purpose {
+                Purpose::Send(_) if planted!(LostConnectionWaits) => {}
                 Purpose::Send(send) => self.cut(send, conn.state, left, end),
                 Purpose::Route { topic, lookup, server } => {
                     self.route_failed(topic, lookup, server, &end.to_string());
@@ -263,6 +274,9 @@ impl<T> Producer<T> {
         let Some(send) = self.sends.get(key) else { return };
         let Stage::Under(under) = send.stage else { return };
         let dialling = state == State::Dialling;
+        if planted!(AckOnClose) && !dialling {
+            return self.acknowledge_unseen(key, &under);
+        }
         let held = under.from >= left;
         let retired = *end == ConnectionEnd::Retired;
         match (dialling, held) {

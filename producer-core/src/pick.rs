@@ -47,6 +47,9 @@ impl View<'_> {
     #[inline]
     fn silent(&self, broker: &Broker) -> bool {
         let Health::Adaptive(adaptive) = self.health else { return false };
+        if planted!(SilentTrusted) {
+            return false;
+        }
         let since = self.conns.get(broker.conn).and_then(|conn| conn.silent_since);
         since.is_some_and(|since| since < self.now - adaptive.silence)
     }
@@ -63,7 +66,7 @@ impl View<'_> {
 
     #[inline]
     fn untried(&self, id: BrokerId) -> bool {
-        self.tried & broker_bit(id) == 0
+        (self.tried & broker_bit(id) == 0) != (planted!(FailedPreferred) && self.tried != 0)
     }
 }
 
@@ -129,6 +132,7 @@ fn choose_specially<T>(
             let home = home(topic, *hash).or_else(|| by_hash(known, *hash));
             let there = home.filter(|home| known.queues.contains(home));
             reached!(if there.is_some() => PickStrictHome else PickStrictGone);
+            let there = there.or_else(|| by_hash(known, *hash).filter(|_| planted!(StrictMoves)));
             choice(there, Reason::Home)
         }
         QueueChoice::Key { hash, order: Order::Available, .. } => home_or_other(topic, *hash, view),
@@ -177,9 +181,10 @@ fn broker_first(topic: &mut Topic, view: &View<'_>) -> Option<Choice> {
         choice = second_choice(known, first, view);
     }
     let (chosen, reason) = choice;
-    topic.broker_turn = chosen as u32 + 1;
+    topic.broker_turn = chosen as u32 + u32::from(!planted!(RotationStands));
     let stretch = &mut known.stretches[chosen];
-    let turn = if stretch.turn < stretch.len { stretch.turn } else { 0 };
+    let len = stretch.len - u32::from(planted!(LastQueueLeftOut));
+    let turn = if stretch.turn < len { stretch.turn } else { 0 };
     stretch.turn = turn + 1;
     Some(Choice { queue: known.queues[(stretch.first + turn) as usize], reason })
 }
@@ -269,6 +274,9 @@ fn at_random(known: &Known, random: &mut Random) -> Option<QueueRef> {
 
 /// The home queue of an ordering key: the same whatever the route is now.
 fn home(topic: &Topic, hash: i32) -> Option<QueueRef> {
+    if planted!(KeyRehashed) {
+        return None;
+    }
     topic.pinned.get(java_hash::queue_index(hash, topic.pinned.len())?).copied()
 }
 

@@ -224,7 +224,7 @@ impl<T> Producer<T> {
         self.stats.accepted += 1;
         let body_bytes = message.body().len();
         let bytes_max = self.config.message_bytes_max;
-        if self.closing.is_some() {
+        if self.closing.is_some() && !planted!(ClosedAccepts) {
             reached!(SendClosed);
             return self.refuse(ticket, ErrorKind::Closed);
         }
@@ -237,7 +237,7 @@ impl<T> Producer<T> {
             return self.refuse(ticket, ErrorKind::TooManyTopics);
         };
         let bytes = message.budget_bytes();
-        let has_room = self.fits(bytes) && self.room.is_empty();
+        let has_room = self.fits(bytes) && (self.room.is_empty() || planted!(RoomJumped));
         if !has_room && !self.may_wait(bytes) {
             reached!(SendFull);
             return self.refuse(ticket, ErrorKind::Full);
@@ -268,7 +268,7 @@ impl<T> Producer<T> {
         let outcome = send.outcome;
         if let Stage::Under(under) = send.stage {
             let left = self.conns.get(under.conn).is_none_or(|conn| !conn.holds(under.from));
-            if left && in_lane {
+            if left && in_lane && !planted!(CancelFreesLane) {
                 reached!(CancelInLane);
                 return Some(ticket);
             }
@@ -375,6 +375,10 @@ impl<T> Producer<T> {
     pub fn set_wall_clock(&mut self, now: Instant, unix_ms: u64) {
         self.advance(now);
         let unix_ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+        if planted!(ClockJumpExpires) {
+            let jump = unix_ms - self.wall_offset_ms - self.now.as_millis() as i64;
+            self.now = self.now + Duration::from_millis(u64::try_from(jump).unwrap_or(0));
+        }
         self.wall_offset_ms = unix_ms.saturating_sub(self.now.as_millis() as i64);
     }
 

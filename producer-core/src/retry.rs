@@ -46,7 +46,8 @@ pub(crate) struct Situation<'a> {
 /// Decides. `withdraw` takes a token from the retry budget; it is called only when one is needed.
 pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -> Step {
     let Situation { config, kind, outcome, .. } = *situation;
-    let exhausted = situation.attempts >= config.attempts_max
+    let exhausted = situation.attempts
+        >= config.attempts_max + u32::from(planted!(OneAttemptTooMany))
         || situation.attempts_all >= config.attempts_all_max;
     if !situation.may_retry {
         reached!(RetryForbidden);
@@ -61,11 +62,9 @@ pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -
         return Step::GiveUp;
     }
     let worth_it = match kind {
-        ErrorKind::Connect(_)
-        | ErrorKind::ConnectionLost(_)
-        | ErrorKind::AttemptTimeout
-        | ErrorKind::GoAway => true,
-        ErrorKind::Busy { .. } => config.retry_codes.contains(&2),
+        ErrorKind::Connect(_) => !planted!(DialNotRetried),
+        ErrorKind::ConnectionLost(_) | ErrorKind::AttemptTimeout | ErrorKind::GoAway => true,
+        ErrorKind::Busy { .. } => config.retry_codes.contains(&2) && !planted!(BusyNotRetried),
         ErrorKind::Broker { code, .. } => {
             situation.stale_queue || config.retry_codes.contains(code)
         }
@@ -73,6 +72,7 @@ pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -
         _ => false,
     };
     let stop = outcome == Outcome::Unknown && config.on_unknown == OnUnknown::Stop;
+    let stop = stop && !planted!(StopIgnored);
     if !worth_it {
         reached!(RetryUseless);
         return Step::GiveUp;
@@ -90,7 +90,8 @@ pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -
         reached!(RetryTooDear);
         return Step::GiveUp;
     }
-    if situation.another_broker || config.backoff.first.is_zero() {
+    let elsewhere = situation.another_broker && !planted!(SlowFailover);
+    if elsewhere || config.backoff.first.is_zero() || planted!(NoPause) {
         reached!(RetryElsewhere);
         return Step::Again;
     }

@@ -238,6 +238,7 @@ impl<T> Send<T> {
     /// Java, for a second would change the order or the queue that was asked for.
     pub(crate) fn may_retry(&self) -> bool {
         matches!(self.queue, QueueChoice::Rotate | QueueChoice::Key { .. })
+            || planted!(SelectorRetried)
     }
 
     /// The lane, if the send is ordered.

@@ -11,7 +11,7 @@ use crate::in_flight::Purpose;
 use crate::output::Output;
 use crate::producer::Producer;
 use crate::receipt::{OffsetId, Receipt, SendStatus};
-use crate::send::{Stage, Under};
+use crate::send::{Send, Stage, Under};
 use crate::slab::Key;
 use crate::wire::code::response;
 use crate::wire::frame::{self, Frame};
@@ -55,7 +55,9 @@ impl<T> Producer<T> {
         let Some(connection) = self.conns.get_mut(conn) else { return };
         let mut unfinished = core::mem::take(&mut connection.unfinished);
         let result = if unfinished.is_empty() {
-            self.frames(conn, bytes).map(|used| unfinished.extend_from_slice(&bytes[used..]))
+            let kept = if planted!(HalfFrameLost) { &[] } else { bytes };
+            self.frames(conn, bytes)
+                .map(|used| unfinished.extend_from_slice(kept.get(used..).unwrap_or(&[])))
         } else {
             reached!(FrameUnfinished);
             unfinished.extend_from_slice(bytes);
@@ -86,10 +88,14 @@ impl<T> Producer<T> {
             let frame = match frame::split(rest, self.config.frame_bytes_max) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return Ok(used),
+                Err(_) if planted!(GarbageIgnored) => return Ok(bytes.len()),
                 Err(error) => return Err(error.to_string()),
             };
             used += frame.len;
             self.frame(conn, &frame)?;
+            if planted!(SecondFrameLost) {
+                return Ok(bytes.len());
+            }
         }
     }
 
@@ -139,7 +145,14 @@ impl<T> Producer<T> {
             Some(status) if status != SendStatus::SendOk && retry_not_ok => {
                 return self.not_ok(key, &under, status, answer);
             }
+            Some(_) if planted!(FlushTimeoutIsOk) => {
+                return self.stored(key, &under, SendStatus::SendOk, answer);
+            }
             Some(status) => return self.stored(key, &under, status, answer),
+            None if planted!(BusyIsStored) && answer.code == response::SYSTEM_BUSY => {
+                let place = SendResponse { queue_id: Some(0), queue_offset: Some(0), ..*answer };
+                return self.stored(key, &under, SendStatus::SendOk, &place);
+            }
             None => refusal(answer),
         };
         self.refused(key, &under, failure);
@@ -148,7 +161,9 @@ impl<T> Producer<T> {
     fn refused(&mut self, key: Key, under: &Under, failure: Failure) {
         if failure.kind == ErrorKind::GoAway {
             reached!(GoAway);
-            self.retire(under.conn);
+            if !planted!(GoneStaysOpen) {
+                self.retire(under.conn);
+            }
         }
         let absent =
             matches!(failure.kind, ErrorKind::Broker { code: response::TOPIC_NOT_EXIST, .. });
@@ -187,9 +202,12 @@ impl<T> Producer<T> {
             let latency = self.now.since(under.started);
             self.observe(under.queue.broker, Verdict::Answered, latency);
         }
-        let ended = self.remove(key, Outcome::NotSent, |send| {
-            (send.ticket.take(), send.id, send.attempts_all, send.outcome)
-        });
+        let keep =
+            |send: &mut Send<T>| (send.ticket.take(), send.id, send.attempts_all, send.outcome);
+        let ended = match planted!(EndsTwice) {
+            true => self.sends.get_mut(key).map(keep),
+            false => self.remove(key, Outcome::NotSent, keep),
+        };
         let Some((ticket, message_id, attempts, outcome)) = ended else { return };
         reached!(if outcome == Outcome::Unknown => MaybeDuplicate);
         self.stats.stored += 1;
@@ -211,12 +229,18 @@ impl<T> Producer<T> {
             queue_id: u32::try_from(queue_id).unwrap_or(under.queue.id),
             queue_offset: u64::try_from(queue_offset).unwrap_or(0),
             attempts,
-            maybe_duplicate: outcome == Outcome::Unknown,
+            maybe_duplicate: outcome == Outcome::Unknown && !planted!(DuplicateUnsaid),
             epoch: under.epoch,
             region,
             trace_on: answer.trace_on.unwrap_or(true),
         });
         self.outputs.push_back(Output::Completed { ticket, result });
+    }
+
+    /// As the planted bug has it: without an answer.
+    pub(crate) fn acknowledge_unseen(&mut self, key: Key, under: &Under) {
+        let place = SendResponse { queue_id: Some(0), queue_offset: Some(0), ..Default::default() };
+        self.stored(key, under, SendStatus::SendOk, &place);
     }
 
     /// A peer asked us something (spec §2.4). What a producer does not understand it says so.
@@ -271,7 +295,7 @@ const UNFINISHED_KEPT: usize = 64 << 10;
 fn stored_but(kind: ErrorKind) -> Failure {
     Failure {
         phase: Phase::Answer,
-        outcome: Outcome::Unknown,
+        outcome: if planted!(BelowIsRejected) { Outcome::Rejected } else { Outcome::Unknown },
         kind,
         verdict: Verdict::RequestRefused,
         suspect_route: false,

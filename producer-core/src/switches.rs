@@ -17,3 +17,19 @@ macro_rules! reached {
     ($mark:ident) => {{}};
     (if $condition:expr => $mark:ident $(else $other:ident)?) => {{}};
 }
+
+/// Whether a mistake is made on purpose ([`planted`](crate::planted)); false without the feature
+/// `planted-bugs`.
+#[cfg(feature = "planted-bugs")]
+macro_rules! planted {
+    ($bug:ident) => {
+        $crate::planted::is_planted($crate::planted::Bug::$bug)
+    };
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}

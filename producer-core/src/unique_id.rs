@@ -98,7 +98,7 @@ impl IdGenerator {
         }
         self.left -= 1;
         write_hex(&mut self.template[28..], &self.counter.to_be_bytes());
-        self.counter = self.counter.wrapping_add(1);
+        self.counter = self.counter.wrapping_add(u16::from(!planted!(IdRepeats)));
         MessageId(self.template)
     }
 

@@ -400,6 +400,26 @@ fn close_begins_no_lookup() {
     assert_eq!(world.producer.stats().connections, 0);
 }
 
+/// A lookup that a failed send still wanted ran at the deadline of the second close, and dialled.
+#[test]
+fn a_closed_producer_that_is_closed_again_dials_nobody() {
+    let mut world = World::new(Config::default());
+    for (_, dial) in world.name_servers.values_mut() {
+        *dial = Dial::Refuse;
+    }
+    let ticket = world.send("x");
+    world.run(ms(100));
+    world.close(ms(50));
+    world.finish(ticket).expect_err("no route");
+    assert!(world.closed.is_some());
+    let connects = world.producer.stats().connects;
+
+    world.close(ms(500));
+    world.run(ms(2_000));
+
+    assert_eq!(world.producer.stats().connects, connects);
+}
+
 #[test]
 fn routes_can_be_asked_for() {
     let mut world = World::new(Config::default());

@@ -78,6 +78,14 @@ impl BrokerData {
         // The last of duplicates, as in a map.
         self.addresses.iter().rev().find(|address| address.0 == id).map(|address| &*address.1)
     }
+
+    /// Address of the master.
+    pub(crate) fn master(&self) -> Option<&str> {
+        if planted!(SlaveUsed) {
+            return self.addresses.first().map(|address| &*address.1);
+        }
+        self.address(MASTER_ID)
+    }
 }
 
 /// What one broker holds of a static topic.

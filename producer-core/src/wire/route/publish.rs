@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{MASTER_ID, QueueMapping, TopicRouteData};
+use super::{QueueMapping, TopicRouteData};
 use crate::wire::{WireError, digits, java_hash, perm};
 
 /// Broker that Java names for a queue of a static topic that no broker holds.
@@ -57,12 +57,12 @@ impl TopicRouteData {
         sorted.sort_by(|a, b| java_hash::compare(&a.broker_name, &b.broker_name));
         let mut queues = Vec::new();
         for data in sorted {
-            if !perm::is_writable(data.perm) {
+            if !perm::is_writable(data.perm) && !planted!(NotWritableUsed) {
                 continue;
             }
             let name = &*data.broker_name;
             let broker = self.brokers.iter().find(|broker| broker.broker_name == name);
-            if broker.is_none_or(|broker| broker.address(MASTER_ID).is_none()) {
+            if broker.is_none_or(|broker| broker.master().is_none()) {
                 continue;
             }
             push_queues(&mut queues, name, data.write_queue_nums, "writeQueueNums")?;
