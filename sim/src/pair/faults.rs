@@ -8,9 +8,9 @@ use producer_core::{ConnectionEnd, Instant};
 use super::node::Power;
 use super::{Event, Pair, UNIX_MS, note};
 use crate::history::End;
-use crate::model::broker::{Broker, Times, TopicConfig};
+use crate::model::broker::{Broker, Times};
 use crate::model::name_server::{NameServer, NameServerFaults};
-use crate::plan::{Aim, FaultKind, FaultPlan, TopicPlan};
+use crate::plan::{Aim, FaultKind, FaultPlan};
 
 impl Pair {
     pub(super) fn fault_begins(&mut self, at: usize) {
@@ -185,7 +185,6 @@ impl Pair {
 
     fn apply_to_broker(&mut self, node: usize, kind: FaultKind, begins: bool) {
         let now = self.now;
-        let number = self.broker_number(node).unwrap_or(0);
         match kind {
             FaultKind::Queues { .. } | FaultKind::WriteQueues { .. } => {
                 return self.set_queues(node);
@@ -194,9 +193,8 @@ impl Pair {
             _ => {}
         }
         let moved = kind == FaultKind::Move && begins;
-        let topics = &self.plan.cluster.topics;
         let Some(broker) = self.nodes[node].broker() else { return };
-        change_broker(broker, now, (number, topics), kind, begins);
+        change_broker(broker, now, kind, begins);
         if moved {
             self.move_broker(node);
         } else if self.nodes[node].power == Power::Up {
@@ -271,14 +269,8 @@ impl Pair {
     }
 }
 
-/// Begins or ends what happens inside a broker, which is the `number`th and has these topics.
-pub(crate) fn change_broker(
-    broker: &mut Broker,
-    now: Instant,
-    (number, topics): (usize, &[TopicPlan]),
-    kind: FaultKind,
-    begins: bool,
-) {
+/// Begins or ends what happens inside a broker, but for its topics.
+pub(crate) fn change_broker(broker: &mut Broker, now: Instant, kind: FaultKind, begins: bool) {
     match kind {
         FaultKind::Sends { fault } if begins => broker.fault(fault, Times::All),
         FaultKind::Sends { .. } => broker.clear_faults(),
@@ -289,15 +281,6 @@ pub(crate) fn change_broker(
         FaultKind::ReadOnly => {
             let permission = if begins { perm::READ } else { perm::READ | perm::WRITE };
             broker.set_permission(now, permission);
-        }
-        FaultKind::Queues { count } => {
-            for topic in topics {
-                let planned = topic.queues.get(number).copied().unwrap_or(0);
-                let queues = if begins { count } else { planned };
-                if planned > 0 {
-                    broker.set_topic(now, &topic.name, TopicConfig::queues(queues.into()));
-                }
-            }
         }
         FaultKind::Demote => broker.set_id(now, i64::from(begins)),
         _ => {}

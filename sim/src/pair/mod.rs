@@ -7,9 +7,9 @@ pub(crate) mod faults;
 pub(crate) mod healing;
 mod link;
 pub(crate) mod node;
-mod steps;
+pub(crate) mod steps;
 pub(crate) mod tap;
-mod topics;
+pub(crate) mod topics;
 pub(crate) mod trace;
 mod travel;
 pub(crate) mod weather;
@@ -86,11 +86,11 @@ struct Pair {
 
 /// How far a fault has come.
 #[derive(Debug, Clone, Copy, Default)]
-struct Progress {
+pub(crate) struct Progress {
     /// It is under way.
-    active: bool,
+    pub(crate) active: bool,
     /// Steps done, where it has several.
-    steps: u32,
+    pub(crate) steps: u32,
 }
 
 /// What happens at a time.

@@ -4,21 +4,12 @@ use std::time::Duration;
 
 use super::node::Power;
 use super::{Pair, note};
-use crate::plan::{Direction, FaultKind, Loss, Scope};
+use crate::plan::{Direction, FaultKind, Loss, Plan, Scope};
 
 impl Pair {
     /// When the next step of a fault under way is due.
     pub(super) fn until_next_step(&self, at: usize) -> Option<Duration> {
-        let steps = self.progress[at].steps;
-        let ms = match self.plan.faults[at].kind {
-            FaultKind::Flap { period_ms, .. } | FaultKind::RouteFlap { period_ms } => {
-                period_ms.max(PERIOD_MIN_MS)
-            }
-            FaultKind::Upgrade { drain_ms, .. } if steps == 0 => drain_ms.max(1),
-            FaultKind::Upgrade { leave_ms, .. } if steps == 1 => leave_ms.max(1),
-            _ => return None,
-        };
-        Some(Duration::from_millis(ms.into()))
+        next_step(self.plan.faults[at].kind, self.progress[at].steps)
     }
 
     pub(super) fn take_step(&mut self, at: usize) {
@@ -111,9 +102,7 @@ impl Pair {
 
     /// Whether a node is not there from the start; it then counts as down.
     pub(super) fn joins_later(&mut self, node: usize) -> bool {
-        let name = &self.nodes[node].name;
-        let mut faults = self.plan.faults.iter();
-        let later = faults.any(|f| f.kind == FaultKind::Join && f.target == *name && f.at_ms > 0);
+        let later = joins_later(&self.plan, &self.nodes[node].name);
         if later {
             self.nodes[node].absent = true;
             self.outage(node, Power::Crashed, true);
@@ -141,12 +130,34 @@ impl Pair {
         }
     }
 
-    /// The number of a broker in the plan; a slave has its master's.
     pub(super) fn broker_number(&self, node: usize) -> Option<usize> {
-        let brokers = usize::from(self.plan.cluster.brokers);
-        let number = node.checked_sub(self.plan.cluster.name_servers.into())?;
-        Some(number.checked_sub(brokers).unwrap_or(number))
+        broker_number(&self.plan, node)
     }
+}
+
+/// When the next step of a fault is due that has taken so many.
+pub(crate) fn next_step(kind: FaultKind, steps: u32) -> Option<Duration> {
+    let ms = match kind {
+        FaultKind::Flap { period_ms, .. } | FaultKind::RouteFlap { period_ms } => {
+            period_ms.max(PERIOD_MIN_MS)
+        }
+        FaultKind::Upgrade { drain_ms, .. } if steps == 0 => drain_ms.max(1),
+        FaultKind::Upgrade { leave_ms, .. } if steps == 1 => leave_ms.max(1),
+        _ => return None,
+    };
+    Some(Duration::from_millis(ms.into()))
+}
+
+/// The number of a broker in the plan; a slave has its master's.
+pub(crate) fn broker_number(plan: &Plan, node: usize) -> Option<usize> {
+    let number = node.checked_sub(plan.cluster.name_servers.into())?;
+    Some(number.checked_sub(plan.cluster.brokers.into()).unwrap_or(number))
+}
+
+/// Whether a node is not there from the start.
+pub(crate) fn joins_later(plan: &Plan, name: &str) -> bool {
+    let mut faults = plan.faults.iter();
+    faults.any(|f| f.kind == FaultKind::Join && f.target == name && f.at_ms > 0)
 }
 
 /// No fault takes steps faster.

@@ -1,8 +1,8 @@
 //! Which queues and which order do topics have, as faults change them?
 
-use super::{Pair, note};
+use super::{Pair, Progress, note};
 use crate::model::broker::TopicConfig;
-use crate::plan::{FaultKind, TopicPlan};
+use crate::plan::{FaultKind, Plan, TopicPlan};
 
 impl Pair {
     /// Gives each topic of the broker the queues that the plan and the faults under way say.
@@ -17,19 +17,8 @@ impl Pair {
     }
 
     fn set_topic(&mut self, node: usize, number: usize, topic: &TopicPlan) {
-        let planned = topic.queues.get(number).copied().unwrap_or(0);
-        if planned == 0 {
-            return;
-        }
-        let target = format!("broker-{number}");
-        let mut config = TopicConfig::queues(planned.into());
-        for kind in self.under_way(&target) {
-            match kind {
-                FaultKind::Queues { count } => config = TopicConfig::queues(count.into()),
-                FaultKind::WriteQueues { count } => config.write_queues = count.into(),
-                _ => {}
-            }
-        }
+        let under_way = self.under_way(&format!("broker-{number}"));
+        let Some(config) = topic_config(topic, number, &under_way) else { return };
         let now = self.now;
         if let Some(broker) = self.nodes[node].broker() {
             broker.set_topic(now, &topic.name, config);
@@ -40,20 +29,7 @@ impl Pair {
     pub(super) fn set_order(&mut self) {
         for topic in self.plan.cluster.topics.clone() {
             let Some(order) = &topic.order else { continue };
-            let mut parts = Vec::new();
-            for part in order.split(';') {
-                let broker = part.split(':').next().unwrap_or("");
-                let queues = self.under_way(broker).into_iter().rev().find_map(|kind| match kind {
-                    FaultKind::OrderConf { queues } => Some(queues),
-                    _ => None,
-                });
-                match queues {
-                    None => parts.push(part.to_owned()),
-                    Some(0) => {}
-                    Some(queues) => parts.push(format!("{broker}:{queues}")),
-                }
-            }
-            let order = parts.join(";");
+            let order = order_conf(order, |broker| self.under_way(broker));
             note!(self, "order of {} is {order}", topic.name);
             for slot in &mut self.nodes {
                 if let Some(server) = slot.name_server() {
@@ -85,13 +61,8 @@ impl Pair {
         }
     }
 
-    /// The kinds of faults under way at a target, in the order of the plan.
     fn under_way(&self, target: &str) -> Vec<FaultKind> {
-        let faults = self.plan.faults.iter().zip(&self.progress);
-        faults
-            .filter(|(fault, progress)| progress.active && fault.target == target)
-            .map(|(fault, _)| fault.kind)
-            .collect()
+        under_way(&self.plan, &self.progress, target)
     }
 
     fn is_deleted(&self, topic: usize) -> bool {
@@ -100,4 +71,47 @@ impl Pair {
             _ => false,
         })
     }
+}
+
+/// The kinds of faults under way at a target, in the order of the plan.
+pub(crate) fn under_way(plan: &Plan, progress: &[Progress], target: &str) -> Vec<FaultKind> {
+    let faults = plan.faults.iter().zip(progress);
+    let active = faults.filter(|(fault, progress)| progress.active && fault.target == target);
+    active.map(|(fault, _)| fault.kind).collect()
+}
+
+/// The queues of a topic at the `number`th broker, if the plan has it there.
+pub(crate) fn topic_config(
+    topic: &TopicPlan,
+    number: usize,
+    under_way: &[FaultKind],
+) -> Option<TopicConfig> {
+    let planned = topic.queues.get(number).copied().filter(|queues| *queues > 0)?;
+    let mut config = TopicConfig::queues(planned.into());
+    for kind in under_way {
+        match *kind {
+            FaultKind::Queues { count } => config = TopicConfig::queues(count.into()),
+            FaultKind::WriteQueues { count } => config.write_queues = count.into(),
+            _ => {}
+        }
+    }
+    Some(config)
+}
+
+/// The order configuration of the plan, as the faults under way at each broker change it.
+pub(crate) fn order_conf(planned: &str, under_way: impl Fn(&str) -> Vec<FaultKind>) -> String {
+    let mut parts = Vec::new();
+    for part in planned.split(';') {
+        let broker = part.split(':').next().unwrap_or("");
+        let queues = under_way(broker).into_iter().rev().find_map(|kind| match kind {
+            FaultKind::OrderConf { queues } => Some(queues),
+            _ => None,
+        });
+        match queues {
+            None => parts.push(part.to_owned()),
+            Some(0) => {}
+            Some(queues) => parts.push(format!("{broker}:{queues}")),
+        }
+    }
+    parts.join(";")
 }

@@ -190,6 +190,19 @@ impl Board {
         }
     }
 
+    /// Whether what is written goes no further than the buffers on the way: nothing passes, the
+    /// node does not read, or the producer stands still, and had written before.
+    pub(super) fn keeps_back(&self, line: usize) -> bool {
+        self.holds(line, 0) || self.is_stalled(line) || self.window(line).is_some()
+    }
+
+    /// How many bytes of a producer the buffers take while the node does not read.
+    pub(super) fn window(&self, line: usize) -> Option<usize> {
+        let Line { from, to, .. } = self.lines[line];
+        let window = self.weather[to].window().map(|bytes| bytes.max(1));
+        window.filter(|_| matches!(from, Caller::Producer(_)))
+    }
+
     pub(super) fn piece(&self, line: usize) -> usize {
         self.weather[self.lines[line].to].piece().unwrap_or(usize::MAX)
     }

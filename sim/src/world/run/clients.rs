@@ -296,6 +296,7 @@ impl Stage {
             Event::Burst(workload) => usize::from(self.plan.workloads[*workload].producer),
             Event::Probe(client, _) => *client,
             Event::FaultBegins(_)
+            | Event::FaultStep(_)
             | Event::FaultEnds(_)
             | Event::Heal
             | Event::Register

@@ -7,15 +7,19 @@ use std::time::Duration;
 use super::super::host::elapsed;
 use super::board::{Caller, note};
 use super::{Event, Stage};
+use crate::model::Instant;
 use crate::pair::faults::{change_broker, change_name_server};
 use crate::pair::node::{Power, Server};
-use crate::plan::{FaultKind, FaultPlan};
+use crate::pair::steps::next_step;
+use crate::plan::{Aim, FaultKind, FaultPlan};
 
 /// Whether a kind of fault exists on this level. What is left out is said by
 /// [`crate::pair::Run::skipped`].
 pub(super) const fn exists(kind: FaultKind) -> bool {
     match kind {
         FaultKind::Partition { .. }
+        | FaultKind::Flap { .. }
+        | FaultKind::SlowReader { .. }
         | FaultKind::SynBlackHole
         | FaultKind::RefuseDials
         | FaultKind::Reset
@@ -25,6 +29,7 @@ pub(super) const fn exists(kind: FaultKind) -> bool {
         | FaultKind::Slow { .. }
         | FaultKind::Crash
         | FaultKind::PowerLoss
+        | FaultKind::LostTail { .. }
         | FaultKind::Freeze
         | FaultKind::Sends { .. }
         | FaultKind::SlowDisk { .. }
@@ -32,7 +37,13 @@ pub(super) const fn exists(kind: FaultKind) -> bool {
         | FaultKind::ReadOnly
         | FaultKind::Move
         | FaultKind::Queues { .. }
+        | FaultKind::WriteQueues { .. }
+        | FaultKind::OrderConf { .. }
+        | FaultKind::DeleteTopic { .. }
         | FaultKind::Demote
+        | FaultKind::Join
+        | FaultKind::Upgrade { .. }
+        | FaultKind::RouteFlap { .. }
         | FaultKind::StaleRoutes
         | FaultKind::Forget
         | FaultKind::SilentServer
@@ -41,19 +52,10 @@ pub(super) const fn exists(kind: FaultKind) -> bool {
         | FaultKind::Stall
         | FaultKind::Cancel { .. }
         | FaultKind::Close => true,
-        FaultKind::Flap { .. }
-        | FaultKind::SlowReader { .. }
-        | FaultKind::WriteQueues { .. }
-        | FaultKind::OrderConf { .. }
-        | FaultKind::Promote { .. }
+        FaultKind::Promote { .. }
         | FaultKind::Swap
         | FaultKind::ActingMaster
-        | FaultKind::SplitBrain { .. }
-        | FaultKind::LostTail { .. }
-        | FaultKind::Join
-        | FaultKind::Upgrade { .. }
-        | FaultKind::RouteFlap { .. }
-        | FaultKind::DeleteTopic { .. } => false,
+        | FaultKind::SplitBrain { .. } => false,
     }
 }
 
@@ -70,52 +72,101 @@ impl Stage {
             self.skipped.borrow_mut().push(at);
             return;
         }
-        self.active.borrow_mut()[at] = true;
-        self.apply(fault, true);
+        self.progress.borrow_mut()[at].active = true;
+        self.apply(at, fault, true);
         self.later(Duration::from_millis(fault.for_ms.max(1)), Event::FaultEnds(at));
+        self.plan_next_step(at);
+    }
+
+    pub(super) fn fault_steps(self: &Rc<Self>, at: usize) {
+        if !self.progress.borrow()[at].active || self.healed.get() {
+            return;
+        }
+        self.progress.borrow_mut()[at].steps += 1;
+        note(&self.board.lock(), format_args!("fault {at} goes on"));
+        self.take_step(at);
+        self.plan_next_step(at);
+    }
+
+    fn plan_next_step(&self, at: usize) {
+        let steps = self.progress.borrow()[at].steps;
+        if let Some(after) = next_step(self.plan.faults[at].kind, steps) {
+            self.later(after, Event::FaultStep(at));
+        }
     }
 
     pub(super) fn fault_ends(self: &Rc<Self>, at: usize) {
-        if self.active.borrow()[at] && !self.healed.get() {
+        if self.progress.borrow()[at].active && !self.healed.get() {
             self.end_fault(at);
         }
     }
 
     pub(super) fn end_fault(self: &Rc<Self>, at: usize) {
         note(&self.board.lock(), format_args!("fault {at} ends"));
-        self.active.borrow_mut()[at] = false;
-        self.apply(&self.plan.faults[at], false);
+        self.progress.borrow_mut()[at].active = false;
+        self.apply(at, &self.plan.faults[at], false);
     }
 
-    fn apply(self: &Rc<Self>, fault: &FaultPlan, begins: bool) {
-        if fault.kind.aims_at_producer() {
-            let number = fault.target.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
-            let Some(client) = number.filter(|n| *n < self.plan.producers().into()) else { return };
-            return self.apply_to_producer(client, fault, begins);
+    fn apply(self: &Rc<Self>, at: usize, fault: &FaultPlan, begins: bool) {
+        match fault.kind.aim() {
+            Aim::Producer => {
+                let number = fault.target.rsplit('-').next().and_then(|n| n.parse().ok());
+                let number = number.filter(|n| *n < usize::from(self.plan.producers()));
+                if let Some(client) = number {
+                    self.apply_to_producer(client, fault, begins);
+                }
+            }
+            Aim::Cluster => self.apply_to_cluster(fault.kind, begins),
+            Aim::Node | Aim::NameServer | Aim::Broker | Aim::Pair => {
+                if let Some(node) = self.node_named(&fault.target) {
+                    self.apply_to_node(at, node, fault.kind, begins);
+                }
+            }
         }
-        let found = self.nodes.borrow().iter().position(|slot| slot.name == fault.target);
-        let Some(node) = found else { return };
-        let weather = self.board.lock().weather[node].change(fault.kind, begins);
+    }
+
+    pub(super) fn node_named(&self, name: &str) -> Option<usize> {
+        self.nodes.borrow().iter().position(|slot| slot.name == name)
+    }
+
+    fn apply_to_node(self: &Rc<Self>, at: usize, node: usize, kind: FaultKind, begins: bool) {
+        let weather = self.board.lock().weather[node].change(kind, begins);
         if weather {
             self.mend_ways();
-            if matches!(fault.kind, FaultKind::Slow { .. }) {
+            if matches!(kind, FaultKind::Slow { .. }) {
                 self.pace_ways();
             }
             return;
         }
-        match fault.kind {
+        match kind {
             FaultKind::Reset if begins => {
                 let of_node = |from, to| to == node || from == Caller::Node(node);
                 self.board.lock().reset(|line| of_node(line.from, line.to));
             }
             FaultKind::Crash => self.outage(node, Power::Crashed, begins),
             FaultKind::PowerLoss => self.outage(node, Power::Off, begins),
+            FaultKind::LostTail { ms } => self.lose_tail(node, ms, begins),
             FaultKind::Freeze => self.freeze(node, begins),
+            FaultKind::Join if begins => self.join(node),
+            FaultKind::Flap { .. } | FaultKind::RouteFlap { .. } | FaultKind::Upgrade { .. } => {
+                self.begin_or_end_steps(at, node, kind, begins);
+            }
+            FaultKind::Queues { .. } | FaultKind::WriteQueues { .. } => self.set_queues(node),
+            FaultKind::OrderConf { .. } => self.set_order(),
             kind => self.apply_inside(node, kind, begins),
         }
     }
 
-    fn outage(self: &Rc<Self>, node: usize, power: Power, begins: bool) {
+    /// Power goes, and with it what was stored in the last `ms`.
+    fn lose_tail(self: &Rc<Self>, node: usize, ms: u32, begins: bool) {
+        if begins && self.nodes.borrow()[node].power == Power::Up {
+            let since = elapsed().as_millis().saturating_sub(ms.into());
+            self.with_broker(node, |broker, _| broker.lose_tail(Instant::from_millis(since)));
+        }
+        self.outage(node, Power::Off, begins);
+    }
+
+    pub(super) fn outage(self: &Rc<Self>, node: usize, power: Power, begins: bool) {
         let (was, down) = {
             let slot = &mut self.nodes.borrow_mut()[node];
             slot.down = if begins { slot.down + 1 } else { slot.down - 1 };
@@ -139,17 +190,13 @@ impl Stage {
             let slot = &self.nodes.borrow()[node];
             (slot.host.clone(), slot.server_faults)
         };
-        let servers = usize::from(self.plan.cluster.name_servers);
-        let topics = &self.plan.cluster.topics;
         host.enter(|server, now| match server {
-            Server::Broker(broker) => {
-                change_broker(broker, now, (node - servers, topics), kind, begins);
-            }
+            Server::Broker(broker) => change_broker(broker, now, kind, begins),
             Server::NameServer(server) => change_name_server(server, &mut faults, kind, begins),
         });
         self.nodes.borrow_mut()[node].server_faults = faults;
         if kind == FaultKind::Move && begins {
-            self.move_broker(node, (node - servers) as u16);
+            self.move_broker(node);
         }
     }
 

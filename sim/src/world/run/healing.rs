@@ -27,10 +27,12 @@ impl Stage {
         let all = !copes(&self.plan);
         for (at, fault) in self.plan.faults.iter().enumerate() {
             let stays = outlasts_healing(fault.kind) && !core.contains(&fault.target);
-            if self.active.borrow()[at] && (all || !stays) {
+            let active = self.progress.borrow()[at].active;
+            if active && (all || !stays) {
                 self.end_fault(at);
             }
         }
+        self.join_all();
         self.healed.set(true);
         self.see_who_is_well();
         self.board.lock().history.healed_at = elapsed();
@@ -83,10 +85,10 @@ impl Stage {
     }
 
     fn see_who_is_well(&self) {
-        let (nodes, active) = (self.nodes.borrow(), self.active.borrow());
+        let (nodes, progress) = (self.nodes.borrow(), self.progress.borrow());
         for slot in nodes.iter().skip(self.plan.cluster.name_servers.into()) {
-            let mut faults = self.plan.faults.iter().zip(active.iter());
-            let ill = faults.any(|(fault, active)| *active && fault.target == slot.name);
+            let mut faults = self.plan.faults.iter().zip(progress.iter());
+            let ill = faults.any(|(fault, now)| now.active && fault.target == slot.name);
             if slot.power == Power::Up && !ill {
                 let (name, address) = (slot.name.clone(), slot.host.address().to_string());
                 self.board.lock().history.well.push(WellBroker { name, address });

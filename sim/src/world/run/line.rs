@@ -164,10 +164,7 @@ fn fate(board: &Board, number: usize) -> Fate {
 impl Wire {
     /// What was held back goes on as soon as it may.
     fn flush_held(&mut self, board: &mut Board, cx: &mut Context<'_>) -> io::Result<()> {
-        while !board.lines[self.number].held.is_empty()
-            && !board.holds(self.number, 0)
-            && !board.is_stalled(self.number)
-        {
+        while !board.lines[self.number].held.is_empty() && !board.keeps_back(self.number) {
             let held = std::mem::take(&mut board.lines[self.number].held);
             let written = self.inner().poll_write(cx, &held);
             let passed = match written {
@@ -283,11 +280,10 @@ impl Wire {
             ready!(self.write_half(board, cx, bytes))?;
             return Poll::Ready(Ok(bytes.len()));
         }
-        // What a producer that stands still has written before counts as sent.
-        let holds = board.holds(number, 0) || board.is_stalled(number);
-        if holds || !board.lines[number].held.is_empty() {
+        if board.keeps_back(number) || !board.lines[number].held.is_empty() {
+            let most = board.window(number).unwrap_or(HELD_MAX);
             let held = &mut board.lines[number].held;
-            let taken = bytes.len().min(HELD_MAX.saturating_sub(held.len()));
+            let taken = bytes.len().min(most.saturating_sub(held.len()));
             held.extend_from_slice(&bytes[..taken]);
             return if taken == 0 { Poll::Pending } else { Poll::Ready(Ok(taken)) };
         }

@@ -22,6 +22,7 @@ mod faults;
 mod healing;
 mod line;
 mod nodes;
+mod steps;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -39,11 +40,12 @@ use super::handles::Wish;
 use super::host::elapsed;
 use super::trace::Trace;
 use crate::check;
-use crate::history::{History, Stored};
+use crate::history::{CutFromLog, History, Stored};
+use crate::model::broker::Cut;
 use crate::pair::node::Server;
 use crate::pair::trace::Trace as LineTrace;
 use crate::pair::weather::Passage;
-use crate::pair::{Lines, Run, UNIX_MS};
+use crate::pair::{Lines, Progress, Run, UNIX_MS};
 use crate::plan::Plan;
 use board::Shared;
 use clients::Client;
@@ -73,7 +75,7 @@ pub fn run(plan: &Plan, lines: Lines) -> Run {
         ways: RefCell::default(),
         agenda: RefCell::default(),
         wishes: RefCell::default(),
-        active: RefCell::new(vec![false; plan.faults.len()]),
+        progress: RefCell::new(vec![Progress::default(); plan.faults.len()]),
         skipped: RefCell::default(),
         healed: Cell::new(false),
     });
@@ -136,6 +138,7 @@ enum Event {
     /// A send after healing.
     Probe(usize, u32),
     FaultBegins(usize),
+    FaultStep(usize),
     FaultEnds(usize),
     Heal,
     /// Brokers tell name servers of themselves.
@@ -159,8 +162,8 @@ struct Stage {
     agenda: RefCell<Agenda>,
     /// What only the owner of the network can do.
     wishes: RefCell<Vec<Wish>>,
-    /// By position in the plan: the fault is under way.
-    active: RefCell<Vec<bool>>,
+    /// How far each fault of the plan has come.
+    progress: RefCell<Vec<Progress>>,
     skipped: RefCell<Vec<usize>>,
     healed: Cell<bool>,
 }
@@ -216,6 +219,7 @@ impl Stage {
             Event::Burst(workload) => self.burst(workload),
             Event::Probe(client, left) => self.probe(client, left),
             Event::FaultBegins(at) => self.fault_begins(at),
+            Event::FaultStep(at) => self.fault_steps(at),
             Event::FaultEnds(at) => self.fault_ends(at),
             Event::Heal => self.heal(),
             Event::Register => self.register(),
@@ -246,13 +250,16 @@ impl Stage {
         let mut history = board.history.clone();
         drop(board);
         for slot in self.nodes.borrow().iter() {
-            let messages = slot.host.look(|server| match server {
-                Server::Broker(broker) => broker.messages(),
-                Server::NameServer(_) => Vec::new(),
+            slot.host.look(|server| {
+                let Server::Broker(model) = server else { return };
+                let broker = &model.config().name;
+                for message in model.messages() {
+                    history.stored.push(Stored { broker: broker.clone(), message });
+                }
+                for Cut { message, why } in model.cuts().iter().cloned() {
+                    history.cuts.push(CutFromLog { broker: broker.clone(), message, why });
+                }
             });
-            let broker = slot.name.clone();
-            let stored = messages.into_iter();
-            history.stored.extend(stored.map(|message| Stored { broker: broker.clone(), message }));
         }
         name_the_nameless(&mut history);
         history.ends = self.clients.get().into_iter().flatten().map(Client::end).collect();

@@ -12,9 +12,11 @@ use super::super::trace::Trace;
 use super::board::{Caller, Shared};
 use super::line::dial_from;
 use super::{CLIENT, Stage};
-use crate::model::name_server::NameServerFaults;
+use crate::model::broker::Broker;
+use crate::model::name_server::{NameServer, NameServerFaults};
 use crate::model::{ConnId, Instant, Node, Output};
 use crate::pair::node::{Power, Server, address, all};
+use crate::pair::steps::joins_later;
 use crate::pair::weather::Passage;
 use crate::plan::Plan;
 
@@ -25,6 +27,8 @@ pub(super) struct Slot {
     pub(super) power: Power,
     pub(super) server_faults: NameServerFaults,
     pub(super) down: u16,
+    /// It has not joined yet.
+    pub(super) absent: bool,
     pub(super) frozen: u16,
     moves: u8,
 }
@@ -77,13 +81,18 @@ pub(super) fn inhabit(
         let dial = dial_of(board.clone(), number, tick);
         let host = Host::with_dial(slot.name.clone(), at, slot.server, trace.clone(), dial);
         let host = Rc::new(host);
+        let absent = joins_later(plan, &slot.name);
+        if absent {
+            host.want(false);
+        }
         settle(sim, host.clone(), at);
         Slot {
             name: slot.name,
             host,
-            power: Power::Up,
+            power: if absent { Power::Crashed } else { Power::Up },
             server_faults: NameServerFaults::default(),
-            down: 0,
+            down: u16::from(absent),
+            absent,
             frozen: 0,
             moves: 0,
         }
@@ -106,6 +115,26 @@ impl Stage {
         self.nodes.borrow()[node].host.clone()
     }
 
+    /// Changes a broker; a name server is not touched.
+    pub(super) fn with_broker(&self, node: usize, change: impl FnOnce(&mut Broker, Instant)) {
+        self.host(node).enter(|server, now| {
+            if let Server::Broker(broker) = server {
+                change(broker, now);
+            }
+        });
+    }
+
+    /// Changes all name servers.
+    pub(super) fn with_name_servers(&self, change: impl Fn(&mut NameServer)) {
+        for slot in self.nodes.borrow().iter() {
+            slot.host.enter(|server, _| {
+                if let Server::NameServer(server) = server {
+                    change(server);
+                }
+            });
+        }
+    }
+
     /// The process dies, or its machine.
     pub(super) fn stop(&self, node: usize, power: Power) {
         self.nodes.borrow_mut()[node].power = power;
@@ -125,7 +154,7 @@ impl Stage {
         let (stage, host) = (self.clone(), self.host(node));
         host.enter(|server, _| {
             if let Server::NameServer(server) = server {
-                server.forget();
+                server.forget_routes();
             }
         });
         host.want(true);
@@ -139,7 +168,7 @@ impl Stage {
     }
 
     /// The broker starts again on another machine; nobody listens on the old one.
-    pub(super) fn move_broker(self: &Rc<Self>, node: usize, number: u16) {
+    pub(super) fn move_broker(self: &Rc<Self>, node: usize) {
         {
             let slot = &mut self.nodes.borrow_mut()[node];
             if slot.power != Power::Up || slot.moves == 200 {
@@ -148,14 +177,11 @@ impl Stage {
             slot.moves += 1;
         }
         let moves = self.nodes.borrow()[node].moves;
-        let to = address(10 + moves, number, 10911);
+        let number = node - usize::from(self.plan.cluster.name_servers);
+        let to = address(10 + moves, number as u16, 10911);
         self.stop(node, Power::Crashed);
         let (stage, host) = (self.clone(), self.host(node));
-        host.enter(|server, now| {
-            if let Server::Broker(broker) = server {
-                broker.set_address(now, to);
-            }
-        });
+        self.with_broker(node, |broker, now| broker.set_address(now, to));
         spawn_local(async move {
             host.settled().await;
             host.move_to(to);
