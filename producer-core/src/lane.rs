@@ -91,7 +91,7 @@ impl<T> Producer<T> {
     /// An attempt of an `Available` lane is about to begin. Its epoch must differ from that of every
     /// one that had another choice, also when nothing was reported: brokers fall silent, and are
     /// forgiven, by time alone. True if the attempt shares its epoch with no other, because it
-    /// avoids brokers that it has tried and others have not.
+    /// chooses by what it has tried, and others have not.
     pub(crate) fn renew_epoch(&mut self, key: Key) -> bool {
         let Some(send) = self.sends.get(key) else { return false };
         if planted!(EpochKept)
@@ -109,7 +109,7 @@ impl<T> Producer<T> {
         };
         let topic = &self.routes.topics[send.topic as usize];
         let mark = topic.route.as_ref().map_or(0, |known| view.usable_mark(known));
-        let alone = send.tried != 0;
+        let alone = send.tried != 0 || send.last_broker.is_some();
         let topic = &mut self.routes.topics[send.topic as usize];
         let changed = core::mem::replace(&mut topic.usable_mark, mark) != mark;
         reached!(if alone => EpochAlone);

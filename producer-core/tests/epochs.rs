@@ -3,7 +3,7 @@
 #[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
 mod pair;
 
-use pair::{Does, World, ms};
+use pair::{Does, World, ms, route_json};
 use producer_core::{Config, Order, QueueChoice, SendOptions};
 
 fn keyed() -> SendOptions {
@@ -58,4 +58,33 @@ fn a_receipt_bears_the_epoch_of_its_choice() {
 
     assert_eq!(before.epoch, epoch);
     assert_ne!(after.epoch, epoch);
+}
+
+/// Found by the simulator (scenario 37): a send whose queue was refused goes where others of its
+/// key do not, and its receipt bore the epoch of those.
+#[test]
+fn a_send_that_was_refused_its_queue_shares_its_epoch_with_none() {
+    for n in 0..60 {
+        let mut world = World::new(Config::default());
+        let queues = route_json(&[("a", "a:1"), ("b", "b:1"), ("c", "c:1")], 8);
+        world.routes.insert("t".into(), queues);
+        for broker in ["a:1", "b:1", "c:1"] {
+            world.broker(broker).queues.0 = 2;
+        }
+        let key = QueueChoice::ordered(&format!("k{n}"), Order::Available);
+
+        let receipts: Vec<_> = (0..12)
+            .map(|body| {
+                let options = SendOptions::default().queue(key.clone());
+                let ticket = world.send_with(&body.to_string(), options).0;
+                world.finish(ticket).expect("a queue is left")
+            })
+            .collect();
+
+        for pair in receipts.windows(2) {
+            let place = |at: usize| (&pair[at].broker, pair[at].queue_id);
+            let moved = place(0) != place(1);
+            assert!(!moved || pair[0].epoch != pair[1].epoch, "key {n}: {pair:?}");
+        }
+    }
 }
