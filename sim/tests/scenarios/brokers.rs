@@ -270,10 +270,7 @@ fn s14_broker_paused() {
             }
             seen.fails_only_at(0);
             // All that it read, or will read, it executes: each attempt stores a copy.
-            for send in seen.sends() {
-                let (copies, requests) = (seen.copies(send).len(), seen.requests(send).len());
-                assert_eq!(copies, requests, "{seen}: send {}", send.ticket);
-            }
+            seen.each_request_is_stored();
             assert!(back(seen, 1_000 + pause) <= BACK, "{seen}");
             latest = latest.max(back(seen, 1_000 + pause));
             twice += seen.duplicates();

@@ -7,14 +7,7 @@ use sim::model::broker::Malformed;
 use sim::plan::{FaultKind, HealthPlan, SendFault};
 
 use super::seen::{address, at, ms};
-use super::{Row, Scene, Seen, Way};
-
-fn each_request_stored(seen: &Seen) {
-    for send in seen.sends() {
-        let (copies, requests) = (seen.copies(send).len(), seen.requests(send).len());
-        assert_eq!(copies, requests, "{seen}: send {}: a copy a request", send.ticket);
-    }
-}
+use super::{Row, Scene, Way};
 
 #[test]
 fn s23_connection_reset() {
@@ -41,7 +34,7 @@ fn s23_connection_reset() {
         if seen.way == Way::Unanswered {
             return assert_eq!(seen.lost(), 0, "{seen}");
         }
-        each_request_stored(seen);
+        seen.each_request_is_stored();
         let cut = seen.history.requests.iter().filter(|r| r.answer.is_none()).count();
         // Java's table stays away for ten seconds after the first.
         let stays_away = seen.health == HealthPlan::Java && seen.way.moves();
@@ -136,7 +129,7 @@ fn s26_answers_that_nobody_waits_for() {
         );
         let mut ignored = 0;
         row.everywhere(&scene, |seen| {
-            each_request_stored(seen);
+            seen.each_request_is_stored();
             if seen.way.moves() {
                 seen.all_well();
             }
@@ -184,7 +177,7 @@ fn s27_garbage() {
                 seen.all_well();
             }
             if seen.way != Way::Unanswered {
-                each_request_stored(seen);
+                seen.each_request_is_stored();
                 let met = seen.attempts(&address(0), 1_000, 2_000);
                 let unanswered = seen.history.requests.iter().filter(|r| r.answer.is_none());
                 assert_eq!(unanswered.count(), met, "{seen}: {fault:?} answers nothing");

@@ -7,7 +7,10 @@
 
 mod brokers;
 mod bytes;
+mod client;
+mod load;
 mod network;
+mod routing;
 mod scene;
 mod seen;
 

@@ -101,10 +101,7 @@ fn s17_answers_lost() {
 
     let mut retried = 0;
     row.everywhere(&scene, |seen| {
-        for send in seen.sends() {
-            let (copies, requests) = (seen.copies(send).len(), seen.requests(send).len());
-            assert_eq!(copies, requests, "{seen}: send {}: a copy a request", send.ticket);
-        }
+        seen.each_request_is_stored();
         assert_eq!(seen.duplicates(), seen.retries(), "{seen}: twice is what was tried twice");
         let warned = seen.sends().filter_map(|send| send.receipt()).filter(|r| r.maybe_duplicate);
         let twice = seen.sends().filter(|s| s.receipt().is_some() && seen.copies(s).len() > 1);

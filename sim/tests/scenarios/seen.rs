@@ -62,6 +62,11 @@ impl Seen {
         ids.into_iter().flatten().map(|&at| &self.history.requests[at]).collect()
     }
 
+    /// How many sends looked whether all is well again.
+    pub(crate) fn probes(&self) -> usize {
+        self.history.sends.iter().filter(|send| send.probe).count()
+    }
+
     /// What the logs hold of a send.
     pub(crate) fn copies(&self, send: &SendRecord) -> Vec<&Stored> {
         let ids = send.message_id.as_ref().and_then(|id| self.copies.get(id));
@@ -188,6 +193,21 @@ impl Seen {
                 || homes.any(|copy| copy.broker == name);
             assert!(elsewhere.is_empty() && lives_there, "{self}: {} {error}", send.ticket);
         }
+    }
+
+    /// Asserts that whatever was on the wire of a send is in a log, and nothing else.
+    pub(crate) fn each_request_is_stored(&self) {
+        for send in self.sends() {
+            let (copies, requests) = (self.copies(send).len(), self.requests(send).len());
+            assert_eq!(copies, requests, "{self}: send {}: a copy a request", send.ticket);
+        }
+    }
+
+    /// Copies at a broker of sends that were asked from a time on and before another.
+    pub(crate) fn copies_at(&self, broker: u16, from_ms: u64, to_ms: u64) -> usize {
+        let name = format!("broker-{broker}");
+        let copies = self.between(from_ms, to_ms).flat_map(|send| self.copies(send));
+        copies.filter(|copy| copy.broker == name).count()
     }
 
     /// Asserts that each key is where its first message is, and nowhere else.

@@ -48,6 +48,10 @@ fn from_millis<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error>
 pub enum Refusal {
     /// 1: the store failed.
     SystemError,
+    /// 1: too few replicas are in sync.
+    FewReplicas,
+    /// 1: no file to write to could be made.
+    NoFile,
     /// 2: the store is busy.
     Busy,
     /// 2: the queue of sends is full.
@@ -73,7 +77,7 @@ impl Refusal {
     /// Code in the answer.
     pub const fn code(self) -> i32 {
         match self {
-            Self::SystemError => response::SYSTEM_ERROR,
+            Self::SystemError | Self::FewReplicas | Self::NoFile => response::SYSTEM_ERROR,
             Self::Busy | Self::Overload | Self::PageCacheBusy | Self::WaitedTooLong => {
                 response::SYSTEM_BUSY
             }

@@ -55,6 +55,8 @@ impl Broker {
         let code = refusal.code();
         let remark = match refusal {
             Refusal::SystemError => "store putMessage return null".to_owned(),
+            Refusal::FewReplicas => "in-sync replicas not enough".to_owned(),
+            Refusal::NoFile => "create mapped file failed, server is busy or broken.".to_owned(),
             Refusal::Busy => {
                 "[REJECTREQUEST]system busy, start flow control for a while".to_owned()
             }
@@ -82,6 +84,8 @@ impl Broker {
             | Refusal::WaitedTooLong
             | Refusal::GoAway => Answer::outside(code, remark),
             Refusal::SystemError
+            | Refusal::FewReplicas
+            | Refusal::NoFile
             | Refusal::Illegal
             | Refusal::DiskFull
             | Refusal::NoPermission
