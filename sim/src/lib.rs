@@ -21,6 +21,7 @@ macro_rules! reached {
 
 pub mod check;
 pub mod dice;
+pub mod events;
 pub mod explore;
 pub mod history;
 #[cfg(feature = "marks")]
@@ -30,5 +31,6 @@ pub mod pair;
 pub mod plan;
 pub mod serve;
 pub mod shrink;
+pub mod timeline;
 #[cfg(feature = "world")]
 pub mod world;

@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;
 use sim::pair::{self, Lines, Run};
 use sim::plan::Plan;
+use sim::timeline;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -78,10 +79,16 @@ pub(crate) fn plan(arguments: &PlanArguments) -> io::Result<()> {
 /// Prints a line an event.
 pub(crate) fn timeline(arguments: &PlanArguments) -> io::Result<()> {
     let run = arguments.execute(Lines::Keep)?;
-    for line in &run.lines {
-        println!("{line}");
+    // The simulated network keeps lines of its own.
+    let lines = if run.events.is_empty() { run.lines.clone() } else { timeline::lines(&run) };
+    let mut text = lines.join("\n");
+    text.push('\n');
+    match io::stdout().write_all(text.as_bytes()) {
+        // Whoever has read enough of it, such as `head`, is not interested in the rest.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => judge(&run),
     }
-    judge(&run)
 }
 
 fn summary(run: &Run) -> String {

@@ -8,8 +8,9 @@ use producer_core::{
     Reply, SendId, SendOptions,
 };
 
-use super::{Event, Pair, UNIX_MS, note};
+use super::{Event, Pair, UNIX_MS, note, record};
 use crate::dice::{Concern, Dice};
+use crate::events::What;
 use crate::history::{End, ProducerEnd, SendRecord};
 use crate::plan::{Mode, Plan, Workload};
 
@@ -169,6 +170,7 @@ impl Pair {
         let id = producer.send(self.now, ticket, message, options);
         record.message_id = producer.message_id(id).map(|id| id.as_str().to_owned());
         self.history.sends.push(record);
+        record!(self, note(self.now, Some(client as u16), What::Asked(ticket)));
         self.clients[client].in_hand.insert(ticket, id);
         self.drain_client(client);
     }
@@ -190,6 +192,8 @@ impl Pair {
         }
         let record = &mut self.history.sends[ticket as usize];
         record.ends.push((self.now, end));
+        let which = record.ends.len() - 1;
+        record!(self, note(self.now, Some(client as u16), What::Ended(ticket, which)));
         self.clients[client].in_hand.remove(&ticket);
     }
 

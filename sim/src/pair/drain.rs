@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use producer_core::{ConnectionEnd, Output};
 
+use super::client::Client;
 use super::link::{Freight, Side};
 use super::tap::Told;
 use super::trace::fnv;
@@ -109,6 +110,7 @@ impl Pair {
             self.links[link].blocked = true;
             return;
         }
+        self.record_attempts(client);
         let mut bytes = Vec::new();
         self.clients[client].producer.take_bytes(conn, &mut bytes);
         let Some(&link) = self.clients[client].conns.get(&conn) else { return };
@@ -136,6 +138,18 @@ impl Pair {
             });
         }
         self.transmit(link, 0, bytes);
+    }
+
+    /// Attempts and their reasons, before their frames leave: what is not answered is over then.
+    fn record_attempts(&mut self, client: usize) {
+        let Some(recorder) = &mut self.recorder else { return };
+        let Client { producer, in_hand, .. } = &self.clients[client];
+        for (&ticket, &id) in in_hand {
+            if let Some(attempt) = producer.attempt_under_way(id) {
+                let attempt = (attempt.number, attempt.reason);
+                recorder.attempt(ticket, producer.message_id(id), attempt);
+            }
+        }
     }
 
     pub(super) fn tap_received(&mut self, link: usize, client: usize, bytes: &[u8]) {

@@ -7,6 +7,7 @@ use producer_core::{ConnectionEnd, Instant};
 
 use super::node::Power;
 use super::{Event, Pair, UNIX_MS, note};
+use crate::events::What;
 use crate::history::End;
 use crate::model::broker::{Broker, Times};
 use crate::model::name_server::{NameServer, NameServerFaults};
@@ -19,6 +20,7 @@ impl Pair {
         }
         let fault = self.plan.faults[at].clone();
         note!(self, "fault {at} begins at {}: {:?}", fault.target, fault.kind);
+        self.record_at(&fault.target, What::FaultBegins(at));
         self.progress[at].active = true;
         self.apply(at, &fault, true);
         self.later(Duration::from_millis(fault.for_ms.max(1)), Event::FaultEnds(at));
@@ -49,6 +51,7 @@ impl Pair {
     pub(super) fn end_fault(&mut self, at: usize) {
         let fault = self.plan.faults[at].clone();
         note!(self, "fault {at} ends");
+        self.record_at(&fault.target, What::FaultEnds(at));
         self.progress[at].active = false;
         self.apply(at, &fault, false);
     }
@@ -68,6 +71,14 @@ impl Pair {
                 }
             }
         }
+    }
+
+    /// Something happens to the host of that name, or to all if no host has it.
+    fn record_at(&mut self, name: &str, what: What) {
+        let Some(recorder) = &mut self.recorder else { return };
+        let hosts = crate::events::hosts(&self.plan);
+        let host = hosts.iter().position(|host| host == name).map(|at| at as u16);
+        recorder.note(self.now, host, what);
     }
 
     pub(super) fn node_named(&self, name: &str) -> Option<usize> {

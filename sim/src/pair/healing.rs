@@ -9,8 +9,9 @@ use std::time::Duration;
 use producer_core::OnUnknown;
 
 use super::node::Power;
-use super::{Event, Pair, note};
+use super::{Event, Pair, note, record};
 use crate::dice::{Concern, Dice};
+use crate::events::What;
 use crate::history::WellBroker;
 use crate::plan::{FaultKind, HealthPlan, Plan, Preset};
 
@@ -33,6 +34,7 @@ impl Pair {
         let broker = usize::from(self.plan.cluster.name_servers) + dice.below(brokers) as usize;
         let core = [self.nodes[server].name.clone(), self.nodes[broker].name.clone()];
         note!(self, "heal {core:?}");
+        record!(self, note(self.now, None, What::Healed));
         let all = !copes(&self.plan);
         for at in 0..self.progress.len() {
             let fault = &self.plan.faults[at];

@@ -7,7 +7,12 @@ pub(crate) mod faults;
 pub(crate) mod healing;
 mod link;
 pub(crate) mod node;
+<<<<<<< HEAD
 pub(crate) mod steps;
+=======
+mod recorder;
+mod steps;
+>>>>>>> d279ffa (Show events by host, decoded and explained)
 pub(crate) mod tap;
 pub(crate) mod topics;
 pub(crate) mod trace;
@@ -27,6 +32,7 @@ use crate::plan::Plan;
 use client::Client;
 use link::{Freight, Link};
 use node::Slot;
+use recorder::Recorder;
 use trace::Trace;
 pub(crate) use trace::{FNV, fnv};
 use weather::Weather;
@@ -38,6 +44,8 @@ pub struct Run {
     pub hash: u64,
     /// A line an event, if they were to be kept.
     pub lines: Vec<String>,
+    /// What happened, event by event, if lines were to be kept. The simulated network has none.
+    pub events: Vec<crate::events::Event>,
     /// What happened.
     pub history: History,
     /// What should not have happened.
@@ -81,6 +89,8 @@ struct Pair {
     healed: bool,
     over: bool,
     trace: Trace,
+    /// There only if lines are kept.
+    recorder: Option<Box<Recorder>>,
     history: History,
 }
 
@@ -139,6 +149,7 @@ impl Pair {
             healed: false,
             over: false,
             trace: Trace::new(lines == Lines::Keep),
+            recorder: (lines == Lines::Keep).then(Box::default),
             history: History::new(plan.clone(), Duration::ZERO),
             plan: plan.clone(),
         };
@@ -238,9 +249,21 @@ impl Pair {
         let violations = check::all(&self.history);
         let (hash, lines) = self.trace.finish();
         let simulated = self.now.since(Instant::ZERO);
-        Run { hash, lines, history: self.history, violations, simulated, skipped: Vec::new() }
+        let events = self.recorder.map(|recorder| recorder.finish()).unwrap_or_default();
+        let (history, skipped) = (self.history, Vec::new());
+        Run { hash, lines, events, history, violations, simulated, skipped }
     }
 }
+
+/// Hands something to the recorder, if there is one.
+macro_rules! record {
+    ($pair:expr, $method:ident($($what:expr),* $(,)?)) => {
+        if let Some(recorder) = &mut $pair.recorder {
+            recorder.$method($($what),*);
+        }
+    };
+}
+use record;
 
 /// Writes a line of the trace.
 macro_rules! note {

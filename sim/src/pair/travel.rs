@@ -8,7 +8,7 @@ use super::link::{Freight, Link, Pipe, Side};
 use super::node::Power;
 use super::tap::Tap;
 use super::weather::Passage;
-use super::{Event, Pair, note};
+use super::{Event, Pair, note, record};
 use crate::history::LinkLost;
 use crate::model::ConnId;
 
@@ -40,6 +40,8 @@ impl Pair {
             unread: 0,
             blocked: false,
         });
+        let hosts = self.hosts_of(link);
+        record!(self, dials(self.now, link, hosts));
         let travel = self.travel(link, 0);
         self.later(travel, Event::Dial(link));
         self.at(deadline, Event::Dialled(link, Err(ConnectionEnd::DialTimeout)));
@@ -84,6 +86,8 @@ impl Pair {
             self.history.dials[dial].connected = result.is_ok();
         }
         note!(self, "dialled #{link} {result:?}");
+        let how = || result.as_ref().map_or_else(ToString::to_string, |()| "connected".to_owned());
+        record!(self, dialled(self.now, link, how()));
         match (result, self.links[link].sides[0]) {
             (Ok(()), side) => {
                 self.links[link].open = true;
@@ -108,6 +112,7 @@ impl Pair {
         if bytes.is_empty() || !self.links[link].alive[from] {
             return;
         }
+        record!(self, sent(self.now, link, from, &bytes));
         let node = self.links[link].node();
         let with_producer = self.links[link].client().is_some();
         let (mut cut, mut reset) = (false, false);
@@ -160,8 +165,17 @@ impl Pair {
         if !std::mem::replace(&mut self.links[link].alive[from], false) {
             return;
         }
+        record!(self, closed(self.now, link, from, format!("{end} here")));
         let at = self.arrival(link, from);
         self.at(at, Event::Arrive(link, from, Freight::End(end)));
+    }
+
+    /// The hosts at the ends of a link, as timelines number them.
+    fn hosts_of(&self, link: usize) -> [u16; 2] {
+        self.links[link].sides.map(|side| match side {
+            Side::Client(client, _) => client as u16,
+            Side::Node(node, _) => (self.clients.len() + node) as u16,
+        })
     }
 
     pub(super) fn arrives(&mut self, link: usize, from: usize, freight: Freight) {
@@ -218,6 +232,9 @@ impl Pair {
 
     fn hear_bytes(&mut self, link: usize, end: usize, bytes: &[u8]) {
         let alive = self.links[link].alive[end];
+        if alive {
+            record!(self, arrived(self.now, link, 1 - end, bytes));
+        }
         match self.links[link].sides[end] {
             Side::Node(node, _) if self.nodes[node].power == Power::Off => {}
             Side::Node(..) if !alive => self.answer_with_reset(link, end),
@@ -248,6 +265,7 @@ impl Pair {
             return;
         }
         note!(self, "ended #{link} at {end}: {why}");
+        record!(self, closed(self.now, link, end, why.to_string()));
         if let Some(dial) = self.links[link].dial.filter(|_| end == 0) {
             self.history.dials[dial].ended_at.get_or_insert(self.now);
         }

@@ -102,7 +102,7 @@ pub fn run(plan: &Plan, lines: Lines) -> Run {
     );
     let (hash, lines) = trace.finish();
     let skipped = stage.skipped.take();
-    Run { hash, lines, history, violations, simulated, skipped }
+    Run { hash, lines, events: Vec::new(), history, violations, simulated, skipped }
 }
 
 /// How often the network delivers: most worlds run several times faster with a longer tick.
