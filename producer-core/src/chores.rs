@@ -129,7 +129,10 @@ impl<T> Producer<T> {
         let step =
             (self.config.route_poll / topics as u32).max(core::time::Duration::from_micros(100));
         // A topic that is passed over will be older by so much when it is asked for.
-        let passed_over = self.config.route_refresh_min.min(self.config.route_poll / 2);
+        let passed_over = match self.asks_on_evidence() {
+            true => self.config.route_refresh_min.min(self.config.route_poll / 2),
+            false => core::time::Duration::ZERO,
+        };
         let mut budget = topics;
         while self.poll_at <= self.now && budget > 0 {
             self.poll_cursor = (self.poll_cursor + 1) % topics;

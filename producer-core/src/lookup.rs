@@ -65,8 +65,8 @@ impl<T> Producer<T> {
     /// Something says that the route is out of date. Asks at once if the last lookup is long ago,
     /// else as soon as the rate allows.
     pub(crate) fn suspect_route(&mut self, id: TopicId) {
-        if self.config.route_refresh_min >= self.config.route_poll {
-            return; // the poll comes first
+        if !self.asks_on_evidence() {
+            return;
         }
         let not_before = self
             .routes
@@ -84,6 +84,11 @@ impl<T> Producer<T> {
             self.suspects.push((id, not_before));
             self.wake_by(not_before);
         }
+    }
+
+    /// Whether a route is ever asked for before the poll.
+    pub(crate) fn asks_on_evidence(&self) -> bool {
+        self.config.route_refresh_min < self.config.route_poll
     }
 
     fn begin_lookup(&mut self, id: TopicId, provisional: bool) {
@@ -263,15 +268,16 @@ impl<T> Producer<T> {
 
     /// A broker that has left the route is often restarted: asks again sooner than the poll would.
     fn recheck(&mut self, id: TopicId) {
+        if self.suspects.iter().any(|&(suspect, _)| suspect == id) {
+            return; // the pause is still to come
+        }
         let Some(pause) = self.routes.topic(id).recheck else { return };
         let longer = pause.saturating_mul(2);
         let poll = self.config.route_poll;
         self.routes.topic_mut(id).recheck = Some(longer).filter(|&longer| longer < poll);
         let at = self.now + self.random.jitter(pause);
-        if !self.suspects.iter().any(|&(suspect, _)| suspect == id) {
-            self.suspects.push((id, at));
-            self.wake_by(at);
-        }
+        self.suspects.push((id, at));
+        self.wake_by(at);
     }
 
     /// Every name server that could be asked was asked, and none gave a route.

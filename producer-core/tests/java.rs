@@ -5,7 +5,7 @@ mod pair;
 
 use pair::{Dial, Does, World, ms, route_json};
 use producer_core::{
-    Config, ErrorKind, FaultTable, Health, Outcome, Queue, QueueChoice, SendOptions,
+    Config, ErrorKind, FaultTable, Health, Message, Outcome, Queue, QueueChoice, SendOptions,
 };
 
 /// `sendLatencyFaultEnable=true`.
@@ -124,6 +124,23 @@ fn a_dead_broker_is_no_reason_to_ask_for_routes() {
 
     assert_eq!(early, 0, "nobody asks because a broker is dead");
     assert_eq!(world.route_requests - before, 1, "the poll does");
+}
+
+/// `startScheduledTask`: all topics each time, however fresh.
+#[test]
+fn no_route_is_older_than_the_poll() {
+    let mut world = World::new(Config::java());
+    world.routes.insert("u".into(), route_json(&[("a", "a:1")], 4));
+    brokers(&mut world, 1);
+    world.run(ms(16_000));
+    let message = Message::new("u", "x").expect("valid");
+    let ticket = world.send_message(message, SendOptions::default()).0;
+    world.finish(ticket).expect("stored");
+    let before = world.route_requests;
+
+    world.run(ms(31_000));
+
+    assert_eq!(world.route_requests - before, 2, "one for each topic");
 }
 
 #[test]

@@ -1,0 +1,86 @@
+//! How soon is all well again when a fault is over?
+
+#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
+mod pair;
+
+use pair::{Dial, World, ms, route_json};
+use producer_core::{Config, Health};
+
+fn one_broker(config: Config) -> World {
+    let mut world = World::new(config);
+    world.routes.insert("t".into(), route_json(&[("a", "a:1")], 4));
+    world
+}
+
+/// `FAILOVER.md`, half-open with one broker: 193 sends failed where Java's lost one.
+#[test]
+fn a_silently_gone_connection_costs_no_send() {
+    let mut world = one_broker(Config::default());
+    world.sent("warm").expect("stored");
+    world.run(ms(2_000));
+    world.vanish("a:1");
+
+    let sent = (0..200).map(|n| {
+        world.run(ms(10));
+        world.send(&n.to_string())
+    });
+    let tickets: Vec<u64> = sent.collect();
+    let slowest = tickets.into_iter().map(|ticket| {
+        let end = world.finish(ticket);
+        end.expect("a new connection is a second away")
+    });
+
+    assert_eq!(slowest.count(), 200);
+    assert!(world.peers["a:1"].dials <= 3, "{} dials", world.peers["a:1"].dials);
+}
+
+/// `FAILOVER.md`, process killed: a poll while the next look at the route was due used up the pause
+/// that would have followed, and the broker was idle for 26 s.
+#[test]
+fn a_poll_does_not_end_the_search_for_a_lost_broker() {
+    for seed in 0..20 {
+        let mut world = World::with_seed(Config::default(), seed);
+        for n in 0..8 {
+            world.sent(&n.to_string()).expect("stored");
+        }
+        world.run(ms(15_000));
+        world.routes.insert("t".into(), route_json(&[("b", "b:1")], 4));
+        world.kill("a:1");
+        for n in 0..200 {
+            world.sent(&n.to_string()).expect("stored at the other one");
+            world.run(ms(100));
+        }
+
+        world.broker("a:1").dial = Dial::Accept;
+        world.routes.insert("t".into(), route_json(&[("a", "a:1"), ("b", "b:1")], 4));
+        let (back, before) = (world.now, world.peers["a:1"].stored.len());
+        while world.peers["a:1"].stored.len() == before {
+            world.sent("x").expect("stored");
+            world.run(ms(100));
+        }
+
+        let took = world.now.since(back);
+        assert!(took < ms(20_000), "seed {seed}: not used for {took:?}, longer than it was gone");
+    }
+}
+
+/// The answer to a probe is the first thing heard of a broker behind a connection that is gone: it
+/// must not be asked on that one.
+#[test]
+fn a_probe_goes_out_on_a_new_connection() {
+    let mut world = World::new(Config::default());
+    assert!(matches!(Config::default().health, Health::Adaptive(_)));
+    for n in 0..8 {
+        world.sent(&n.to_string()).expect("stored");
+    }
+    world.vanish("a:1");
+    let (gone, before) = (world.now, world.peers["a:1"].stored.len());
+
+    while world.peers["a:1"].stored.len() == before {
+        world.send("x");
+        world.run(ms(20));
+    }
+
+    let took = world.now.since(gone);
+    assert!(took < ms(2_500), "idle for {took:?}");
+}
