@@ -42,8 +42,9 @@ to 4. (Routes are asked for every second here, to keep the run short.)",
         remedy: "\
 lanes hash over the queues that the topic had when the producer first used it, so that growth moves
 nothing (and the new queues stay empty until the producer starts anew). Queues that are taken away leave
-no choice: a `Strict` lane whose queue is gone fails every send, an `Available` lane moves once. To
-change the count of an ordered topic, stop sending, let consumers catch up, change it, start anew.",
+no choice: a `Strict` lane whose queue is gone fails every send, an `Available` lane moves, some keys
+twice: when the broker refuses the queue, and when the route says so. To change the count of an ordered
+topic, stop sending, let consumers catch up, change it, start anew.",
     }
 }
 
