@@ -7,12 +7,8 @@ pub(crate) mod faults;
 pub(crate) mod healing;
 mod link;
 pub(crate) mod node;
-<<<<<<< HEAD
-pub(crate) mod steps;
-=======
 mod recorder;
-mod steps;
->>>>>>> d279ffa (Show events by host, decoded and explained)
+pub(crate) mod steps;
 pub(crate) mod tap;
 pub(crate) mod topics;
 pub(crate) mod trace;
