@@ -1,5 +1,7 @@
 //! Plans of a few lines.
 
+#![allow(dead_code, reason = "each test file is a crate of its own and uses a part")]
+
 use sim::plan::{
     ClusterPlan, FaultKind, FaultPlan, HealthPlan, Mode, NetworkPlan, Overrides, Plan, Preset,
     ProducerPlan, TopicPlan, Workload,
