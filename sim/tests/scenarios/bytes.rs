@@ -6,7 +6,7 @@ use std::time::Duration;
 use sim::model::broker::Malformed;
 use sim::plan::{FaultKind, HealthPlan, SendFault};
 
-use super::seen::{address, at, ms};
+use super::seen::{address, at, ms, took};
 use super::{Row, Scene, Way};
 
 #[test]
@@ -109,6 +109,20 @@ fn s25_byte_by_byte_and_four_mib() {
         longest = longest.max(seen.longest());
     }
     row.figure(format!("all stored as sent, longest {longest:?}"));
+    let unread = Scene::new(25)
+        .sends(100, 10, 400)
+        .with(|plan| plan.workloads[0].body_bytes = 5_000)
+        .fault("broker-0", 1_000, 2_500, FaultKind::SlowReader { window_bytes: 10_000 });
+    let mut delayed = 0;
+    row.everywhere(&unread, |seen| {
+        if seen.way.moves() {
+            seen.all_well();
+        }
+        seen.fails_only_at(0);
+        assert!(!seen.way.rotates() || seen.longest() <= ms(1_015), "{seen}");
+        delayed += seen.sends().filter(|send| took(send) > ms(100)).count();
+    });
+    row.figure(format!("not read for 2.5 s: {delayed} delayed"));
 }
 
 #[test]

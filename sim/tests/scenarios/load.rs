@@ -1,7 +1,9 @@
 //! What befalls sends when a broker is slow, busy, full, or stores less than it should?
 
+use std::collections::BTreeSet;
+
 use producer_core::{ErrorKind, SendStatus};
-use sim::model::broker::{Refusal, Status};
+use sim::model::broker::{Refusal, Status, Why};
 use sim::plan::{FaultKind, HealthPlan, SendFault};
 
 use super::seen::{address, at, ms, took};
@@ -233,5 +235,23 @@ fn s33_crash_around_the_append() {
         assert!(known, "{seen}: all was well before");
         twice += seen.duplicates();
     });
+    let mut lost = 0;
+    let scene = Scene::new(33).sends(100, 10, 300).fault(
+        "broker-0",
+        1_000,
+        1_000,
+        FaultKind::LostTail { ms: 200 },
+    );
+    row.everywhere(&scene, |seen| {
+        let acked = seen.sends().filter(|send| send.receipt().is_some());
+        let gone = acked.filter(|send| seen.copies(send).is_empty());
+        let gone: BTreeSet<&str> = gone.filter_map(|send| send.message_id.as_deref()).collect();
+        let cuts = seen.history.cuts.iter().filter(|cut| cut.why == Why::NotFlushed);
+        let cuts: BTreeSet<&str> = cuts.filter_map(|cut| cut.message.uniq_key()).collect();
+        assert!(gone.is_subset(&cuts), "{seen}: {gone:?} of {cuts:?}");
+        assert!(!cuts.is_empty(), "{seen}: the tail had something");
+        lost += gone.len();
+    });
     row.figure(format!("before: 0 copies; after: twice = tried again = {twice}"));
+    row.figure(format!("not flushed: {lost} acknowledged are lost, all in the broker's tail"));
 }

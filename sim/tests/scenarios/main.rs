@@ -7,6 +7,7 @@
 
 mod brokers;
 mod bytes;
+mod changes;
 mod client;
 mod load;
 mod network;
