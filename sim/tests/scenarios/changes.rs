@@ -123,7 +123,7 @@ fn s40_a_route_that_flaps() {
         .sends(100, 200, 500)
         .fault("broker-0", 1_000, 60_000, FaultKind::RouteFlap { period_ms: 1_000 });
 
-    let mut most = 0;
+    let (mut most, mut uneven) = (0, 0);
     row.everywhere(&scene, |seen| {
         assert_eq!(
             (seen.retries(), seen.duplicates(), seen.lost() - seen.failed()),
