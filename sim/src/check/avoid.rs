@@ -23,7 +23,7 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
         .collect();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     for request in &history.requests {
-        links.advance(request.at, |_, _, _| {});
+        links.advance(request, |_, _, _| {});
         let first = seen.insert(&request.message_id);
         let silent = links.get(request.link).is_some_and(|link| {
             link.asked.iter().any(|asked| {

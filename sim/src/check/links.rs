@@ -24,6 +24,8 @@ pub(super) struct Links<'h> {
     over: BTreeMap<&'h str, Instant>,
     lost: usize,
     routes: usize,
+    /// Up to when the connections of a producer are as they stood.
+    settled: BTreeMap<u16, Instant>,
     /// What may be written by the last route, by producer and topic.
     writable: BTreeMap<(u16, &'h str), &'h [(String, i32)]>,
 }
@@ -53,33 +55,38 @@ impl<'h> Links<'h> {
             Some((send.message_id.as_deref()?, over?))
         });
         let over = over.collect();
-        let (links, writable) = (BTreeMap::new(), BTreeMap::new());
-        standard.then_some(Self { history, links, over, lost: 0, routes: 0, writable })
+        let (links, settled, writable) = Default::default();
+        standard.then_some(Self { history, links, over, lost: 0, routes: 0, settled, writable })
     }
 
-    /// Goes on to `at`; calls `on_lost` with each connection that ended on the way.
+    /// Goes on to when a request leaves; calls `on_lost` with each connection that ended on the
+    /// way.
     pub(super) fn advance(
         &mut self,
-        at: Instant,
+        request: &Request,
         mut on_lost: impl FnMut(&Self, &LinkLost, &Standing<'h>),
     ) {
-        while let Some(lost) = self.history.lost.get(self.lost).filter(|lost| lost.at <= at) {
+        let lost = &self.history.lost;
+        while let Some(lost) = lost.get(self.lost).filter(|lost| lost.at <= request.at) {
             self.lost += 1;
-            self.settle(lost.at);
+            self.settle(lost.at, lost.producer);
             if let Some(standing) = self.links.remove(&lost.link) {
                 on_lost(self, lost, &standing);
             }
         }
-        self.settle(at);
+        self.settle(request.at, request.producer);
     }
 
-    /// Takes in the routes and answers until `at`.
-    fn settle(&mut self, at: Instant) {
+    /// Takes in the routes until `at`, and the answers that a producer got.
+    fn settle(&mut self, at: Instant, producer: u16) {
         while let Some(route) = self.history.routes.get(self.routes).filter(|r| r.at <= at) {
             self.routes += 1;
             self.writable.insert((route.producer, &route.topic), &route.writable);
         }
-        for standing in self.links.values_mut() {
+        if self.settled.insert(producer, at) == Some(at) {
+            return;
+        }
+        for standing in self.links.values_mut().filter(|one| one.producer == producer) {
             standing.settle(at, &self.over);
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
         }
     };
     for request in &history.requests {
-        links.advance(request.at, |links, lost, standing| {
+        links.advance(request, |links, lost, standing| {
             standing.asked.iter().for_each(|request| late(links, lost, request));
         });
         links.leaves(request);
