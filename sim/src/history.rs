@@ -100,7 +100,8 @@ pub struct Request {
     pub link: usize,
     /// When that was dialled: the request may have been made any time since.
     pub dialled_at: Instant,
-    /// Whether it is among the first bytes of the connection, and so may have waited for it.
+    /// Whether it may have waited: it is among the first bytes of the connection, or among the first
+    /// after a time in which the peer did not read.
     pub waited: bool,
     /// Request id.
     pub opaque: i32,

@@ -285,6 +285,7 @@ fn name_server(release: Release) -> Direct<NameServer> {
             broker: broker.into(),
             id,
             address: format!("127.0.0.2:{port}"),
+            acting_master: false,
             silence_max: None,
             version: (1, 0, 0),
             topics: topics.collect(),

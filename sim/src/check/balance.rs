@@ -12,6 +12,8 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     let calm = history.plan.faults.is_empty()
         && history.plan.workloads.len() == 1
         && history.plan.workloads.iter().all(|workload| rotate(workload.mode))
+        // A topic that sends bring about is first at one broker, then at others.
+        && history.plan.cluster.topics.iter().all(|topic| !topic.queues.is_empty())
         // Before that not all brokers may have registered.
         && history.plan.workloads.iter().all(|workload| workload.start_ms >= 60)
         // Java's table avoids brokers for their latency alone.

@@ -36,12 +36,15 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
 /// How many attempts ended without anybody knowing how. An answer that others follow came too late,
 /// as far as can be seen from here: later than the next attempt, or than any attempt would wait.
 fn unknown(requests: &[&Request]) -> usize {
-    let next = requests.iter().skip(1).map(|request| Some(request.at)).chain([None]);
+    // What waited for its connection, or for room on it, was asked for some time before it left.
+    let begun = |request: &Request| match request.waited {
+        true => request.dialled_at,
+        false => request.at,
+    };
+    let next = requests.iter().skip(1).map(|request| Some(begun(request))).chain([None]);
     let late = |request: &Request, next: Option<Instant>| {
         let (Some((at, _)), Some(next)) = (request.answer, next) else { return false };
-        // What waited for its connection was made any time since the dial.
-        let made = if request.waited { request.dialled_at } else { request.at };
-        at > next || at.since(made) >= SHORTEST_ATTEMPT
+        at > next || at.since(begun(request)) >= SHORTEST_ATTEMPT
     };
     let attempts = requests.iter().zip(next);
     attempts.filter(|(request, next)| request.is_indeterminate() || late(request, *next)).count()

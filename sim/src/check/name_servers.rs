@@ -4,6 +4,7 @@ use producer_core::ErrorKind;
 
 use super::{Found, Joined};
 use crate::history::SendRecord;
+use crate::plan::Plan;
 
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     let history = joined.history;
@@ -11,7 +12,9 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     if faults.is_empty() || !faults.iter().all(|fault| fault.target.starts_with("ns-")) {
         return;
     }
-    for send in history.sends.iter().filter(|send| fails_for_no_reason_of_its_own(send)) {
+    for send in
+        history.sends.iter().filter(|send| fails_for_no_reason_of_its_own(&history.plan, send))
+    {
         let known = history.sends.iter().any(|other| {
             other.producer == send.producer
                 && other.topic == send.topic
@@ -25,7 +28,12 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     }
 }
 
-fn fails_for_no_reason_of_its_own(send: &SendRecord) -> bool {
+fn fails_for_no_reason_of_its_own(plan: &Plan, send: &SendRecord) -> bool {
+    // A broker that an order configuration names may not have registered yet.
+    let ordered = plan.cluster.topics.iter().any(|topic| topic.order.is_some());
+    if ordered && send.error().is_some_and(|error| *error.kind() == ErrorKind::NoMaster) {
+        return false;
+    }
     // With little room or little time a send may fail among servers that are all well.
     send.timeout.as_millis() >= 1_000
         && send.error().is_some_and(|error| {

@@ -96,6 +96,7 @@ impl Pair {
             }
             self.links[link].unread = 0;
             if std::mem::take(&mut self.links[link].blocked) {
+                self.links[link].used = false;
                 self.client_writes(client, conn);
             }
         }

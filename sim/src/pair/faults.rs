@@ -6,6 +6,7 @@ use producer_core::wire::perm;
 use producer_core::{ConnectionEnd, Instant};
 
 use super::node::Power;
+use super::roles::demote;
 use super::{Event, Pair, UNIX_MS, note};
 use crate::events::What;
 use crate::history::End;
@@ -103,6 +104,10 @@ impl Pair {
             FaultKind::Flap { .. } | FaultKind::RouteFlap { .. } | FaultKind::Upgrade { .. } => {
                 self.begin_or_end_steps(at, node, kind, begins);
             }
+            FaultKind::Promote { .. }
+            | FaultKind::Swap
+            | FaultKind::ActingMaster
+            | FaultKind::SplitBrain { .. } => self.apply_to_roles(at, node, kind, begins),
             kind if kind.needs_broker() => self.apply_to_broker(node, kind, begins),
             kind => self.apply_to_name_server(node, kind, begins),
         }
@@ -171,9 +176,10 @@ impl Pair {
     /// Power goes, and with it what was stored in the last `ms`.
     fn lose_tail(&mut self, node: usize, ms: u32, begins: bool) {
         if begins && self.nodes[node].power == Power::Up {
+            let epoch = self.next_epoch();
             let since = self.now.as_millis().saturating_sub(ms.into());
             if let Some(broker) = self.nodes[node].broker() {
-                broker.lose_tail(Instant::from_millis(since));
+                broker.lose_tail(Instant::from_millis(since), epoch);
             }
         }
         self.outage(node, Power::Off, begins);
@@ -229,6 +235,7 @@ impl Pair {
             broker.set_address(now, address);
         }
         self.start_node(node);
+        self.slave_follows(node);
     }
 
     fn apply_to_name_server(&mut self, node: usize, kind: FaultKind, begins: bool) {
@@ -293,7 +300,7 @@ pub(crate) fn change_broker(broker: &mut Broker, now: Instant, kind: FaultKind, 
             let permission = if begins { perm::READ } else { perm::READ | perm::WRITE };
             broker.set_permission(now, permission);
         }
-        FaultKind::Demote => broker.set_id(now, i64::from(begins)),
+        FaultKind::Demote => demote(broker, now, begins),
         _ => {}
     }
 }

@@ -13,7 +13,7 @@ use super::{Event, Pair, note, record};
 use crate::dice::{Concern, Dice};
 use crate::events::What;
 use crate::history::WellBroker;
-use crate::plan::{FaultKind, HealthPlan, Plan, Preset};
+use crate::plan::{FaultKind, FaultPlan, HealthPlan, Plan, Preset, Replication, Scope};
 
 /// Sends after healing, by each producer.
 pub(crate) const PROBES: u32 = 12;
@@ -32,13 +32,15 @@ impl Pair {
         let server = dice.below(self.plan.cluster.name_servers.into()) as usize;
         let brokers = u64::from(self.plan.cluster.brokers);
         let broker = usize::from(self.plan.cluster.name_servers) + dice.below(brokers) as usize;
-        let core = [self.nodes[server].name.clone(), self.nodes[broker].name.clone()];
+        let name = self.nodes[broker].name.clone();
+        let slave = format!("{name}-slave");
+        let core = [self.nodes[server].name.clone(), name, slave];
         note!(self, "heal {core:?}");
         record!(self, note(self.now, None, What::Healed));
         let all = !copes(&self.plan);
         for at in 0..self.progress.len() {
             let fault = &self.plan.faults[at];
-            let stays = outlasts_healing(fault.kind);
+            let stays = outlasts_healing(fault);
             if self.progress[at].active && (all || !stays || core.contains(&fault.target)) {
                 self.end_fault(at);
             }
@@ -78,16 +80,17 @@ impl Pair {
     }
 
     fn see_who_is_well(&mut self) {
-        for (at, slot) in
-            self.nodes.iter().enumerate().skip(usize::from(self.plan.cluster.name_servers))
-        {
-            let ill = |fault: usize| {
-                self.progress[fault].active && self.plan.faults[fault].target == slot.name
-            };
-            let well = slot.power == Power::Up && !(0..self.progress.len()).any(ill);
-            if well {
-                let (name, address) = (slot.name.clone(), self.nodes[at].address.clone());
-                self.history.well.push(WellBroker { name, address });
+        for &node in &self.masters {
+            let slot = &self.nodes[node];
+            let mut faults = self.plan.faults.iter().zip(&self.progress);
+            let ill = faults.any(|(fault, at)| at.active && fault.target == slot.name);
+            // One that waits for a slave that is down is as good as silent.
+            let waits = self.plan.cluster.replication == Replication::Sync
+                && self.partner(node).is_some_and(|slave| self.nodes[slave].power != Power::Up);
+            if slot.power == Power::Up && !ill && !waits {
+                let name = slot.as_broker().map_or(&slot.name, |broker| &broker.config().name);
+                let well = WellBroker { name: name.clone(), address: slot.address.clone() };
+                self.history.well.push(well);
             }
         }
     }
@@ -103,16 +106,19 @@ impl Pair {
 }
 
 /// Whether a fault may stay for ever, where it is not in the core that heals.
-pub(crate) const fn outlasts_healing(kind: FaultKind) -> bool {
-    matches!(
-        kind,
+pub(crate) fn outlasts_healing(fault: &FaultPlan) -> bool {
+    match fault.kind {
+        // A name server that producers hear and brokers do not reach says for two minutes who was
+        // master before: nobody could know better.
+        FaultKind::Partition { scope: Scope::Nodes, .. } => !fault.target.starts_with("ns-"),
         FaultKind::Partition { .. }
-            | FaultKind::SynBlackHole
-            | FaultKind::Crash
-            | FaultKind::PowerLoss
-            | FaultKind::LostTail { .. }
-            | FaultKind::Freeze
-    )
+        | FaultKind::SynBlackHole
+        | FaultKind::Crash
+        | FaultKind::PowerLoss
+        | FaultKind::LostTail { .. }
+        | FaultKind::Freeze => true,
+        _ => false,
+    }
 }
 
 /// Whether sends must succeed while nodes are silent.

@@ -8,6 +8,7 @@ pub(crate) mod healing;
 mod link;
 pub(crate) mod node;
 mod recorder;
+pub(crate) mod roles;
 pub(crate) mod steps;
 pub(crate) mod tap;
 pub(crate) mod topics;
@@ -22,8 +23,7 @@ use producer_core::{ConnectionEnd, Instant};
 
 use crate::check::{self, Violation};
 use crate::dice::{Concern, Dice};
-use crate::history::{CutFromLog, History, Stored};
-use crate::model::broker::Cut;
+use crate::history::History;
 use crate::plan::Plan;
 use client::Client;
 use link::{Freight, Link};
@@ -82,6 +82,10 @@ struct Pair {
     by_address: BTreeMap<String, usize>,
     /// How far each fault of the plan has come.
     progress: Vec<Progress>,
+    /// By number of the broker, the node that is its master.
+    masters: Vec<usize>,
+    /// Epochs of logs so far.
+    epochs: i64,
     healed: bool,
     over: bool,
     trace: Trace,
@@ -97,6 +101,8 @@ pub(crate) struct Progress {
     pub(crate) active: bool,
     /// Steps done, where it has several.
     pub(crate) steps: u32,
+    /// The node that it has changed, where that is not plain from the plan.
+    pub(crate) node: Option<usize>,
 }
 
 /// What happens at a time.
@@ -142,6 +148,10 @@ impl Pair {
             latency: (0..2 * ways).map(latency).collect(),
             by_address,
             progress: vec![Progress::default(); plan.faults.len()],
+            masters: (0..plan.cluster.brokers)
+                .map(|n| usize::from(plan.cluster.name_servers + n))
+                .collect(),
+            epochs: 0,
             healed: false,
             over: false,
             trace: Trace::new(lines == Lines::Keep),
@@ -231,16 +241,7 @@ impl Pair {
     }
 
     fn finish(mut self) -> Run {
-        for slot in &self.nodes {
-            let Some(model) = slot.as_broker() else { continue };
-            let broker = &model.config().name;
-            for message in model.messages() {
-                self.history.stored.push(Stored { broker: broker.clone(), message });
-            }
-            for Cut { message, why } in model.cuts().iter().cloned() {
-                self.history.cuts.push(CutFromLog { broker: broker.clone(), message, why });
-            }
-        }
+        self.read_logs();
         self.history.ends = self.clients.iter().map(Client::end).collect();
         let violations = check::all(&self.history);
         let (hash, lines) = self.trace.finish();

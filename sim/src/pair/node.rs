@@ -7,7 +7,7 @@ use producer_core::Instant;
 
 use super::{Pair, UNIX_MS};
 use crate::dice::{Concern, Dice};
-use crate::model::broker::{Broker, BrokerConfig, TopicConfig};
+use crate::model::broker::{Broker, BrokerConfig, Replication, TopicConfig};
 use crate::model::name_server::{NameServer, NameServerConfig, NameServerFaults};
 use crate::model::{ConnId, Node};
 use crate::plan::Plan;
@@ -111,7 +111,11 @@ pub(crate) fn all(plan: &Plan) -> Vec<Slot> {
     let mut slots = Vec::new();
     for (n, at) in servers.iter().enumerate() {
         let ordered = plan.cluster.topics.iter().any(|topic| topic.order.is_some());
-        let config = NameServerConfig { order_messages: ordered, ..NameServerConfig::default() };
+        let config = NameServerConfig {
+            order_messages: ordered,
+            acting_master: true,
+            ..NameServerConfig::default()
+        };
         let mut server = NameServer::new(config);
         for topic in &plan.cluster.topics {
             if let Some(order) = &topic.order {
@@ -121,23 +125,38 @@ pub(crate) fn all(plan: &Plan) -> Vec<Slot> {
         slots.push(Slot::new(format!("ns-{n}"), *at, Server::NameServer(Box::new(server))));
     }
     for n in 0..plan.cluster.brokers {
-        let name = format!("broker-{n}");
-        let at = address(1, n, 10911);
-        let topics = plan.cluster.topics.iter().filter_map(|topic| {
-            let queues = topic.queues.get(usize::from(n)).copied().filter(|queues| *queues > 0)?;
-            Some((topic.name.clone(), TopicConfig::queues(queues.into())))
-        });
-        let config = BrokerConfig {
-            name_servers: servers.iter().map(SocketAddr::to_string).collect(),
-            topics: topics.collect(),
-            auto_create_topics: plan.cluster.auto_create_topics,
-            wall_origin_ms: UNIX_MS as i64,
-            seed: Dice::new(plan.seed, Concern::Node(n)).number(),
-            ..BrokerConfig::new(name.clone(), at)
-        };
-        slots.push(Slot::new(name, at, Server::Broker(Box::new(Broker::new(config)))));
+        let broker = broker(plan, &servers, n, address(1, n, 10911));
+        slots.push(Slot::new(format!("broker-{n}"), address(1, n, 10911), broker));
+    }
+    for n in 0..plan.cluster.slaves {
+        let mut slave = broker(plan, &servers, n, address(2, n, 10911));
+        if let Server::Broker(model) = &mut slave {
+            model.become_slave(Instant::ZERO, &address(1, n, 10911).to_string());
+        }
+        slots.push(Slot::new(format!("broker-{n}-slave"), address(2, n, 10911), slave));
     }
     slots
+}
+
+/// The `n`th master, or what is to become its slave.
+fn broker(plan: &Plan, servers: &[SocketAddr], n: u16, at: SocketAddr) -> Server {
+    let topics = plan.cluster.topics.iter().filter_map(|topic| {
+        let queues = topic.queues.get(usize::from(n)).copied().filter(|queues| *queues > 0)?;
+        Some((topic.name.clone(), TopicConfig::queues(queues.into())))
+    });
+    let config = BrokerConfig {
+        name_servers: servers.iter().map(SocketAddr::to_string).collect(),
+        topics: topics.collect(),
+        auto_create_topics: plan.cluster.auto_create_topics,
+        replication: match n < plan.cluster.slaves {
+            true => plan.cluster.replication,
+            false => Replication::Async,
+        },
+        wall_origin_ms: UNIX_MS as i64,
+        seed: Dice::new(plan.seed, Concern::Node(n)).number(),
+        ..BrokerConfig::new(format!("broker-{n}"), at)
+    };
+    Server::Broker(Box::new(Broker::new(config)))
 }
 
 /// The address of the `n`th machine of a sort.

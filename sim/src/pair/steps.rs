@@ -17,6 +17,7 @@ impl Pair {
         let Some(node) = self.node_named(&fault.target) else { return };
         let even = self.progress[at].steps.is_multiple_of(2);
         match fault.kind {
+            FaultKind::Promote { .. } => self.promote(at),
             FaultKind::Flap { loss, .. } => self.cut_ways(node, loss, even),
             FaultKind::RouteFlap { .. } => self.know(node, !even),
             FaultKind::Upgrade { .. } if self.progress[at].steps == 1 => self.leave(node),
@@ -141,6 +142,7 @@ pub(crate) fn next_step(kind: FaultKind, steps: u32) -> Option<Duration> {
         FaultKind::Flap { period_ms, .. } | FaultKind::RouteFlap { period_ms } => {
             period_ms.max(PERIOD_MIN_MS)
         }
+        FaultKind::Promote { after_ms, .. } if steps == 0 => after_ms.max(1),
         FaultKind::Upgrade { drain_ms, .. } if steps == 0 => drain_ms.max(1),
         FaultKind::Upgrade { leave_ms, .. } if steps == 1 => leave_ms.max(1),
         _ => return None,

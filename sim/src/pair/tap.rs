@@ -102,8 +102,17 @@ impl Tap {
     }
 }
 
-/// Where a route allows to write: the master's address, and how many queues.
+/// Where a route allows to write: the master's address, and how many queues. An order configuration
+/// says so alone, as for Java's producers.
 fn writable(route: &TopicRouteData) -> Vec<(String, i32)> {
+    if let Some(conf) = route.order_topic_conf.as_deref().filter(|conf| !conf.is_empty()) {
+        let parts = conf.split(';').filter_map(|part| {
+            let (name, queues) = part.split_once(':')?;
+            let broker = route.brokers.iter().find(|b| b.broker_name == name)?;
+            Some((broker.address(0)?.to_owned(), queues.parse().ok()?))
+        });
+        return parts.collect();
+    }
     let queues = route.queues.iter().filter(|queues| perm::is_writable(queues.perm));
     queues
         .filter_map(|queues| {

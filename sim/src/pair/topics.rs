@@ -5,8 +5,15 @@ use crate::model::broker::TopicConfig;
 use crate::plan::{FaultKind, Plan, TopicPlan};
 
 impl Pair {
-    /// Gives each topic of the broker the queues that the plan and the faults under way say.
+    /// Gives each topic of a broker, and of its slave, the queues that the plan and the faults under
+    /// way say.
     pub(super) fn set_queues(&mut self, node: usize) {
+        for node in [Some(node), self.partner(node)].into_iter().flatten() {
+            self.set_queues_of(node);
+        }
+    }
+
+    fn set_queues_of(&mut self, node: usize) {
         let Some(number) = self.broker_number(node) else { return };
         for (topic, plan) in self.plan.cluster.topics.clone().iter().enumerate() {
             if !self.is_deleted(topic) {

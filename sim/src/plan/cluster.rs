@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::broker::Replication;
+
 /// The servers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,17 +25,6 @@ pub struct ClusterPlan {
     pub auto_create_topics: bool,
     /// Topics.
     pub topics: Vec<TopicPlan>,
-}
-
-/// Whether a master answers before its slave has the message.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Replication {
-    /// It does.
-    #[default]
-    Async,
-    /// It waits, and says so when the slave does not have it in time.
-    Sync,
 }
 
 /// A topic.

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::{
-    ClusterPlan, Direction, FaultKind, FaultPlan, HealthPlan, Loss, Mode, NetworkPlan, Overrides,
-    Plan, Preset, ProducerPlan, RefusalPlan, Scope, SendFault, StatusPlan, TopicPlan, Workload,
+    ClusterPlan, Direction, FaultKind, FaultPlan, HealthPlan, Heard, Loss, Mode, NetworkPlan,
+    Overrides, Plan, Preset, ProducerPlan, RefusalPlan, Replication, Scope, SendFault, StatusPlan,
+    Tail, TopicPlan, Workload,
 };
 use crate::dice::{Concern, Dice};
 
@@ -15,6 +16,10 @@ impl Plan {
         let mut swarm = Dice::new(seed, Concern::Swarm);
         let run_ms = *swarm.pick(&[2_000, 5_000, 10_000, 20_000]);
         let cluster = cluster(&mut Dice::new(seed, Concern::Topology));
+        let mut config = config(&mut Dice::new(seed, Concern::Config));
+        if cluster.auto_create_topics {
+            config.overrides.auto_create_topics = Some(true);
+        }
         let (workloads, producers) = workloads(seed, &mut swarm, &cluster, run_ms);
         let faults = faults(seed, &mut swarm, &cluster, producers, run_ms);
         let latency_us = *swarm.pick(&[50, 500, 1_000, 5_000]);
@@ -24,7 +29,7 @@ impl Plan {
             seed,
             cluster,
             network: NetworkPlan { latency_us, jitter_us },
-            config: config(&mut Dice::new(seed, Concern::Config)),
+            config,
             workloads,
             faults,
             run_ms,
@@ -36,14 +41,23 @@ fn cluster(dice: &mut Dice) -> ClusterPlan {
     let brokers = dice.between(1, 4) as u16;
     let even = dice.between(1, 4) as u16;
     let asymmetric = dice.one_in(4);
-    let queues =
+    let queues: Vec<u16> =
         (0..brokers).map(|_| if asymmetric { dice.between(1, 6) as u16 } else { even }).collect();
-    let topic = TopicPlan { name: "orders".to_owned(), queues, order: None };
+    let name_servers = dice.between(1, 3) as u16;
+    let conf = |(n, count): (usize, &u16)| format!("broker-{n}:{count}");
+    let order =
+        dice.one_in(6).then(|| queues.iter().enumerate().map(conf).collect::<Vec<_>>().join(";"));
+    let auto_create_topics = dice.one_in(8);
+    let made_by_sends = auto_create_topics && dice.one_in(2);
+    let queues = if made_by_sends { Vec::new() } else { queues };
+    let order = order.filter(|_| !made_by_sends);
     ClusterPlan {
-        name_servers: dice.between(1, 3) as u16,
+        name_servers,
         brokers,
-        topics: vec![topic],
-        ..ClusterPlan::default()
+        slaves: if dice.one_in(2) { dice.between(1, brokers.into()) as u16 } else { 0 },
+        replication: if dice.one_in(3) { Replication::Sync } else { Replication::Async },
+        auto_create_topics,
+        topics: vec![TopicPlan { name: "orders".to_owned(), queues, order }],
     }
 }
 
@@ -162,6 +176,14 @@ const NAME_SERVER: [Make; 4] = [
     |dice| FaultKind::SlowServer { ms: *dice.pick(&[100, 1_000, 4_000]) },
 ];
 
+const PAIR: [Make; 5] = [
+    promote,
+    promote,
+    |_| FaultKind::Swap,
+    |_| FaultKind::ActingMaster,
+    |dice| FaultKind::SplitBrain { heard: *dice.pick(&[Heard::All, Heard::Half]) },
+];
+
 const CLUSTER: [Make; 1] = [|_| FaultKind::DeleteTopic { topic: 0 }];
 
 const PRODUCER: [Make; 4] = [
@@ -185,13 +207,24 @@ fn faults(
     };
     let any = keep(&ANY_NODE);
     let (broker, server, producer) = (keep(&BROKER), keep(&NAME_SERVER), keep(&PRODUCER));
-    let whole = keep(&CLUSTER);
+    let (whole, roles) = (keep(&CLUSTER), keep(&PAIR));
+    let anywhere = |dice: &mut Dice| -> String {
+        match dice.below(4) {
+            0 if cluster.slaves > 0 => {
+                format!("broker-{}-slave", dice.below(cluster.slaves.into()))
+            }
+            _ => format!("broker-{}", dice.below(cluster.brokers.into())),
+        }
+    };
     let count = *swarm.pick(&[0, 1, 3, 6, 12]);
     let lengths = *swarm.pick(&[[50, 300, 1_000], [300, 3_000, 10_000]]);
     let mut faults = Vec::new();
     for _ in 0..count {
-        let (makes, target) = match dice.below(12) {
-            0..=3 => (&any, format!("broker-{}", dice.below(cluster.brokers.into()))),
+        let (makes, target) = match dice.below(14) {
+            0..=3 => (&any, anywhere(dice)),
+            12 | 13 if cluster.slaves > 0 => {
+                (&roles, format!("broker-{}", dice.below(cluster.slaves.into())))
+            }
             4 => (&any, format!("ns-{}", dice.below(cluster.name_servers.into()))),
             5..=7 => (&broker, format!("broker-{}", dice.below(cluster.brokers.into()))),
             8 => (&whole, "cluster".to_owned()),
@@ -216,6 +249,14 @@ fn partition(dice: &mut Dice) -> FaultKind {
         scope: *dice.pick(&scopes),
         direction: *dice.pick(&directions),
         loss: *dice.pick(&[Loss::Held, Loss::Dropped]),
+    }
+}
+
+fn promote(dice: &mut Dice) -> FaultKind {
+    FaultKind::Promote {
+        after_ms: *dice.pick(&[10, 300, 3_000]),
+        tail: *dice.pick(&[Tail::Kept, Tail::Lost]),
+        silent: dice.one_in(2),
     }
 }
 
@@ -270,7 +311,7 @@ mod tests {
         let kinds: std::collections::BTreeSet<String> =
             plans.iter().flat_map(|plan| plan.faults.iter().map(kind)).collect();
 
-        assert_eq!(kinds.len(), 35, "{kinds:?}");
+        assert_eq!(kinds.len(), 39, "{kinds:?}");
         assert!(plans.iter().any(|plan| plan.faults.is_empty()));
         assert!(plans.iter().any(|plan| plan.producers() == 2));
     }

@@ -2,6 +2,7 @@
 
 mod broker;
 mod bytes;
+mod roles;
 mod topics;
 
 use std::time::Duration;

@@ -17,6 +17,7 @@ fn registration(broker: &str, id: i64, port: u16) -> Registration {
         broker: broker.into(),
         id,
         address: format!("127.0.0.1:{port}"),
+        acting_master: false,
         silence_max: None,
         version: (1, 0, 0),
         topics: vec![TopicRegistration {

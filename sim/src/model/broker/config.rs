@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use producer_core::wire::{SerializeType, perm};
+use serde::{Deserialize, Serialize};
 
 use super::super::Release;
 
@@ -48,6 +49,14 @@ pub struct BrokerConfig {
     pub send_wait_max: Duration,
     /// Wall time at the origin of the clock, in ms since 1970.
     pub wall_origin_ms: i64,
+    /// Whether answers to sends wait for a slave.
+    pub replication: Replication,
+    /// How long they wait.
+    pub slave_timeout: Duration,
+    /// How long a message waits to be copied if answers do not wait.
+    pub copy_delay: Duration,
+    /// Whether name servers may name a slave in the place of a master that is gone.
+    pub acting_master: bool,
     /// What random choices depend on.
     pub seed: u64,
     /// Log size in bytes above which the oldest messages are dropped.
@@ -79,11 +88,26 @@ impl BrokerConfig {
             reconnect_delay: Duration::from_secs(5),
             send_wait_max: Duration::from_millis(200),
             wall_origin_ms: 0,
+            replication: Replication::Async,
+            slave_timeout: Duration::from_secs(3),
+            copy_delay: Duration::from_millis(20),
+            acting_master: false,
             seed: 0,
             log_bytes_max: 1 << 30,
             out_bytes_max: 64 << 20,
         }
     }
+}
+
+/// Whether a master answers before its slave has the message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replication {
+    /// It does.
+    #[default]
+    Async,
+    /// It waits, and says so when the slave does not have it in time.
+    Sync,
 }
 
 /// Settings of a topic at one broker.

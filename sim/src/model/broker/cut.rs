@@ -29,12 +29,16 @@ impl Broker {
         self.register(now);
     }
 
-    /// Loses what was stored after `since`, as when power fails before it is on disk.
-    pub fn lose_tail(&mut self, since: Instant) {
+    /// Loses what was stored after `since`, as when power fails before it is on disk. A master
+    /// begins the epoch of this number, which no other has.
+    pub fn lose_tail(&mut self, since: Instant, epoch: i64) {
         let since = self.wall_ms(since);
         let first = self.log.messages().find(|message| message.store_timestamp > since);
         if let Some(offset) = first.map(|message| message.physical_offset) {
             self.truncate(offset, Why::NotFlushed);
+            if self.config.id == 0 {
+                self.epochs.begin(epoch, offset);
+            }
         }
     }
 
@@ -46,6 +50,7 @@ impl Broker {
         self.cuts.extend(cuts);
         self.log.truncate(offset);
         self.topics.truncate(offset);
+        self.epochs.truncate(offset);
     }
 
     fn live(&self) -> impl Iterator<Item = StoredMessage<'_>> {

@@ -139,10 +139,7 @@ impl Log {
 
     /// Appends a record; nothing is appended when it cannot be encoded.
     pub(super) fn append(&mut self, message: &StoredMessage<'_>) -> Result<(), WireError> {
-        if self.segments.back().is_none_or(|last| last.bytes.len() >= SEGMENT_BYTES) {
-            self.segments.push_back(Segment { start: self.end, count: 0, bytes: Vec::new() });
-        }
-        let last = self.segments.back_mut().expect("a segment was there or has been pushed");
+        let last = self.open_segment();
         let before = last.bytes.len();
         message.encode(&mut last.bytes)?;
         let len = last.bytes.len() - before;
@@ -150,6 +147,38 @@ impl Log {
         self.bytes += len;
         self.end += len as i64;
         Ok(())
+    }
+
+    /// Appends a record that is encoded already.
+    pub(super) fn push(&mut self, record: &[u8]) {
+        let last = self.open_segment();
+        last.bytes.extend_from_slice(record);
+        last.count += 1;
+        self.bytes += record.len();
+        self.end += record.len() as i64;
+    }
+
+    /// The records from `offset` on, where one begins: so many bytes, and one record at least.
+    pub(super) fn from(&self, offset: i64, bytes_max: usize) -> Vec<u8> {
+        let mut records = Vec::new();
+        let first = self.segments.partition_point(|segment| segment.end() <= offset);
+        for segment in self.segments.range(first..) {
+            let skipped = usize::try_from(offset - segment.start).unwrap_or(0);
+            for record in split(&segment.bytes[skipped..]) {
+                if !records.is_empty() && records.len() + record.len() > bytes_max {
+                    return records;
+                }
+                records.extend_from_slice(record);
+            }
+        }
+        records
+    }
+
+    fn open_segment(&mut self) -> &mut Segment {
+        if self.segments.back().is_none_or(|last| last.bytes.len() >= SEGMENT_BYTES) {
+            self.segments.push_back(Segment { start: self.end, count: 0, bytes: Vec::new() });
+        }
+        self.segments.back_mut().expect("a segment was there or has been pushed")
     }
 
     /// Drops the oldest segments while there is too much, and says how many messages went.
@@ -211,7 +240,7 @@ impl Log {
 }
 
 /// The records of a segment.
-fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let len = rest.first_chunk::<4>().map(|len| u32::from_be_bytes(*len))?;
@@ -241,6 +270,16 @@ impl QueueIndex {
             self.at.pop_front();
             self.min += 1;
         }
+    }
+
+    /// Adds a position under its logical offset. If that is not the next one the queue has begun
+    /// anew.
+    pub(super) fn put(&mut self, offset: i64, at: i64) {
+        if offset != self.max() {
+            self.at.clear();
+            self.min = offset;
+        }
+        self.at.push_back(at);
     }
 
     /// Forgets positions from `offset` on.

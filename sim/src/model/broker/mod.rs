@@ -2,6 +2,7 @@
 
 mod clients;
 mod config;
+mod copy;
 mod cut;
 mod deliver;
 mod fault;
@@ -9,6 +10,7 @@ mod log;
 mod offsets;
 mod read;
 mod registrar;
+mod replica;
 mod send;
 mod store;
 mod topic_admin;
@@ -26,15 +28,17 @@ use super::links::{Frames, Links};
 use super::schedule::Schedule;
 use super::{ConnId, Instant, Node, Output};
 
-pub use config::{BrokerConfig, TopicConfig};
+pub use config::{BrokerConfig, Replication, TopicConfig};
 pub use fault::{Fault, Malformed, Refusal, Status, Times};
 pub use log::{Cut, Message, Why};
 
 use clients::Clients;
+use copy::Epochs;
 use deliver::Later;
 use fault::Faults;
 use log::Log;
 use registrar::Registrar;
+use replica::Replica;
 use topics::Topics;
 
 /// A broker.
@@ -45,6 +49,10 @@ pub struct Broker {
     config: BrokerConfig,
     links: Links,
     registrar: Registrar,
+    replica: Replica,
+    epochs: Epochs,
+    /// Who has a higher one is the later master, for name servers.
+    state: i64,
     topics: Topics,
     log: Log,
     clients: Clients,
@@ -90,6 +98,9 @@ impl Broker {
         Self {
             links: Links::new(config.out_bytes_max),
             registrar: Registrar::new(&config.name_servers),
+            replica: Replica::default(),
+            epochs: Epochs::new(),
+            state: 0,
             topics: Topics::new(&config),
             log: Log::new(config.log_bytes_max),
             clients: Clients::default(),
@@ -144,6 +155,12 @@ impl Broker {
     /// Sets whether the broker is a master (0) or a slave, and registers.
     pub fn set_id(&mut self, now: Instant, id: i64) {
         self.config.id = id;
+        self.register(now);
+    }
+
+    /// Sets whether name servers may name a slave in the place of its master, and registers.
+    pub fn let_slaves_act(&mut self, now: Instant, acting: bool) {
+        self.config.acting_master = acting;
         self.register(now);
     }
 
@@ -205,8 +222,17 @@ impl Broker {
     fn execute(&mut self, now: Instant, request: &Request<'_>) {
         let ticket = request.ticket();
         if SendForm::of_code(request.header.code).is_some() {
+            let before = self.log.end();
             let (answer, delivery) = self.send(now, request);
-            return self.deliver(now, ticket, &answer, delivery);
+            return self.deliver_when_copied(now, request, before, answer, delivery);
+        }
+        if request.header.code == replica::COPY_LOG {
+            if let Some(answer) =
+                self.copy_log(now, request).unwrap_or_else(|e| Some(Answer::bad_request(e)))
+            {
+                self.reply(now, ticket, &answer);
+            }
+            return;
         }
         let answer = match request.header.code {
             ask::UPDATE_AND_CREATE_TOPIC => self.create_topic(now, request),
@@ -257,6 +283,9 @@ impl Frames for Broker {
         frame: &Frame<'_>,
     ) -> Result<(), WireError> {
         let request = Request::decode(conn, self.links.peer(conn), frame)?;
+        if request.header.is_response() && self.is_master(conn) {
+            return self.master_answered(now, &request);
+        }
         if request.header.is_response() {
             self.name_server_answered(now, conn, request.header.opaque);
             return Ok(());
@@ -284,7 +313,9 @@ impl Node for Broker {
         self.ended.clear();
         self.leaving = false;
         self.registrar.reset(now);
+        self.replica.reset(now);
         self.registrar_timeout(now);
+        self.replica_timeout(now);
     }
 
     fn handle_accepted(&mut self, _now: Instant, conn: ConnId, peer: SocketAddr) {
@@ -292,7 +323,11 @@ impl Node for Broker {
     }
 
     fn handle_connected(&mut self, now: Instant, conn: ConnId) {
-        self.name_server_connected(now, conn);
+        if self.is_master(conn) {
+            self.master_connected(now);
+        } else {
+            self.name_server_connected(now, conn);
+        }
     }
 
     fn handle_received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
@@ -309,6 +344,7 @@ impl Node for Broker {
             self.ended.push(conn);
         } else if self.links.remove(conn) {
             self.clients.disconnect(conn);
+            self.peer_closed(now, conn);
             self.name_server_closed(now, conn);
         }
     }
@@ -321,6 +357,7 @@ impl Node for Broker {
             self.run_later(now, later);
         }
         self.registrar_timeout(now);
+        self.replica_timeout(now);
         for conn in self.clients.expire(now) {
             self.links.close(conn);
         }
@@ -330,7 +367,12 @@ impl Node for Broker {
         if let Some(output) = self.links.poll() {
             return output;
         }
-        let due = [self.later.next_at(), self.registrar.next_at(), self.clients.next_at()];
+        let due = [
+            self.later.next_at(),
+            self.registrar.next_at(),
+            self.replica.next_at(),
+            self.clients.next_at(),
+        ];
         Output::Idle { wake_at: due.into_iter().flatten().min().filter(|_| !self.frozen) }
     }
 

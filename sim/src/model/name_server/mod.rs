@@ -29,6 +29,9 @@ pub struct NameServerConfig {
     pub serialize: SerializeType,
     /// Whether routes carry the order configuration; `orderMessageEnable`, off as in Java.
     pub order_messages: bool,
+    /// Whether slaves act for masters that are gone, where brokers allow it;
+    /// `supportActingMaster`, off as in Java.
+    pub acting_master: bool,
     /// How long a broker may be silent if it does not say so itself.
     pub broker_silence_max: Duration,
     /// How often silent brokers are looked for.
@@ -43,6 +46,7 @@ impl Default for NameServerConfig {
             release: Release::default(),
             serialize: SerializeType::Json,
             order_messages: false,
+            acting_master: false,
             broker_silence_max: Duration::from_secs(120),
             scan_period: Duration::from_secs(5),
             out_bytes_max: 64 << 20,

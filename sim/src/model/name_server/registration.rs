@@ -19,6 +19,8 @@ pub struct Registration {
     pub address: String,
     /// How long the broker may be silent; 5.x.
     pub silence_max: Option<Duration>,
+    /// Whether a slave may be named in the place of a master that is gone; 5.x.
+    pub acting_master: bool,
     /// Grows with each change of topics: a registration with a known version changes no topic.
     pub version: DataVersion,
     /// Topics by name.
@@ -59,6 +61,7 @@ impl Registration {
             id: ext.need_i64("brokerId")?,
             address: ext.need_text("brokerAddr")?,
             silence_max,
+            acting_master: ext.bool("enableActingMaster") == Some(true),
             version: (0, 0, 0),
             topics: Vec::new(),
         };
@@ -143,7 +146,8 @@ pub(crate) fn encode_registration(of: &Registration) -> (Fields<'_>, Vec<u8>) {
         .show("compressed", false)
         // Java skips the check when it is 0.
         .show("bodyCrc32", 0)
-        .show_opt("heartbeatTimeoutMillis", of.silence_max.map(|max| max.as_millis()));
+        .show_opt("heartbeatTimeoutMillis", of.silence_max.map(|max| max.as_millis()))
+        .show_opt("enableActingMaster", of.acting_master.then_some(true));
     let (counter, timestamp, state) = of.version;
     let mut body = format!(
         "{{\"filterServerList\":[],\"topicConfigSerializeWrapper\":{{\"dataVersion\":\

@@ -14,6 +14,8 @@ use super::registration::{DataVersion, Registration};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct BrokerSet {
     cluster: String,
+    /// Whether a slave may be named in the place of a master that is gone.
+    acting: bool,
     /// Addresses by id.
     addresses: BTreeMap<i64, String>,
 }
@@ -47,6 +49,13 @@ pub(super) struct Registry {
     topics: BTreeMap<String, BTreeMap<String, Queues>>,
 }
 
+impl BrokerSet {
+    /// The slave that stands in for a master that is gone, if there is none.
+    fn prime_slave(&self) -> Option<i64> {
+        self.addresses.keys().next().copied().filter(|&id| id != 0)
+    }
+}
+
 impl Registry {
     pub(super) fn register(
         &mut self,
@@ -60,6 +69,14 @@ impl Registry {
         // An address has one id, and an id one address: a slave that became master, or a broker
         // that moved, leaves nothing behind.
         set.addresses.retain(|&id, address| id == of.id || *address != of.address);
+        set.acting = of.acting_master;
+        // An old master does not displace the one that was elected after it.
+        if let Some(other) = set.addresses.get(&of.id).filter(|other| **other != of.address)
+            && self.live.get(other).is_some_and(|live| live.version.2 > of.version.2)
+        {
+            self.live.remove(&of.address);
+            return;
+        }
         let before = set.addresses.insert(of.id, of.address.clone());
         let is_new = before.is_none();
         if let Some(before) = before.filter(|before| *before != of.address) {
@@ -76,7 +93,9 @@ impl Registry {
         };
         self.live.insert(of.address.clone(), live);
         let changed = is_new || known != Some(of.version);
-        if of.id == 0 {
+        let set = self.brokers.get(&of.broker);
+        let acts = set.is_some_and(|set| set.acting && set.prime_slave() == Some(of.id));
+        if of.id == 0 || acts {
             for topic in &of.topics {
                 // Its queues may be gone although nothing has changed: with the last address of a
                 // broker go its topics (`RouteInfoManager.isTopicConfigChanged`).
@@ -87,7 +106,7 @@ impl Registry {
                 let queues = Queues {
                     read: topic.read_queues,
                     write: topic.write_queues,
-                    perm: topic.perm,
+                    perm: if acts { topic.perm & !perm::WRITE } else { topic.perm },
                     sys_flag: topic.sys_flag,
                 };
                 let at = self.topics.entry(topic.topic.clone()).or_default();
@@ -107,6 +126,8 @@ impl Registry {
                 at.remove(broker);
             }
             self.topics.retain(|_, at| !at.is_empty());
+        } else if set.acting && set.prime_slave().is_some() {
+            self.set_writable(broker, false);
         }
     }
 
@@ -176,6 +197,24 @@ impl Registry {
         Some(TopicRouteData { queues: queues.collect(), brokers, ..TopicRouteData::default() })
     }
 
+    /// Names slaves of masters that are gone as masters, where brokers allow that and the queues
+    /// can be read only (`RouteInfoManager.pickupTopicRouteData`).
+    pub(super) fn let_slaves_act(route: &mut TopicRouteData) {
+        for broker in &mut route.brokers {
+            let mut queues = route.queues.iter();
+            let read_only = queues
+                .find(|queues| queues.broker_name == broker.broker_name)
+                .is_some_and(|queues| !perm::is_writable(queues.perm));
+            let acts = broker.enable_acting_master == Some(true) && broker.address(0).is_none();
+            if acts
+                && read_only
+                && let Some(first) = broker.addresses.first_mut()
+            {
+                first.0 = 0;
+            }
+        }
+    }
+
     /// All brokers and clusters.
     pub(super) fn cluster(&self, release: Release) -> ClusterInfo {
         let mut clusters: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -201,7 +240,7 @@ fn broker_data(release: Release, name: &str, set: &BrokerSet) -> BrokerData {
         zone_name: None,
         enable_acting_master: match release {
             Release::V4_9_7 => None,
-            Release::V5_4_0 => Some(false),
+            Release::V5_4_0 => Some(set.acting),
         },
     }
 }

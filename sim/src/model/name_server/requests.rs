@@ -8,7 +8,7 @@ use producer_core::wire::{Fields, WireError};
 
 use super::super::Instant;
 use super::super::answer::{Answer, Request};
-use super::{NameServer, Registration};
+use super::{NameServer, Registration, Registry};
 
 /// Namespace of the order configuration.
 pub(super) const ORDER_NAMESPACE: &str = "ORDER_TOPIC_CONFIG";
@@ -72,6 +72,9 @@ impl NameServer {
             return Ok(Answer::error(response::TOPIC_NOT_EXIST, remark));
         };
         reached!(Route);
+        if self.config.acting_master {
+            Registry::let_slaves_act(&mut route);
+        }
         let strict = request.header.version >= STRICT_ROUTE_MIN
             || asked.accept_standard_json_only == Some(true);
         let form = if strict { RouteJson::Strict } else { RouteJson::Loose };

@@ -161,7 +161,9 @@ impl Stage {
     fn lose_tail(self: &Rc<Self>, node: usize, ms: u32, begins: bool) {
         if begins && self.nodes.borrow()[node].power == Power::Up {
             let since = elapsed().as_millis().saturating_sub(ms.into());
-            self.with_broker(node, |broker, _| broker.lose_tail(Instant::from_millis(since)));
+            let epoch = since as i64 + 1;
+            let since = Instant::from_millis(since);
+            self.with_broker(node, |broker, _| broker.lose_tail(since, epoch));
         }
         self.outage(node, Power::Off, begins);
     }

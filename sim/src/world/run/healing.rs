@@ -26,7 +26,7 @@ impl Stage {
         note(&self.board.lock(), format_args!("heal {core:?}"));
         let all = !copes(&self.plan);
         for (at, fault) in self.plan.faults.iter().enumerate() {
-            let stays = outlasts_healing(fault.kind) && !core.contains(&fault.target);
+            let stays = outlasts_healing(fault) && !core.contains(&fault.target);
             let active = self.progress.borrow()[at].active;
             if active && (all || !stays) {
                 self.end_fault(at);

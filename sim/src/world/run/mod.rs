@@ -252,6 +252,10 @@ impl Stage {
         for slot in self.nodes.borrow().iter() {
             slot.host.look(|server| {
                 let Server::Broker(model) = server else { return };
+                // No role changes here: the log that counts is the master's.
+                if slot.name.ends_with("-slave") {
+                    return;
+                }
                 let broker = &model.config().name;
                 for message in model.messages() {
                     history.stored.push(Stored { broker: broker.clone(), message });

@@ -1,0 +1,214 @@
+//! Who is master, who is slave, and whose log counts?
+
+use std::collections::BTreeMap;
+
+use super::node::{Power, Server};
+use super::{Pair, note};
+use crate::history::{CutFromLog, Stored};
+use crate::model::broker::{Broker, Cut, Message, Why};
+use crate::plan::{FaultKind, Heard, Tail};
+
+impl Pair {
+    /// The number of an epoch that no log has.
+    pub(super) fn next_epoch(&mut self) -> i64 {
+        self.epochs += 1;
+        self.epochs
+    }
+
+    /// The other one of a master and its slave, if there are two.
+    pub(super) fn partner(&self, node: usize) -> Option<usize> {
+        let cluster = &self.plan.cluster;
+        let number = self.broker_number(node)?;
+        let first = usize::from(cluster.name_servers) + number;
+        let second = first + usize::from(cluster.brokers);
+        let is_pair = number < usize::from(cluster.slaves);
+        is_pair.then_some(if node == first { second } else { first })
+    }
+
+    /// Begins or ends a fault of the roles of a master and its slave.
+    pub(super) fn apply_to_roles(&mut self, at: usize, node: usize, kind: FaultKind, begins: bool) {
+        let Some(number) = self.broker_number(node) else { return };
+        let master = self.masters[number];
+        let Some(slave) = self.partner(master) else { return };
+        match kind {
+            FaultKind::Promote { tail, silent, .. } if begins => {
+                if tail == Tail::Kept {
+                    self.catch_up(slave, master);
+                }
+                self.progress[at].node = Some(master);
+                self.outage(master, if silent { Power::Off } else { Power::Crashed }, true);
+            }
+            FaultKind::Promote { .. } => {
+                if let Some(lost) = self.progress[at].node {
+                    self.outage(lost, Power::Crashed, false);
+                }
+            }
+            FaultKind::Swap if begins => {
+                let changed = self.change_places(master, slave);
+                self.progress[at].node = changed.then_some(slave);
+            }
+            FaultKind::Swap if self.progress[at].node == Some(master) => {
+                self.change_places(master, slave);
+            }
+            FaultKind::ActingMaster => self.let_slave_act(at, master, begins),
+            FaultKind::SplitBrain { heard } => self.split(at, (master, slave), heard, begins),
+            _ => {}
+        }
+    }
+
+    /// The slave of a master that is gone becomes master.
+    pub(super) fn promote(&mut self, at: usize) {
+        let Some(lost) = self.progress[at].node else { return };
+        let (Some(number), Some(slave)) = (self.broker_number(lost), self.partner(lost)) else {
+            return;
+        };
+        if self.masters[number] == lost && self.nodes[slave].power == Power::Up {
+            self.make_master(slave, true);
+            self.make_slave(lost);
+        }
+    }
+
+    /// Slave and master change places; false if one of them is down.
+    fn change_places(&mut self, master: usize, slave: usize) -> bool {
+        if [master, slave].iter().any(|node| self.nodes[*node].power != Power::Up) {
+            return false;
+        }
+        self.catch_up(slave, master);
+        self.make_master(slave, true);
+        self.make_slave(master);
+        true
+    }
+
+    /// A node becomes master; `elected` if the other one is not any more.
+    fn make_master(&mut self, node: usize, elected: bool) {
+        note!(self, "{} is master", self.nodes[node].name);
+        let (now, epoch) = (self.now, self.next_epoch());
+        if elected && let Some(number) = self.broker_number(node) {
+            self.masters[number] = node;
+        }
+        if let Some(broker) = self.nodes[node].broker() {
+            let state = if elected { epoch } else { broker.state() };
+            broker.become_master(now, epoch, state);
+        }
+        self.drain_if_up(node);
+    }
+
+    /// A node becomes the slave of the other one.
+    fn make_slave(&mut self, node: usize) {
+        note!(self, "{} is slave", self.nodes[node].name);
+        let now = self.now;
+        let Some(master) = self.partner(node) else { return };
+        let address = self.nodes[master].address.clone();
+        if let Some(broker) = self.nodes[node].broker() {
+            broker.become_slave(now, &address);
+        }
+        self.drain_if_up(node);
+    }
+
+    /// The slave of a master that has moved follows it.
+    pub(super) fn slave_follows(&mut self, master: usize) {
+        let is_master = self.masters.contains(&master);
+        if let Some(slave) = self.partner(master).filter(|_| is_master) {
+            self.make_slave(slave);
+        }
+    }
+
+    /// The slave gets what it lacks at once.
+    fn catch_up(&mut self, slave: usize, master: usize) {
+        let split = self.nodes.split_at_mut(slave.max(master));
+        let (low, high) = (&mut split.0[slave.min(master)], &mut split.1[0]);
+        let (slave, master) = if slave < master { (low, high) } else { (high, low) };
+        if let (Server::Broker(slave), Server::Broker(master)) = (&mut slave.server, &master.server)
+        {
+            slave.catch_up_with(master);
+        }
+    }
+
+    fn let_slave_act(&mut self, at: usize, master: usize, begins: bool) {
+        let now = self.now;
+        let lost = *self.progress[at].node.get_or_insert(master);
+        for node in [Some(lost), self.partner(lost)].into_iter().flatten() {
+            if let Some(broker) = self.nodes[node].broker() {
+                broker.let_slaves_act(now, begins);
+            }
+            self.drain_if_up(node);
+        }
+        self.outage(lost, Power::Crashed, begins);
+    }
+
+    fn split(&mut self, at: usize, (master, slave): (usize, usize), heard: Heard, begins: bool) {
+        if begins {
+            if self.nodes[slave].power == Power::Up && !self.is_split(slave) {
+                self.progress[at].node = Some(slave);
+                if let Some(broker) = self.nodes[slave].broker() {
+                    broker.register_with_half(heard == Heard::Half);
+                }
+                self.make_master(slave, false);
+            }
+        } else if let Some(usurper) = self.progress[at].node {
+            if let Some(broker) = self.nodes[usurper].broker() {
+                broker.register_with_half(false);
+            }
+            // Who was elected meanwhile stays.
+            if usurper != master {
+                self.make_slave(usurper);
+            }
+        }
+    }
+
+    fn is_split(&self, slave: usize) -> bool {
+        self.nodes[slave].as_broker().is_some_and(|broker| broker.config().id == 0)
+    }
+
+    /// Writes down what is in the logs of the masters, and what was in any log and is in them no
+    /// more.
+    pub(super) fn read_logs(&mut self) {
+        let mut cuts: BTreeMap<Identity, (Message, Why)> = BTreeMap::new();
+        for &master in &self.masters {
+            let Some(broker) = self.nodes[master].as_broker() else { continue };
+            let name = &broker.config().name;
+            let members = [Some(master), self.partner(master)];
+            for member in members.into_iter().flatten() {
+                let Some(member) = self.nodes[member].as_broker() else { continue };
+                let rest = member.messages().into_iter();
+                let rest = rest.map(|message| Cut { message, why: Why::NotCopied });
+                for Cut { message, why } in member.cuts().iter().cloned().chain(rest) {
+                    let known = cuts.entry(identity(name, &message)).or_insert((message, why));
+                    known.1 = known.1.max(why);
+                }
+            }
+            for message in broker.messages() {
+                cuts.remove(&identity(name, &message));
+                self.history.stored.push(Stored { broker: name.clone(), message });
+            }
+        }
+        for ((broker, ..), (message, why)) in cuts {
+            self.history.cuts.push(CutFromLog { broker, message, why });
+        }
+    }
+}
+
+/// By what copies of one stored message are known to be the same.
+type Identity = (String, i64, String, i64, String);
+
+fn identity(broker: &str, message: &Message) -> Identity {
+    (
+        broker.to_owned(),
+        message.physical_offset,
+        message.offset_message_id(),
+        message.store_timestamp,
+        message.uniq_key().unwrap_or("").to_owned(),
+    )
+}
+
+/// Begins or ends the time in which a broker is a slave by itself, beside the slave it may have.
+pub(crate) fn demote(broker: &mut Broker, now: producer_core::Instant, begins: bool) {
+    match (begins, broker.config().id) {
+        (true, 0) => broker.set_id(now, DEMOTED),
+        (false, DEMOTED) => broker.set_id(now, 0),
+        _ => {}
+    }
+}
+
+/// Id of a master that is demoted.
+const DEMOTED: i64 = 2;
