@@ -286,7 +286,8 @@ impl<T> Producer<T> {
         let absent = lookup.absent > 0;
         let provisional = lookup.provisional;
         let problem = lookup.problem.clone();
-        if absent && !provisional && self.config.auto_create_topics && !self.works(id) {
+        let by_template = !self.works(id) || self.stands_on_template(id);
+        if absent && !provisional && self.config.auto_create_topics && by_template {
             reached!(RouteProvisional);
             self.begin_lookup(id, true);
             return;
@@ -298,6 +299,11 @@ impl<T> Producer<T> {
             false => problem.unwrap_or_else(unreachable),
         };
         self.lookup_ended(id, Err(kind));
+    }
+
+    /// Whether the topic's route is that of the template, which changes as any other does.
+    fn stands_on_template(&self, id: TopicId) -> bool {
+        self.routes.topic(id).route.as_ref().is_some_and(|known| known.provisional)
     }
 
     /// Whether the topic has a route that no broker has disowned.

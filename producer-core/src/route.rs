@@ -110,7 +110,7 @@ pub(crate) struct Known {
     pub(crate) empty: Empty,
     /// What it was made from, to see whether the next one differs.
     data: TopicRouteData,
-    provisional: bool,
+    pub(crate) provisional: bool,
 }
 
 /// Why a route has no queue to send to.

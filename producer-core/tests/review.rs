@@ -117,6 +117,22 @@ fn an_available_key_may_create_its_topic() {
     world.finish(ticket).expect("sent by the default topic's route");
 }
 
+/// Found by the simulator (seed 1317): the template's route lost its master before the topic was
+/// created, and nobody looked at the template again. Java polls it like any other topic.
+#[test]
+fn a_topic_that_is_yet_to_be_created_learns_that_its_template_is_well_again() {
+    let mut world = World::new(Config { auto_create_topics: true, ..Config::default() });
+    world.routes.clear();
+    world.routes.insert("TBW102".into(), route_json(&[("a", "")], 8));
+    let early = world.send("too early");
+    assert!(world.finish(early).is_err());
+    world.routes.insert("TBW102".into(), route_json(&[("a", "a:1")], 8));
+
+    world.run(ms(40_000));
+
+    world.sent("in time").expect("the template has a broker");
+}
+
 #[test]
 fn what_happens_at_a_brokers_old_address_says_nothing_of_the_new_one() {
     let mut world = World::new(Config::default());
