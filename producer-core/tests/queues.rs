@@ -145,6 +145,30 @@ fn an_available_lane_moves_and_says_so() {
     }
 }
 
+/// Found by the simulator (seed 271): the retry took the first queue of the broker that had refused
+/// it, the next message one of another broker, and both bore one epoch.
+#[test]
+fn what_a_retry_alone_may_choose_shares_its_epoch_with_nobody() {
+    for n in 0..50 {
+        let mut world = World::new(Config::default());
+        world.broker("a:1").queues.0 = 1;
+        let key = format!("k{n}");
+        let send = |world: &mut World, body: &str| {
+            let ticket = world.send_with(body, keyed(&key, Order::Available)).0;
+            world.finish(ticket).expect("a queue is left")
+        };
+
+        let receipts: Vec<_> = (0..4).map(|n| send(&mut world, &n.to_string())).collect();
+
+        for pair in receipts.windows(2) {
+            let same_epoch = pair[0].epoch == pair[1].epoch;
+            let together =
+                (&pair[0].broker, pair[0].queue_id) == (&pair[1].broker, pair[1].queue_id);
+            assert!(together || !same_epoch, "key {n}: {pair:?}");
+        }
+    }
+}
+
 /// Found by scenario 37: the queue that was chosen instead was gone too, three times over.
 #[test]
 fn an_available_lane_finds_the_queue_that_is_left() {
