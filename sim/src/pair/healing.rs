@@ -131,6 +131,6 @@ pub(crate) fn copes(plan: &Plan) -> bool {
         && overrides.send_timeout_ms.is_none_or(|ms| ms >= 3_000)
         && config.attempts_max >= 3
         // A send that waits a second for a silent broker keeps others out.
-        && config.sends_max + config.waiting_max >= PROBES as usize
+        && config.sends_max >= PROBES as usize
         && config.on_unknown == OnUnknown::Retry
 }

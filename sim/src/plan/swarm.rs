@@ -148,10 +148,13 @@ const ANY_NODE: [Make; 15] = [
     |_| FaultKind::Freeze,
 ];
 
-const BROKER: [Make; 15] = [
+const BROKER: [Make; 18] = [
     |dice| FaultKind::Sends { fault: send_fault(dice) },
     |dice| FaultKind::Sends { fault: send_fault(dice) },
     |dice| FaultKind::Sends { fault: SendFault::Refuse(refusal(dice)) },
+    |dice| FaultKind::Sends { fault: SendFault::Refuse(refusal(dice)) },
+    |dice| FaultKind::Sends { fault: send_fault(dice) },
+    |dice| FaultKind::Sends { fault: SendFault::StoredBut(status(dice)) },
     |dice| FaultKind::SlowDisk { ms: *dice.pick(&[20, 150, 1_500]) },
     |_| FaultKind::DiskFull,
     |_| FaultKind::ReadOnly,
@@ -260,14 +263,17 @@ fn promote(dice: &mut Dice) -> FaultKind {
     }
 }
 
-fn send_fault(dice: &mut Dice) -> SendFault {
-    let statuses = [
+fn status(dice: &mut Dice) -> StatusPlan {
+    *dice.pick(&[
         StatusPlan::FlushDiskTimeout,
         StatusPlan::FlushSlaveTimeout,
         StatusPlan::SlaveNotAvailable,
-    ];
+    ])
+}
+
+fn send_fault(dice: &mut Dice) -> SendFault {
     match dice.below(10) {
-        0 => SendFault::StoredBut(*dice.pick(&statuses)),
+        0 => SendFault::StoredBut(status(dice)),
         1 => SendFault::NoAnswer,
         2 => SendFault::AnswerTwice,
         3 => SendFault::WrongOpaque,

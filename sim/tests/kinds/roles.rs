@@ -73,7 +73,6 @@ fn a_master_that_waits_for_a_slave_that_is_down_says_so() {
     let waited = sends(&run).filter(|s| s.ends[0].0.since(s.at) > Duration::from_millis(400));
     assert!(waited.count() > 0);
 
-    let mut plan = plan;
     plan.faults[0].for_ms = 3_000;
     let run = super::run(&plan);
 

@@ -275,7 +275,8 @@ fn wants_to_wait(request: &Request<'_>) -> bool {
 pub(super) const COPY_LOG: i32 = 29_001;
 /// A question is answered by then, also when nothing was stored (`haSendHeartbeatInterval`).
 const BEAT: Duration = Duration::from_secs(5);
-/// A master that has said nothing for so long is dialled anew (`haHousekeepingInterval`).
-const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// A master that has said nothing for so long is dialled anew. Java's slave speaks every 5 s, and so
+/// learns of a machine that was restarted; this one only listens.
+const SILENCE_MAX: Duration = Duration::from_secs(6);
 /// Wait before a master that was lost is dialled again.
 const REDIAL: Duration = Duration::from_secs(1);
