@@ -185,7 +185,7 @@ impl<T> Producer<T> {
         let transient = matches!(
             kind,
             ErrorKind::NoMaster | ErrorKind::TopicNotWritable | ErrorKind::QueueNotFound
-        );
+        ) || (strict && matches!(kind, ErrorKind::TopicNotFound));
         let asked_since = self.routes.topic(topic).asked.is_some_and(|at| at >= send.accepted);
         let hopeless = !transient || (asked_since && !strict && send.attempts_all == 0);
         if hopeless || wait.is_zero() || self.now + wait >= send.deadline {

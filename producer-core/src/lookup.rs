@@ -286,7 +286,7 @@ impl<T> Producer<T> {
         let absent = lookup.absent > 0;
         let provisional = lookup.provisional;
         let problem = lookup.problem.clone();
-        let by_template = !self.works(id) || self.stands_on_template(id);
+        let by_template = !self.works(id) || self.has_nothing_better(id);
         if absent && !provisional && self.config.auto_create_topics && by_template {
             reached!(RouteProvisional);
             self.begin_lookup(id, true);
@@ -301,9 +301,11 @@ impl<T> Producer<T> {
         self.lookup_ended(id, Err(kind));
     }
 
-    /// Whether the topic's route is that of the template, which changes as any other does.
-    fn stands_on_template(&self, id: TopicId) -> bool {
-        self.routes.topic(id).route.as_ref().is_some_and(|known| known.provisional)
+    /// Whether the topic's route is that of the template, which changes as any other does, or leads
+    /// nowhere.
+    fn has_nothing_better(&self, id: TopicId) -> bool {
+        let route = self.routes.topic(id).route.as_ref();
+        route.is_some_and(|known| known.provisional || known.queues.is_empty())
     }
 
     /// Whether the topic has a route that no broker has disowned.

@@ -128,6 +128,10 @@ fn choose_specially<T>(
             let queue = index.and_then(|at| known.queues.get(at)).copied();
             return choice(queue, Reason::Selected).ok_or(ErrorKind::SelectorFailed);
         }
+        // The template's queues are not those that the topic will have.
+        QueueChoice::Key { order: Order::Strict, .. } if known.provisional => {
+            return Err(ErrorKind::TopicNotFound);
+        }
         QueueChoice::Key { hash, order: Order::Strict, .. } => {
             let home = home(topic, *hash).or_else(|| by_hash(known, *hash));
             let there = home.filter(|home| known.queues.contains(home));

@@ -117,6 +117,53 @@ fn an_available_key_may_create_its_topic() {
     world.finish(ticket).expect("sent by the default topic's route");
 }
 
+/// Found by the simulator (seed 371): a strict lane went by the template's queues, and elsewhere
+/// when the topic's own were known.
+#[test]
+fn a_strict_key_waits_for_the_queues_of_its_own_topic() {
+    let mut world = World::new(Config { auto_create_topics: true, ..Config::default() });
+    world.routes.clear();
+    world.routes.insert("TBW102".into(), route_json(&[("a", "a:1"), ("b", "b:1")], 8));
+    let (hopeful, _) = world.send_with("x", ordered("k", Order::Strict));
+    world.run(ms(500));
+    assert_eq!(world.stored().len(), 0);
+
+    world.routes.insert("t".into(), route_json(&[("a", "a:1")], 2));
+    let receipt = world.finish(hopeful).expect("its topic is there");
+
+    assert_eq!(&*receipt.broker, "a");
+    assert!(receipt.queue_id < 2);
+}
+
+#[test]
+fn a_strict_key_creates_no_topic() {
+    let mut world = World::new(Config { auto_create_topics: true, ..Config::default() });
+    world.routes.clear();
+    world.routes.insert("TBW102".into(), route_json(&[("a", "a:1")], 8));
+
+    let (ticket, _) = world.send_with("x", ordered("k", Order::Strict));
+    let error = world.finish(ticket).expect_err("nobody creates it");
+
+    assert_eq!((error.outcome(), error.kind().code()), (Outcome::NotSent, "topic_not_found"));
+}
+
+/// Found by the simulator (seed 2446): the topic was deleted while its only master was away, and
+/// its route, which named nobody, was kept for ever.
+#[test]
+fn a_deleted_topic_whose_route_leads_nowhere_is_created_again() {
+    let mut world = World::new(Config { auto_create_topics: true, ..Config::default() });
+    world.routes.clear();
+    world.routes.insert("t".into(), route_json(&[("a", "")], 4));
+    let early = world.send("too early");
+    assert!(world.finish(early).is_err());
+    world.routes.remove("t");
+    world.routes.insert("TBW102".into(), route_json(&[("a", "a:1")], 8));
+
+    world.run(ms(40_000));
+
+    world.sent("in time").expect("the template has a broker");
+}
+
 /// Found by the simulator (seed 1317): the template's route lost its master before the topic was
 /// created, and nobody looked at the template again. Java polls it like any other topic.
 #[test]
