@@ -104,10 +104,13 @@ fn hash(joined: &Joined<'_>, name: &str, sends: &[&SendRecord], found: &mut Foun
     }
 }
 
+/// The topic whose route others have until they exist.
+const TEMPLATE: &str = "TBW102";
+
 /// Whether the producer of a send has ever seen two different routes of its topic.
 fn routes_differ(routes: &[RouteSeen], send: &SendRecord) -> bool {
-    let mut seen =
-        routes.iter().filter(|route| route.producer == send.producer && route.topic == send.topic);
+    let of_topic = |route: &&RouteSeen| route.topic == send.topic || route.topic == TEMPLATE;
+    let mut seen = routes.iter().filter(|route| route.producer == send.producer).filter(of_topic);
     let first = seen.next();
     seen.any(|route| first.is_some_and(|first| first.writable != route.writable))
 }
