@@ -24,6 +24,7 @@ pub mod dice;
 pub mod events;
 pub mod explore;
 pub mod history;
+pub mod html;
 #[cfg(feature = "marks")]
 pub mod marks;
 pub mod model;

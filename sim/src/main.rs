@@ -28,6 +28,8 @@ enum Command {
     Timeline(command::run::PlanArguments),
     /// Runs the plans of many seeds, and plans made from them, and says what was seen.
     Explore(command::explore::ExploreArguments),
+    /// Runs a plan and writes a page that shows it.
+    Html(command::html::HtmlArguments),
     /// Takes out of a plan what is not needed for it to go wrong.
     Shrink(command::shrink::ShrinkArguments),
 }
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => command::run::plan(&arguments),
         Command::Timeline(arguments) => command::run::timeline(&arguments),
         Command::Explore(arguments) => command::explore::run(&arguments),
+        Command::Html(arguments) => command::html::run(&arguments),
         Command::Shrink(arguments) => command::shrink::run(&arguments),
     };
     match result {

@@ -38,7 +38,7 @@ pub(crate) struct PlanArguments {
 
 impl PlanArguments {
     /// Runs the plan.
-    fn execute(&self, lines: Lines) -> io::Result<Run> {
+    pub(super) fn execute(&self, lines: Lines) -> io::Result<Run> {
         let plan = self.read()?;
         if !self.world {
             return Ok(pair::run(&plan, lines));
