@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sim::plan::{
-    Direction, FaultKind, Loss, Mode, Plan, RefusalPlan, Scope, SendFault, StatusPlan,
+    Direction, FaultKind, Loss, Mode, Plan, RefusalPlan, Scope, SendFault, StatusPlan, Tail,
 };
 
 use crate::small::{With, cluster, sends};
@@ -36,7 +36,7 @@ pub(crate) struct Group {
 const AT: u64 = 15_000;
 const FOR: u64 = 20_000;
 
-/// Three brokers, two name servers, 100 messages a second for 70 s.
+/// Three brokers, two name servers, 50 messages a second for 70 s.
 fn calm() -> Plan {
     on(&[4, 4, 4])
 }
@@ -45,7 +45,7 @@ fn on(queues: &[u16]) -> Plan {
     let mut plan = cluster(queues);
     plan.cluster.name_servers = 2;
     plan.network.jitter_us = 500;
-    plan.with(sends(Mode::Rotate, 7_000, 1, 10))
+    plan.with(sends(Mode::Rotate, 3_500, 1, 20))
 }
 
 /// The workload, and something that happens to broker-1 for 20 s.
@@ -82,6 +82,8 @@ fn deaths() -> Vec<Fault> {
         fault("nothing", "the workload alone", calm()),
         fault("process killed", "broker-1, back after 20 s", broker(FaultKind::Crash)),
         fault("power lost", "broker-1, silent, back after 20 s", broker(silent)),
+        fault("slave promoted", "broker-1 killed, 10 s later its slave", promoted(false)),
+        fault("the same, silent", "broker-1 loses power", promoted(true)),
         fault(
             "two of three lose power",
             "broker-1 and -2, silent, back after 20 s",
@@ -106,6 +108,13 @@ fn deaths() -> Vec<Fault> {
              where Java's fail within 10 ms.",
         ),
     ]
+}
+
+/// As a controller does it, with replicas in sync.
+fn promoted(silent: bool) -> Plan {
+    let mut plan = broker(FaultKind::Promote { after_ms: 10_000, tail: Tail::Kept, silent });
+    plan.cluster.slaves = 3;
+    plan
 }
 
 fn illnesses() -> Vec<Fault> {

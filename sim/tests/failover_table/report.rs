@@ -17,7 +17,7 @@ virtual time, and are the same on every machine.
     UPDATE=1 cargo test -p sim --test failover_table     # writes this file
 
 **The run.** Three masters with 4 queues each, two name servers, ways of 1 to 1.5 ms. A message every
-10 ms for 70 s, whatever becomes of those before it, in rotation, 3 s of time each. The fault comes
+20 ms for 70 s, whatever becomes of those before it, in rotation, 3 s of time each. The fault comes
 after 15 s and, where nothing else is said, lasts 20 s and is over: a poll of routes, which come every
 30 s, is among it. Two seeds, added up; times are the worse of the two.
 

@@ -108,11 +108,16 @@ fn row(way: &Way, figures: &Figures) -> Vec<String> {
         (failed, 0) => failed.to_string(),
         (failed, unknown) => format!("{} ({unknown} unknown)", failed + unknown),
     };
+    let Figures { stored, sent, lost, .. } = figures;
+    let stored = match lost {
+        0 => format!("{stored} of {sent}"),
+        lost => format!("{stored} of {sent}, {lost} LOST"),
+    };
     let ms = |time: std::time::Duration| format!("{:.0}", time.as_secs_f64() * 1e3);
     vec![
         way.name.to_owned(),
         order.to_owned(),
-        format!("{} of {}", figures.stored, figures.sent),
+        stored,
         failed,
         figures.duplicates.to_string(),
         figures.moved.to_string(),

@@ -102,3 +102,16 @@ fn producers_of_different_age_hash_differently() {
 fn the_document_says_what_the_runs_show() {
     document::is_up_to_date("ORDERING.md", "ordering", &report::document());
 }
+
+#[test]
+fn a_topic_made_by_its_messages_moves_keys() {
+    let created =
+        [(2, 0, 0, 0), (2, 0, 0, 0), (0, 0, 2_000, 0), (2, 0, 0, 0), (0, 0, 0, 0), (0, 0, 0, 0)];
+    assert_eq!(found(&routes::auto_create()), created);
+}
+
+#[test]
+fn a_promotion_without_the_tail_leaves_a_hole() {
+    let promoted = [(12, 0, 2, 0), (0, 0, 6, 0), (12, 0, 0, 0), (0, 0, 6, 0), (12, 0, 0, 0)];
+    assert_eq!(found(&routes::promoted()), promoted);
+}

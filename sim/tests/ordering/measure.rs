@@ -18,6 +18,8 @@ pub(crate) struct Figures {
     pub(crate) failed: usize,
     /// Sends that ended so that nobody knows.
     pub(crate) unknown: usize,
+    /// Messages that were acknowledged and are in no log.
+    pub(crate) lost: usize,
     /// Copies beyond the first.
     pub(crate) duplicates: usize,
     /// Neighbours in different queues: a consumer may see either first.
@@ -45,7 +47,8 @@ pub(crate) fn measure(plan: &Plan, repeats: Option<usize>) -> Figures {
     let run = pair::run(plan, Lines::Forget);
     assert_eq!(run.violations, [], "{}", plan.to_json());
     let history = &run.history;
-    let mut sends: Vec<&SendRecord> = history.sends.iter().filter(|send| !send.probe).collect();
+    let counts = |send: &&SendRecord| !send.probe && send.mode == plan.workloads[0].mode;
+    let mut sends: Vec<&SendRecord> = history.sends.iter().filter(counts).collect();
     if let Some(at) = repeats {
         let second = sends.iter().position(|send| send.body.starts_with("w1")).expect("it is sent");
         let second = sends.remove(second);
@@ -62,7 +65,8 @@ pub(crate) fn measure(plan: &Plan, repeats: Option<usize>) -> Figures {
         }
     }
     let stored = lanes.values().map(Vec::len).sum();
-    let all = copies.iter().filter(|(body, _)| body.starts_with(b"w"));
+    let copies_of = |send: &&SendRecord| copies.get(send.body.as_bytes()).map_or(0, Vec::len);
+    let lost = |send: &&&SendRecord| send.receipt().is_some() && copies_of(send) == 0;
     let pairs: Vec<Pair> = lanes
         .values()
         .flat_map(|lane| lane.windows(2).map(|two| Pair::new(two[0], two[1])))
@@ -75,7 +79,8 @@ pub(crate) fn measure(plan: &Plan, repeats: Option<usize>) -> Figures {
         stored,
         failed: sends.iter().filter(|send| failed(send, false)).count(),
         unknown: sends.iter().filter(|send| failed(send, true)).count(),
-        duplicates: all.map(|(_, copies)| copies.len()).sum::<usize>() - stored,
+        lost: sends.iter().filter(lost).count(),
+        duplicates: sends.iter().map(copies_of).sum::<usize>() - stored,
         moved: count(&|pair| pair.moved),
         overtaken: count(&|pair| pair.overtaken),
         unannounced: count(&|pair| (pair.moved || pair.overtaken) && pair.same_epoch),

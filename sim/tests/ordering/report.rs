@@ -21,7 +21,8 @@ A consumer sees the order of each queue's log, and none between queues. So the l
 decide, and first copies count: *moved* are neighbours of a key (two of its messages, one sent after
 the other) that are in different queues, *overtaken* are neighbours in one queue with the later one in
 front. Order is kept if both are 0. *Failed* sends are gaps that the application knows of; *unknown* are
-those of which nobody can say whether they are stored. *Median* and *longest* are from the call to its
+those of which nobody can say whether they are stored; *LOST* are messages that were acknowledged and
+are in no log. *Median* and *longest* are from the call to its
 end, waiting in a lane and failed sends included. Ways are 1 ms each if nothing else is said, and the
 configuration is `Config::default()`.
 
@@ -53,6 +54,8 @@ fn all() -> Vec<Caveat> {
         routes::master_lost(),
         routes::stale_route(),
         routes::handover(),
+        routes::auto_create(),
+        routes::promoted(),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Caveats of routes that change, or that do not.
 
-use sim::plan::{FaultKind, Mode, Plan, Workload};
+use sim::plan::{FaultKind, Mode, Plan, Tail, Workload};
 
 use crate::caveat::{Caveat, Way};
 use crate::small::{With, cluster, one_by_one, sends};
@@ -135,5 +135,75 @@ queues to 8; then the second producer sends 100.",
 fix the queues of an ordered topic where all producers can see them: an order topic conf at the name
 servers, which this producer hashes over like Java's. Without one, treat a changed queue count as in the
 section above: drain first.",
+    }
+}
+
+pub(crate) fn auto_create() -> Caveat {
+    let on_demand = |mut plan: Plan| {
+        plan.cluster.auto_create_topics = true;
+        plan.config.overrides.auto_create_topics = Some(true);
+        plan
+    };
+    let none = [0; 6];
+    let made = |mode| on_demand(cluster(&none).with(ordered(mode, 2_000, 12, 20)));
+    let others = on_demand(cluster(&none).with(ordered(Mode::Strict, 2_000, 12, 20)).with(sends(
+        Mode::Rotate,
+        12,
+        1,
+        20,
+    )));
+    let before = cluster(&[4; 6]).with(ordered(Mode::Hash, 2_000, 12, 20));
+    Caveat {
+        title: "A topic is created by its first messages",
+        happens: "\
+A topic that does not exist has no route; Java takes the one of `TBW102` for it, 4 queues on every broker
+that creates topics, and hashes over these. Only the brokers that are hit create the topic, so its own
+route, which Java learns at the next poll, has fewer queues, and more with every broker that is hit by
+whoever still goes by the template: keys move each time.",
+        plan: "\
+six brokers that create topics, 12 keys, a message every 20 ms, 40 s. The keys hash to four of the six
+brokers. Last but one, another 12 messages in rotation create the topic; last, it exists before.",
+        ways: vec![
+            Way::loses("selector, one at a time, `Config::java()`", made(Mode::Hash).java()),
+            Way::loses("selector, one at a time, creating", made(Mode::Hash)),
+            Way::keeps("`Strict` lane, nobody creates it", made(Mode::Strict)),
+            Way::announces("`Available` lane, creating", made(Mode::Available)),
+            Way::keeps("`Strict` lane, others create it", others),
+            Way::keeps("selector, one at a time, created before", before),
+        ],
+        remedy: "\
+create ordered topics before they are used (`updateTopic`, with as many queues as they will ever need).
+By default this producer does not have topics created. Switched on, a `Strict` lane still does not go by
+the template: it waits until the topic has queues of its own, and fails if nobody creates it.",
+    }
+}
+
+pub(crate) fn promoted() -> Caveat {
+    let lost = |tail, mode| {
+        let mut plan = cluster(&[4, 4]).with(sends(mode, 4_000, 16, 2));
+        plan.cluster.slaves = 2;
+        let promote = FaultKind::Promote { after_ms: 2_000, tail, silent: false };
+        plan.breaks("broker-1", 2_000, 10_000, promote)
+    };
+    Caveat {
+        title: "A master is promoted without its tail",
+        happens: "\
+The master dies, its slave takes over, and what had not been copied yet is gone, although it was
+acknowledged: with asynchronous replication `SEND_OK` does not say that a slave has it. Offsets are used
+again. What is left of a key is in order, with a hole that no error told of; a producer cannot see it.",
+        plan: "\
+two masters with slaves, 16 keys, a message every 2 ms, 8 s. Broker-1 is killed after 2 s; 2 s later its
+slave is master, with or without the last messages.",
+        ways: vec![
+            Way::loses("tail lost, selector by hash", lost(Tail::Lost, Mode::Hash)),
+            Way::keeps("tail lost, `Strict` lane", lost(Tail::Lost, Mode::Strict)),
+            Way::announces("tail lost, `Available` lane", lost(Tail::Lost, Mode::Available)),
+            Way::keeps("tail kept, `Strict` lane", lost(Tail::Kept, Mode::Strict)),
+            Way::announces("tail kept, `Available` lane", lost(Tail::Kept, Mode::Available)),
+        ],
+        remedy: "\
+let only replicas in sync be elected, or have the master wait for its slave, and set `require:
+Require::Replicated`, so that a message without a copy is an error and not a success. The keys of
+selectors move besides, while the master is away.",
     }
 }
