@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use producer_core::ErrorKind;
+use sim::history::SendRecord;
 use sim::plan::{FaultKind, HealthPlan};
 
 use super::seen::{address, at, ms, took};
@@ -106,13 +107,21 @@ fn s39_topics_come_and_go() {
         .configured(|config| config.auto_create_topics = Some(true))
         .sends(100, 20, 300);
     row.everywhere(&made, |seen| {
+        if seen.way == Way::Strict {
+            // The template's queues are not those that the topic will have: no order by them.
+            let told = |send: &SendRecord| {
+                send.error().is_some_and(|error| *error.kind() == ErrorKind::TopicNotFound)
+            };
+            assert!(seen.sends().all(told), "{seen}");
+            return;
+        }
         seen.all_well();
         assert_eq!(seen.lost(), 0, "{seen}");
         let wrong = seen.history.stored.iter().find(|stored| stored.message.topic != "t");
         assert!(wrong.is_none(), "{seen}: stored under the template's name: {wrong:?}");
         assert!(seen.longest() <= ms(100), "{seen}");
     });
-    row.figure(format!("deleted: {failed} told so, used again <= {back:?}; made: 0 fail"));
+    row.figure(format!("deleted: {failed} told so, used again <= {back:?}; made: 0 fail, but for strict lanes, which make none"));
 }
 
 #[test]
