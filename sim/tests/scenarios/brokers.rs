@@ -157,6 +157,23 @@ fn s08_old_master_is_a_slave() {
         }
     });
     row.figure(format!("first attempts while stale: {attempts:?} (off, Java, adaptive)"));
+    let slave = "10.0.2.1:10911";
+    let swapped = Scene::new(8)
+        .with(|plan| plan.cluster.slaves = 1)
+        .sends(100, 20, 200)
+        .sends(4_100, 200, 300)
+        .fault("broker-0", 1_000, 30_000, FaultKind::Swap);
+    row.everywhere(&swapped, |seen| {
+        if seen.way.moves() {
+            seen.all_well();
+        }
+        seen.fails_only_at(0);
+        let acked = seen.sends().filter(|send| send.receipt().is_some());
+        let lost = acked.filter(|send| seen.copies(send).is_empty()).count();
+        assert_eq!(lost, 0, "{seen}: a change of places loses nothing");
+        let used = seen.back_after(slave, 1_000).expect("the new master is used");
+        assert!(used <= ms(32_000), "{seen}: used after {used:?}");
+    });
 }
 
 #[test]

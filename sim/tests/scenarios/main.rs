@@ -11,6 +11,7 @@ mod changes;
 mod client;
 mod load;
 mod network;
+mod roles;
 mod routing;
 mod scene;
 mod seen;
