@@ -61,6 +61,26 @@ fn does(fault: SendFault) -> Plan {
     broker(FaultKind::Sends { fault })
 }
 
+/// One of two masters falls silent, in every way there is, for 6 s of 10; 200 messages a second.
+pub(crate) fn silent_losses() -> Vec<(&'static str, Plan)> {
+    let lost = |kind| {
+        let plan = cluster(&[4, 4]).with(sends(Mode::Rotate, 2_000, 1, 5));
+        plan.breaks("broker-1", 2_000, 6_000, kind)
+    };
+    let held = |direction| lost(cut(direction, Loss::Held));
+    let dropped = |direction| lost(cut(direction, Loss::Dropped));
+    vec![
+        ("power lost", lost(FaultKind::PowerLoss)),
+        ("frozen", lost(FaultKind::Freeze)),
+        ("cut", dropped(Direction::Both)),
+        ("requests lost", dropped(Direction::Requests)),
+        ("answers lost", dropped(Direction::Answers)),
+        ("held", held(Direction::Both)),
+        ("answers held", held(Direction::Answers)),
+        ("no answer to sends", lost(FaultKind::Sends { fault: SendFault::NoAnswer })),
+    ]
+}
+
 /// All groups, in the order of the document.
 pub(crate) fn groups() -> Vec<Group> {
     vec![
@@ -84,6 +104,11 @@ fn deaths() -> Vec<Fault> {
         fault("power lost", "broker-1, silent, back after 20 s", broker(silent)),
         fault("slave promoted", "broker-1 killed, 10 s later its slave", promoted(false)),
         fault("the same, silent", "broker-1 loses power", promoted(true)),
+        fault(
+            "one of two loses power",
+            "broker-1, silent, back after 20 s",
+            on(&[4, 4]).breaks("broker-1", AT, FOR, silent),
+        ),
         fault(
             "two of three lose power",
             "broker-1 and -2, silent, back after 20 s",

@@ -11,6 +11,8 @@ mod table;
 
 use std::time::Duration;
 
+use measure::Figures;
+use small::With;
 use table::rows;
 
 #[test]
@@ -35,12 +37,14 @@ fn no_duplicate_goes_without_a_warning() {
 /// What the project promises: of two masters and more one may be lost without a sound.
 #[test]
 fn a_master_that_is_silently_lost_costs_no_send() {
-    let silent = ["power lost", "frozen", "cut both ways", "requests lost", "answers lost"];
-    let silent = silent.map(|name| rows().find(|row| row.fault.name == name).expect("a row"));
+    for (name, plan) in faults::silent_losses() {
+        let ours = Figures::of(&plan, 1..=10);
+        let java = Figures::of(&plan.java(), 1..=1);
 
-    for row in silent {
-        assert_eq!(row.default.stored, row.default.sent, "{}", row.fault.name);
-        assert!(row.java.stored < row.java.sent, "{}: no longer worth a word", row.fault.name);
+        assert_eq!(ours.stored, ours.sent, "{name}: {ours:?}");
+        assert!(ours.overrun <= Duration::from_millis(10), "{name}: {:?}", ours.overrun);
+        // Held bytes arrive in the end; else this would not be worth a promise.
+        assert!(java.stored < java.sent || name.ends_with("held"), "{name}");
     }
 }
 
