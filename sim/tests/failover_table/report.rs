@@ -28,8 +28,9 @@ the other, a connection closed when a send times out on a silent one, a dial whe
 three things it is not Java: Java closes a connection at any timeout, also if the broker answers other
 requests on it (so *no answer to sends* should cost it about what *frozen* does); it tries one name
 server a call; and its receipts do not say that a message may be stored twice. Asynchronous sends are
-worse off in Java than these, since neither a timeout nor a broker's code is retried there. **Java, fault strategy** is the same with
-`sendLatencyFaultEnable=true` (table of 5.1.4, no detector). **default** is `Config::default()`.
+worse off in Java than these, since neither a timeout nor a broker's code is retried there. **Java,
+fault strategy** is the same with `sendLatencyFaultEnable=true` (table of 5.1.4, no detector).
+**default** is `Config::default()`.
 
 **Columns.** *Not sent*, *rejected* and *unknown* are the outcomes of failed sends: surely no broker has
 it, a broker said no, nobody can tell. *Duplicates* are copies beyond the first of acknowledged

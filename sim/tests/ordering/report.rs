@@ -22,9 +22,9 @@ decide, and first copies count: *moved* are neighbours of a key (two of its mess
 the other) that are in different queues, *overtaken* are neighbours in one queue with the later one in
 front. Order is kept if both are 0. *Failed* sends are gaps that the application knows of; *unknown* are
 those of which nobody can say whether they are stored; *LOST* are messages that were acknowledged and
-are in no log. *Median* and *longest* are from the call to its
-end, waiting in a lane and failed sends included. Ways are 1 ms each if nothing else is said, and the
-configuration is `Config::default()`.
+are in no log. *Median* and *longest* are from the call to its end, waiting in a lane and failed sends
+included; what an application waits that sends one at a time is not. Ways are 1 ms each if nothing else
+is said, and the configuration is `Config::default()`.
 
 ";
 
