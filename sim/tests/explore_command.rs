@@ -67,3 +67,28 @@ fn the_time_is_a_limit() {
     assert!(found["seeds"].as_u64() < Some(1_000_000));
     assert!(begun.elapsed().as_secs() < 60);
 }
+
+/// A mistake made on purpose is found, shrunk, written down, and found again in what was written.
+#[cfg(feature = "planted-bugs")]
+#[test]
+fn a_violation_is_shrunk_and_can_be_replayed() {
+    let folder = folder("failures");
+    let failures = folder.to_str().expect("a path that is text");
+    let bug = ["--bug", "AckOnClose"];
+
+    let found = explore(&[&["--seeds", "0..60", "--failures", failures], &bug[..]].concat());
+
+    let told = String::from_utf8(found.stderr).expect("text");
+    assert_eq!(found.status.code(), Some(1), "{told}");
+    let (_, file) = told.split_once("replay: cargo run -p sim -- run ").expect("a command");
+    let file = file.lines().next().expect("a file");
+    let again = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+        command.args(["run", file]).args(more).output().expect("the binary was built")
+    };
+    assert_eq!(again(&bug).status.code(), Some(1));
+    assert!(again(&[]).status.success(), "without the mistake all is well");
+    let plan = std::fs::read_to_string(file).expect("it was written");
+    let plan = sim::plan::Plan::from_json(&plan).expect("a plan");
+    assert!(plan.faults.len() <= 2, "{plan:?}");
+}

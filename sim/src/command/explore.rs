@@ -12,6 +12,7 @@ use sim::explore::{self, Explorer, Failure, Mutants, examine};
 use sim::plan::Plan;
 use sim::shrink::{self, RUNS_MAX};
 
+use super::bug::BugArguments;
 use super::table::Table;
 
 #[derive(Debug, Args)]
@@ -41,6 +42,8 @@ pub(crate) struct ExploreArguments {
     /// Print JSON rather than a table.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    bug: BugArguments,
 }
 
 /// Runs plans until there are no more or the time is up, and says what was seen.
@@ -63,7 +66,10 @@ pub(crate) fn run(arguments: &ExploreArguments) -> io::Result<()> {
     std::panic::set_hook(Box::new(|_| {}));
     std::thread::scope(|scope| {
         for _ in 0..arguments.jobs.unwrap_or(cores).max(1) {
-            scope.spawn(|| work(&explorer, until, begun));
+            scope.spawn(|| {
+                arguments.bug.plant();
+                work(&explorer, until, begun);
+            });
         }
     });
     clear_progress();
@@ -76,6 +82,7 @@ pub(crate) fn run(arguments: &ExploreArguments) -> io::Result<()> {
         true => println!("{}", table.to_json()),
         false => print!("{table}"),
     }
+    arguments.bug.plant();
     let failures: Vec<&Failure> = explorer.failures().collect();
     for failure in &failures {
         report(failure, &arguments.failures)?;

@@ -7,5 +7,6 @@ pub(crate) mod html;
 pub(crate) mod run;
 pub(crate) mod shrink;
 
+mod bug;
 mod control;
 mod table;

@@ -10,6 +10,8 @@ use sim::pair::{self, Lines, Run};
 use sim::plan::Plan;
 use sim::timeline;
 
+use super::bug::BugArguments;
+
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     #[command(flatten)]
@@ -34,6 +36,8 @@ pub(crate) struct PlanArguments {
     /// Run it with the real driver on a simulated network; a seed then makes a smaller plan.
     #[arg(long)]
     world: bool,
+    #[command(flatten)]
+    bug: BugArguments,
 }
 
 impl PlanArguments {
@@ -49,7 +53,9 @@ impl PlanArguments {
         Err(io::Error::new(ErrorKind::Unsupported, "built without the feature `world`"))
     }
 
+    /// The plan. From now on this thread makes the mistake that was asked for.
     pub(crate) fn read(&self) -> io::Result<Plan> {
+        self.bug.plant();
         let Some(file) = self.file.as_ref().or(self.plan.as_ref()) else {
             let make = if self.world { Plan::small_from_seed } else { Plan::from_seed };
             return Ok(make(self.seed.unwrap_or(0)));

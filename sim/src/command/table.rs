@@ -23,7 +23,8 @@ pub(crate) struct Table {
     /// How many plans had sends of a mode that ended so.
     ended: BTreeMap<(&'static str, &'static str), BTreeMap<Mode, u64>>,
     attempts: BTreeMap<(&'static str, &'static str), u64>,
-    marks: BTreeSet<&'static str>,
+    marks: BTreeSet<String>,
+    marks_missing: Vec<String>,
     violated: BTreeMap<&'static str, String>,
 }
 
@@ -41,6 +42,7 @@ impl Table {
             ended: BTreeMap::new(),
             attempts: BTreeMap::new(),
             marks: BTreeSet::new(),
+            marks_missing: all_marks(),
             violated: BTreeMap::new(),
         };
         for (key, &plans) in explorer.keys() {
@@ -56,11 +58,12 @@ impl Table {
                     table.attempts.insert((phase, outcome), plans);
                 }
                 Key::Mark(mark) => {
-                    table.marks.insert(mark);
+                    table.marks.insert(mark.clone());
                 }
                 Key::Cell(..) | Key::Retried(_) => {}
             }
         }
+        table.marks_missing.retain(|mark| !table.marks.contains(mark));
         table.kinds_missing = kinds_of_seeds().difference(&table.kinds).cloned().collect();
         for failure in explorer.failures() {
             let violation = &failure.violation;
@@ -94,6 +97,7 @@ impl Table {
             "ended": ended.collect::<Vec<_>>(),
             "attempts": attempts.collect::<Vec<_>>(),
             "marks": self.marks,
+            "marks_missing": self.marks_missing,
             "violated": self.violated,
         })
     }
@@ -117,7 +121,12 @@ impl Table {
         let all = hit + missing;
         let pairs = all * all.saturating_sub(1) / 2;
         writeln!(f, "faults     {hit} of {all} kinds, {} of {pairs} pairs", self.pairs)?;
-        list(f, "  not seen ", self.kinds_missing.iter().map(String::as_str))
+        list(f, "  not seen ", self.kinds_missing.iter().map(String::as_str))?;
+        let (reached, missing) = (self.marks.len(), self.marks_missing.len());
+        if reached + missing > 0 {
+            writeln!(f, "marks      {reached} of {} decisions", reached + missing)?;
+        }
+        list(f, "  not taken ", self.marks_missing.iter().map(String::as_str))
     }
 
     fn ends(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,6 +199,14 @@ fn list<'a>(
         return Ok(());
     }
     writeln!(f, "{heading}{}", names.join(", "))
+}
+
+/// The names of all decisions that can be reached; none without the feature `marks`.
+fn all_marks() -> Vec<String> {
+    #[cfg(feature = "marks")]
+    return sim::marks::Marks::default().missing();
+    #[cfg(not(feature = "marks"))]
+    Vec::new()
 }
 
 /// What the processor has spent on this process. Only Linux says so in a file.

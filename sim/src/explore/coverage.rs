@@ -22,8 +22,8 @@ pub enum Key {
     Attempt(&'static str, &'static str),
     /// A send was acknowledged after so many attempts.
     Retried(u32),
-    /// The producer or a model took this decision.
-    Mark(&'static str),
+    /// The producer or a model took this decision. None without the feature `marks`.
+    Mark(String),
 }
 
 /// All that a run has shown, each once.
@@ -39,7 +39,7 @@ pub(super) fn keys(history: &History) -> Vec<Key> {
     for send in history.sends.iter().filter(|send| !send.probe) {
         of_send(send, &kinds, &mut keys);
     }
-    keys.extend(marks().map(Key::Mark));
+    keys.extend(marks().into_iter().map(Key::Mark));
     keys.into_iter().collect()
 }
 
@@ -86,12 +86,18 @@ pub fn kinds_of_seeds() -> BTreeSet<String> {
 
 /// What was reached before does not count.
 pub(super) fn forget_marks() {
-    marks().for_each(drop);
+    marks();
 }
 
 /// Decisions that this thread has taken since it was last asked.
-fn marks() -> impl Iterator<Item = &'static str> {
-    std::iter::empty()
+#[cfg(feature = "marks")]
+fn marks() -> Vec<String> {
+    crate::marks::take().reached()
+}
+
+#[cfg(not(feature = "marks"))]
+const fn marks() -> Vec<String> {
+    Vec::new()
 }
 
 #[cfg(test)]
@@ -110,6 +116,20 @@ mod tests {
         assert!(keys.contains(&Key::Fault(one)));
         assert!(keys.iter().any(|key| matches!(key, Key::Pair(one, other) if one < other)));
         assert!(keys.iter().any(|key| matches!(key, Key::Ended(_, "stored", "SEND_OK"))));
+    }
+
+    #[cfg(feature = "marks")]
+    #[test]
+    fn decisions_of_the_run_count_and_no_others() {
+        let quiet = (0..).map(Plan::from_seed).find(|plan| plan.faults.is_empty());
+        let quiet = quiet.expect("some seed has no fault");
+        pair::run(&Plan::from_seed(1), Lines::Forget);
+
+        let first = super::super::examine(&quiet).keys;
+        let again = super::super::examine(&quiet).keys;
+
+        assert!(first.iter().any(|key| matches!(key, Key::Mark(mark) if mark == "model::Stored")));
+        assert_eq!(first, again);
     }
 
     #[test]

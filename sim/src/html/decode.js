@@ -92,7 +92,11 @@ function nameOf(event, meta, faults) {
       ? `Send ${event.ticket} is stored at ${event.broker}, queue ${event.queue}, offset ${event.offset}`
       : `Send ${event.ticket} is ${event.how}${event.what ? ": " + event.what : ""}`;
     case "dial": return `Dials ${host(event.to)}${event.what === "connected" ? "" : ": " + (event.what || "no answer")}`;
-    case "frame": return `${event.code.split(" ")[0]} #${event.opaque} to ${host(event.to)}${of}`;
+    case "frame": {
+      const attempt = event.attempt ? `, attempt ${event.attempt} (${event.why.split(":")[0].replaceAll("_", " ")})` : "";
+      const lost = event.took === null ? ", never arrives" : "";
+      return `${event.code.split(" ")[0]} #${event.opaque} to ${host(event.to)}${of}${attempt}${lost}`;
+    }
     case "garbage": return `Bytes to ${host(event.to)} that are no frame`;
     case "closed": return `Connection ${event.link} with ${host(event.to)} has ended: ${event.what}`;
     case "begins": return `Fault ${event.fault} begins: ${faults[event.fault].kind}`;

@@ -152,8 +152,9 @@ class Picture {
       g.stroke();
       g.setLineDash([]);
       g.fillStyle = c.heal;
-      g.textAlign = "left";
-      g.fillText("healed", x + 4, this.height - 9);
+      const late = x > this.width - 60;
+      g.textAlign = late ? "right" : "left";
+      g.fillText("healed", late ? x - 4 : x + 4, this.height - 9);
     }
   }
 
@@ -290,17 +291,39 @@ class Picture {
     g.lineWidth = 1;
   }
 
+  // What follows healing is long and quiet, and gets a fifth of the strip.
+  get bend() {
+    const { healed } = this.joined;
+    return healed === null ? this.meta.end_us : Math.min(this.meta.end_us, healed * 1.4 + 1e5);
+  }
+
+  stripX(time) {
+    const width = this.width - LABEL - 10;
+    const { bend } = this;
+    const share = bend < this.meta.end_us ? 0.8 : 1;
+    if (time <= bend) return LABEL + (time / bend) * share * width;
+    return LABEL + (share + ((time - bend) / (this.meta.end_us - bend)) * (1 - share)) * width;
+  }
+
+  stripTime(x) {
+    const place = Math.min(1, Math.max(0, (x - LABEL) / (this.width - LABEL - 10)));
+    const { bend } = this;
+    const share = bend < this.meta.end_us ? 0.8 : 1;
+    if (place <= share) return (place / share) * bend;
+    return bend + ((place - share) / (1 - share)) * (this.meta.end_us - bend);
+  }
+
   // The whole run in one strip: how much happened when, what was broken, what is in view.
   drawScrub() {
     const g = this.scrub.getContext("2d");
     const c = this.colours;
     const { width, height } = this.scrub.getBoundingClientRect();
     g.clearRect(0, 0, width, height);
-    const scale = (width - LABEL - 10) / this.meta.end_us;
+    const x = (time) => this.stripX(time);
     if (!this.density) {
       this.density = new Float64Array(Math.max(1, Math.floor(width - LABEL - 10)));
       for (const event of this.events) {
-        this.density[Math.min(this.density.length - 1, Math.floor(event.at * scale))] += 1;
+        this.density[Math.min(this.density.length - 1, Math.floor(x(event.at) - LABEL))] += 1;
       }
       this.most = Math.log1p(Math.max(...this.density));
     }
@@ -309,7 +332,7 @@ class Picture {
     g.globalAlpha = 0.3;
     g.fillStyle = c.fault;
     for (const fault of this.joined.faults) {
-      g.fillRect(LABEL + fault.from * scale, 0, Math.max(2, (fault.to - fault.from) * scale), height);
+      g.fillRect(x(fault.from), 0, Math.max(2, x(fault.to) - x(fault.from)), height);
     }
     g.globalAlpha = 1;
     g.fillStyle = c.chore;
@@ -320,9 +343,16 @@ class Picture {
     g.fillStyle = c.bad;
     for (const violation of this.meta.violations) {
       if (violation.event === null) continue;
-      g.fillRect(LABEL + this.events[violation.event].at * scale - 1, 0, 3, 8);
+      g.fillRect(x(this.events[violation.event].at) - 1, 0, 3, 8);
     }
-    const [from, to] = [LABEL + this.view.from * scale, LABEL + this.view.to * scale];
+    if (this.bend < this.meta.end_us) {
+      g.fillStyle = c.quiet;
+      g.textAlign = "left";
+      g.font = "11px " + getComputedStyle(document.body).fontFamily;
+      g.fillText("after healing, compressed", x(this.bend) + 6, 12);
+      g.fillRect(x(this.bend), 0, 1, height);
+    }
+    const [from, to] = [x(Math.max(0, this.view.from)), x(Math.min(this.meta.end_us, this.view.to))];
     g.fillStyle = c.pick;
     g.globalAlpha = 0.13;
     g.fillRect(from, 0, Math.max(3, to - from), height);

@@ -35,6 +35,15 @@ function fit() {
   look(-last * 0.01, last);
 }
 
+// A violation is about a send: show all of its life.
+function selectWithLife(event) {
+  select(event);
+  const send = joined.sends.get(event.ticket);
+  const [from, to] = send ? [send.at, send.to ?? meta.end_us] : [event.at, event.at + (event.took ?? 0)];
+  const room = Math.max((to - from) * 0.25, 5_000);
+  look(from - room, to + room);
+}
+
 function select(event, { centre = false } = {}) {
   picture.selected = event;
   if (event && centre) {
@@ -151,7 +160,7 @@ function showViolations() {
     const row = element("button");
     row.append(element("b", `${violation.id} ${violation.name} `), violation.what);
     if (violation.event !== null) row.dataset.event = violation.event;
-    row.onclick = () => violation.event !== null && select(events[violation.event], { centre: true });
+    row.onclick = () => violation.event !== null && selectWithLife(events[violation.event]);
     rows.append(row);
   }
   wrong.append(element("h2", `Violations: ${violations.length}`), rows);
@@ -227,7 +236,7 @@ function listen() {
   }, { passive: false });
   const scrubTo = (e) => {
     const half = (picture.view.to - picture.view.from) / 2;
-    const time = ((e.offsetX - LABEL) / (scrub.getBoundingClientRect().width - LABEL - 10)) * meta.end_us;
+    const time = picture.stripTime(e.offsetX);
     look(time - half, time + half);
   };
   scrub.addEventListener("pointerdown", (e) => {
@@ -274,7 +283,7 @@ function press(e) {
 
 function showNextViolation() {
   const known = meta.violations.filter((violation) => violation.event !== null);
-  if (known.length) select(events[known[nextViolation++ % known.length].event], { centre: true });
+  if (known.length) selectWithLife(events[known[nextViolation++ % known.length].event]);
 }
 
 // To the event that the address names.
