@@ -38,7 +38,7 @@ fn no_duplicate_goes_without_a_warning() {
 #[test]
 fn a_master_that_is_silently_lost_costs_no_send() {
     for (name, plan) in faults::silent_losses() {
-        let ours = Figures::of(&plan, 1..=10);
+        let ours = Figures::of(&plan, 1..=5);
         let java = Figures::of(&plan.java(), 1..=1);
 
         assert_eq!(ours.stored, ours.sent, "{name}: {ours:?}");
