@@ -134,10 +134,11 @@ fn report(failure: &Failure, folder: &Path) -> io::Result<()> {
     fs::write(&file, plan.to_json() + "\n")?;
     let sends: u32 = plan.workloads.iter().map(|workload| workload.total).sum();
     eprintln!(
-        "\n{:?} {} violates {violation}\n  smallest plan: {} faults, {sends} sends\n  replay: \
+        "\n{:?} {} violates {}\n  smallest plan: {} faults, {sends} sends\n  replay: \
          cargo run -p sim -- run {}",
         trial.origin,
         trial.plan.seed,
+        violation.to_string().replace('\n', " "),
         plan.faults.len(),
         file.display()
     );

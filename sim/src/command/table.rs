@@ -67,7 +67,7 @@ impl Table {
         table.kinds_missing = kinds_of_seeds().difference(&table.kinds).cloned().collect();
         for failure in explorer.failures() {
             let violation = &failure.violation;
-            table.violated.insert(violation.invariant.id(), violation.what.clone());
+            table.violated.insert(violation.invariant.id(), violation.what.replace('\n', " "));
         }
         table
     }

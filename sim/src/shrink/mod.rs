@@ -60,10 +60,11 @@ pub fn shrink(
 type Step = fn(&Plan) -> Vec<Plan>;
 
 /// In the order in which they are tried: what makes runs shorter comes first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     workloads_fewer,
     sends::beside_a_fault,
     sends::fewer,
+    sends::fewer_in_less,
     network_simpler,
     times::all_earlier,
     times::fault_shorter,
@@ -154,14 +155,35 @@ impl<R: Fn(&Plan) -> Vec<Violation>> Shrinker<R> {
         if sends <= SENDS_WANTED && self.best.faults.len() <= FAULTS_WANTED {
             return false;
         }
-        let steps: [Step; 4] =
-            [workloads_fewer, one_fault_fewer, sends::beside_a_fault, sends::fewer];
+        let steps: [Step; 6] = [
+            two_faults,
+            workloads_fewer,
+            one_fault_fewer,
+            sends::beside_a_fault,
+            sends::fewer,
+            sends::fewer_in_less,
+        ];
         let smaller: Vec<Plan> = steps.iter().flat_map(|step| step(&self.best)).collect();
         SEEDS.into_iter().any(|seed| {
             let mut plans = smaller.iter().map(|plan| Plan { seed, ..plan.clone() });
             plans.any(|plan| self.accepts(plan))
         })
     }
+}
+
+/// Any two faults, where there are more.
+fn two_faults(plan: &Plan) -> Vec<Plan> {
+    let faults = &plan.faults;
+    if faults.len() <= FAULTS_WANTED {
+        return Vec::new();
+    }
+    let mut plans = Vec::new();
+    for (at, one) in faults.iter().enumerate() {
+        for other in &faults[at + 1..] {
+            plans.push(Plan { faults: vec![one.clone(), other.clone()], ..plan.clone() });
+        }
+    }
+    plans
 }
 
 fn one_fault_fewer(plan: &Plan) -> Vec<Plan> {

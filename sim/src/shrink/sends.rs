@@ -63,6 +63,38 @@ pub(super) fn fewer(plan: &Plan) -> Vec<Plan> {
     plans
 }
 
+/// Fewer sends together with what makes many necessary: fewer keys, less room, less time.
+pub(super) fn fewer_in_less(plan: &Plan) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for (at, workload) in plan.workloads.iter().enumerate() {
+        for total in [2, 4, 8, 16, 20] {
+            if total >= workload.total {
+                continue;
+            }
+            let share = |of: u32| (of * total).div_ceil(workload.total).max(1);
+            let apart = u64::from(workload.total.div_ceil(total));
+            let smaller = Workload { total, burst: share(workload.burst), ..workload.clone() };
+            for keys in [1, 2, 3] {
+                let every_us = smaller.every_us * apart;
+                let keyed = Workload { keys, burst: 1, every_us, ..smaller.clone() };
+                plans.push(with(plan, at, keyed));
+                plans.push(with(plan, at, Workload { keys, ..smaller.clone() }));
+            }
+            for timeout_ms in [Some(20), Some(100)] {
+                plans.push(with(plan, at, Workload { timeout_ms, ..smaller.clone() }));
+            }
+            for room in [1, total as usize / 2] {
+                let mut tight = with(plan, at, smaller.clone());
+                let overrides = &mut tight.config.overrides;
+                overrides.sends_max = overrides.sends_max.map(|max| max.min(room.max(1)));
+                overrides.waiting_max = overrides.waiting_max.map(|max| max.min(room));
+                plans.push(tight);
+            }
+        }
+    }
+    plans
+}
+
 /// One producer, small bodies, one key, no bursts, one after the other only if that matters.
 pub(super) fn simpler(plan: &Plan) -> Vec<Plan> {
     let mut plans = Vec::new();
