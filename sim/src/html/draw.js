@@ -92,6 +92,7 @@ class Picture {
     this.drawArcs(g, c, visible);
     this.drawMarks(g, c, visible);
     this.drawSelected(g, c);
+    this.drawViolations(g, c);
     g.restore();
     this.drawScrub();
   }
@@ -192,14 +193,16 @@ class Picture {
       const [tone, dim] = key.split(" ");
       g.strokeStyle = c[tone];
       g.fillStyle = c[tone];
-      g.globalAlpha = dim ? 0.12 : tone === "chore" ? 0.5 : 0.9;
+      // Where lines lie side by side, or upon one another, each is fainter, and has no head.
+      const crowd = group.length / (this.width / 8);
+      g.globalAlpha = (dim ? 0.12 : tone === "chore" ? 0.5 : 0.9) / Math.max(1, Math.sqrt(crowd));
       g.lineWidth = tone === "chore" ? 1 : 1.4;
       g.setLineDash(tone === "lost" ? [4, 3] : []);
       g.beginPath();
       for (const event of group) this.arc(g, event);
       g.stroke();
       g.setLineDash([]);
-      if (group.length < 4000) for (const event of group) this.head(g, event);
+      if (crowd < 1 || tone === "lost") for (const event of group) this.head(g, event);
     }
     g.globalAlpha = 1;
     g.lineWidth = 1;
@@ -289,6 +292,27 @@ class Picture {
     g.arc(at, y, 6, 0, 7);
     g.stroke();
     g.lineWidth = 1;
+  }
+
+  // A flag at the top for each violation whose event is known.
+  drawViolations(g, c) {
+    g.font = "600 11px " + getComputedStyle(document.body).fontFamily;
+    g.textAlign = "left";
+    const seen = new Set();
+    for (const { id, event } of this.meta.violations) {
+      if (event === null) continue;
+      const x = Math.round(this.x(this.events[event].at));
+      if (x < LABEL || x > this.width || seen.has(x)) continue;
+      seen.add(x);
+      g.fillStyle = c.bad;
+      g.globalAlpha = 0.35;
+      g.fillRect(x, AXIS - 16, 1, this.height);
+      g.globalAlpha = 1;
+      const width = g.measureText(id).width + 8;
+      g.fillRect(x, AXIS - 16, width, 15);
+      g.fillStyle = c.panel;
+      g.fillText(id, x + 5, AXIS - 8);
+    }
   }
 
   // What follows healing is long and quiet, and gets a fifth of the strip.
