@@ -241,8 +241,16 @@ impl<T> Producer<T> {
             }
         }
         let before = self.brokers_of(id);
+        let own = !provisional || !self.works(id) || self.has_nothing_better(id);
         let config = &self.config;
         let dial = |advertised: &_| config.dialled(advertised).clone();
+        if !own {
+            // The topic's queues are known, but nobody names their brokers' addresses any more.
+            for broker in self.routes.move_brokers(&data, &self.templates, dial) {
+                self.broker_moved(broker);
+            }
+            return Ok(());
+        }
         let installed = self.routes.install(id, data, provisional, &self.templates, dial)?;
         if installed.queues_changed {
             reached!(RouteChanged);
@@ -286,8 +294,7 @@ impl<T> Producer<T> {
         let absent = lookup.absent > 0;
         let provisional = lookup.provisional;
         let problem = lookup.problem.clone();
-        let by_template = !self.works(id) || self.has_nothing_better(id);
-        if absent && !provisional && self.config.auto_create_topics && by_template {
+        if absent && !provisional && self.config.auto_create_topics {
             reached!(RouteProvisional);
             self.begin_lookup(id, true);
             return;

@@ -279,7 +279,7 @@ impl Routes {
     }
 
     /// Notes where the route says that brokers are; returns those that were elsewhere.
-    fn move_brokers(
+    pub(crate) fn move_brokers(
         &mut self,
         data: &TopicRouteData,
         templates: &Templates,

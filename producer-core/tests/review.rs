@@ -164,6 +164,25 @@ fn a_deleted_topic_whose_route_leads_nowhere_is_created_again() {
     world.sent("in time").expect("the template has a broker");
 }
 
+/// Found by the simulator (seed 9329): the topic was deleted and its broker moved, so that nobody
+/// named the new address. Java hears of it by the template.
+#[test]
+fn a_deleted_topic_finds_its_broker_where_the_template_says() {
+    let mut world = World::new(Config { auto_create_topics: true, ..Config::default() });
+    world.routes.clear();
+    world.routes.insert("t".into(), route_json(&[("a", "a:1")], 4));
+    world.sent("warm").expect("all is well");
+    world.broker("a:2");
+    world.kill("a:1");
+    world.routes.remove("t");
+    world.routes.insert("TBW102".into(), route_json(&[("a", "a:2")], 8));
+
+    world.run(ms(40_000));
+
+    world.sent("there").expect("the broker is there");
+    assert_eq!(world.peers["a:2"].stored.len(), 1);
+}
+
 /// Found by the simulator (seed 1317): the template's route lost its master before the topic was
 /// created, and nobody looked at the template again. Java polls it like any other topic.
 #[test]
