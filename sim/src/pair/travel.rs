@@ -217,7 +217,11 @@ impl Pair {
     /// What was held on one way arrives, if it still may.
     pub(super) fn released(&mut self, link: usize, from: usize) {
         while self.passage(link, from) == Passage::Open && !self.is_unread(link, from) {
-            let Some(freight) = self.links[link].pipes[from].held.pop_front() else { return };
+            let pipe = &mut self.links[link].pipes[from];
+            if pipe.cut {
+                return pipe.held.clear();
+            }
+            let Some(freight) = pipe.held.pop_front() else { return };
             self.hear(link, 1 - from, freight);
         }
     }
