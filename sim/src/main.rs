@@ -32,6 +32,8 @@ enum Command {
     Html(command::html::HtmlArguments),
     /// Takes out of a plan what is not needed for it to go wrong.
     Shrink(command::shrink::ShrinkArguments),
+    /// Measures how much faster than time the simulator is.
+    Speed(command::speed::SpeedArguments),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Explore(arguments) => command::explore::run(&arguments),
         Command::Html(arguments) => command::html::run(&arguments),
         Command::Shrink(arguments) => command::shrink::run(&arguments),
+        Command::Speed(arguments) => command::speed::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

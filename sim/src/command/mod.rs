@@ -6,6 +6,7 @@ pub(crate) mod explore;
 pub(crate) mod html;
 pub(crate) mod run;
 pub(crate) mod shrink;
+pub(crate) mod speed;
 
 mod bug;
 mod control;
