@@ -1,7 +1,8 @@
 //! How many simulated seconds does a second of work give?
 //!
-//! A thousand messages a second to three brokers, with two name servers. What is measured is the
-//! difference of a longer and a shorter run, in CPU time: beginning, healing and end are in neither.
+//! Plans of seeds, as they are; and a thousand messages a second to three brokers, with two name
+//! servers and a tick of 1 ms, of which a longer run is compared with a shorter one, so that
+//! beginning, healing and end are not measured.
 
 use std::io::{self, ErrorKind};
 
@@ -18,29 +19,44 @@ pub(crate) struct SpeedArguments {
     seconds: u32,
 }
 
-/// A level, how it executes a plan, and what it must reach in a release build.
-type Level = (&'static str, fn(&Plan, Lines) -> Run, f64);
+/// How a level executes a plan.
+type Execute = fn(&Plan, Lines) -> Run;
 
-const LEVELS: &[Level] = &[
-    ("pair", pair::run, 500.0),
-    #[cfg(feature = "world")]
-    ("world", sim::world::run, 25.0),
-];
 /// Seconds of the shorter run.
 const WARM: u32 = 5;
+/// Plans of seeds that are run.
+const SEEDS: u64 = 100;
 
 pub(crate) fn run(arguments: &SpeedArguments) -> io::Result<()> {
-    for (name, execute, goal) in LEVELS {
-        let short = cost(*execute, WARM)?;
-        let long = cost(*execute, WARM + arguments.seconds)?;
-        let speed = f64::from(arguments.seconds) / (long - short).max(1e-9);
-        println!("{name:<6} {speed:>8.1} simulated seconds a CPU second, goal {goal}");
+    println!("simulated seconds in a second of CPU time");
+    let seconds = arguments.seconds;
+    println!("pair   plans of seeds   {:>8.1}  goal 500", of_seeds(pair::run, Plan::from_seed)?);
+    println!("pair   1,000 messages/s {:>8.1}", of_load(pair::run, seconds)?);
+    #[cfg(feature = "world")]
+    {
+        let of_seeds = of_seeds(sim::world::run, Plan::small_from_seed)?;
+        println!("world  plans of seeds   {of_seeds:>8.1}");
+        let of_load = of_load(sim::world::run, seconds)?;
+        println!("world  1,000 messages/s {of_load:>8.1}  goal 25");
     }
     Ok(())
 }
 
+fn of_seeds(execute: Execute, make: fn(u64) -> Plan) -> io::Result<f64> {
+    let begin = cpu_seconds()?;
+    let simulated = (0..SEEDS).map(|seed| execute(&make(seed), Lines::Forget).simulated);
+    let simulated: f64 = simulated.map(|simulated| simulated.as_secs_f64()).sum();
+    Ok(simulated / (cpu_seconds()? - begin))
+}
+
+fn of_load(execute: Execute, seconds: u32) -> io::Result<f64> {
+    let short = cost(execute, WARM)?;
+    let long = cost(execute, WARM + seconds)?;
+    Ok(f64::from(seconds) / (long - short).max(1e-9))
+}
+
 /// CPU seconds of a run with so many seconds of sends.
-fn cost(execute: fn(&Plan, Lines) -> Run, seconds: u32) -> io::Result<f64> {
+fn cost(execute: Execute, seconds: u32) -> io::Result<f64> {
     let begin = cpu_seconds()?;
     let run = execute(&plan(seconds), Lines::Forget);
     let end = cpu_seconds()?;

@@ -51,14 +51,14 @@ impl BrokerHandle {
     /// Freezes the broker, as `SIGSTOP` does: connections are taken by the kernel and what they
     /// send is not read.
     pub fn pause(&self) {
-        self.server.shared.gate.send_replace(false);
+        self.server.shared.gate.set_open(false);
         self.with(|broker, _| broker.freeze());
     }
 
     /// Ends a pause: all that was sent meanwhile is executed and answered.
     pub fn resume(&self) {
         self.with(Broker::thaw);
-        self.server.shared.gate.send_replace(true);
+        self.server.shared.gate.set_open(true);
     }
 
     /// Lets each answer to a send leave so much later; [`Duration::ZERO`] for at once.
@@ -151,14 +151,14 @@ impl NameServerHandle {
 
     /// Freezes the name server, as `SIGSTOP` does.
     pub fn pause(&self) {
-        self.server.shared.gate.send_replace(false);
+        self.server.shared.gate.set_open(false);
         self.with(|name_server, _| name_server.freeze());
     }
 
     /// Ends a pause.
     pub fn resume(&self) {
         self.with(NameServer::thaw);
-        self.server.shared.gate.send_replace(true);
+        self.server.shared.gate.set_open(true);
     }
 
     /// Switches faults; [`NameServerFaults::default`] for none.

@@ -31,7 +31,7 @@
 
 mod builder;
 mod cluster;
-mod connection;
+pub(crate) mod driver;
 mod handles;
 mod server;
 

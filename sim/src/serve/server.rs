@@ -1,18 +1,22 @@
-//! How does a node without I/O live on a TCP port?
+//! How is a node on a TCP port started, killed and moved?
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
-use super::connection::{Peer, converse, dial};
-use crate::model::{ConnId, Instant, Node, Output};
+use super::driver::{self, Ground};
+use crate::model::{Instant, Node};
+
+/// What the tasks of a node on TCP share.
+pub(super) type Shared<N> = driver::Shared<N, Tcp>;
 
 /// One node and what it needs to run, stop and run again.
 #[derive(Debug)]
@@ -36,27 +40,12 @@ enum Run {
     Lost(SocketAddr),
 }
 
-/// What the tasks of a node share. They enter by one door: [`Self::enter`].
+/// TCP, and tokio's time.
 #[derive(Debug)]
-pub(super) struct Shared<N> {
-    state: Mutex<State<N>>,
+pub(super) struct Tcp {
     origin: tokio::time::Instant,
-    /// The time to wake at has changed.
-    timer: Notify,
-    /// Whether the node may read, accept and keep time.
-    pub(super) gate: watch::Sender<bool>,
     /// Connections end by a reset.
-    pub(super) reset: AtomicBool,
-}
-
-#[derive(Debug)]
-struct State<N> {
-    node: N,
-    peers: BTreeMap<ConnId, Arc<Peer>>,
-    accepted: u64,
-    wake_at: Option<Instant>,
-    address: SocketAddr,
-    dials: Option<mpsc::UnboundedSender<(ConnId, String)>>,
+    reset: Arc<AtomicBool>,
 }
 
 impl<N: Node + Send + 'static> Server<N> {
@@ -66,21 +55,8 @@ impl<N: Node + Send + 'static> Server<N> {
         origin: tokio::time::Instant,
         socket: TcpSocket,
     ) -> io::Result<Self> {
-        let state = State {
-            node,
-            peers: BTreeMap::new(),
-            accepted: 0,
-            wake_at: None,
-            address: socket.local_addr()?,
-            dials: None,
-        };
-        let shared = Shared {
-            state: Mutex::new(state),
-            origin,
-            timer: Notify::new(),
-            gate: watch::Sender::new(true),
-            reset: AtomicBool::new(false),
-        };
+        let ground = Tcp { origin, reset: Arc::default() };
+        let shared = Shared::new(node, socket.local_addr()?, ground);
         Ok(Self {
             shared: Arc::new(shared),
             run: tokio::sync::Mutex::new(Run::Down(socket)),
@@ -100,13 +76,13 @@ impl<N: Node + Send + 'static> Server<N> {
             Run::Lost(address) => bind(address)?,
         };
         let listener = socket.listen(BACKLOG)?;
-        let (dials, dialled) = mpsc::unbounded_channel();
+        let listener = Listener { listener, reset: self.shared.ground.reset.clone() };
         let stop = Arc::new(Notify::new());
-        self.shared.reset.store(false, Ordering::Relaxed);
-        self.shared.gate.send_replace(true);
-        self.shared.lock().dials = Some(dials);
-        self.shared.enter(|node, now| node.handle_start(now));
-        let task = tokio::spawn(supervise(self.shared.clone(), listener, dialled, stop.clone()));
+        self.shared.ground.reset.store(false, Ordering::Relaxed);
+        self.shared.begin();
+        let stopped = stop.clone();
+        let stopped = async move { stopped.notified().await };
+        let task = tokio::spawn(driver::run(self.shared.clone(), listener, stopped));
         *self.abort.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         *run = Run::Up { stop, task };
         Ok(())
@@ -118,14 +94,11 @@ impl<N: Node + Send + 'static> Server<N> {
         let address = self.shared.address();
         match std::mem::replace(&mut *run, Run::Lost(address)) {
             Run::Up { stop, task } => {
-                self.shared.reset.store(true, Ordering::Relaxed);
+                self.shared.ground.reset.store(true, Ordering::Relaxed);
                 stop.notify_one();
                 // An error means that the task is gone too.
                 let _ = task.await;
-                let mut state = self.shared.lock();
-                state.peers.clear();
-                state.dials = None;
-                drop(state);
+                self.shared.end();
                 *run = bind(address).map_or(Run::Lost(address), Run::Down);
             }
             down @ (Run::Down(_) | Run::Lost(_)) => *run = down,
@@ -137,7 +110,7 @@ impl<N: Node + Send + 'static> Server<N> {
         let mut run = self.run.lock().await;
         let socket = bind(address)?;
         let address = socket.local_addr()?;
-        self.shared.lock().address = address;
+        self.shared.move_to(address);
         *run = Run::Down(socket);
         Ok(address)
     }
@@ -164,142 +137,87 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-impl<N: Node> Shared<N> {
-    /// The one door: locks, changes the node, drains what it wants, unlocks, wakes.
-    pub(super) fn enter<R>(&self, change: impl FnOnce(&mut N, Instant) -> R) -> R {
-        let mut wake = Vec::new();
-        let mut state = self.lock();
-        let now = self.now();
-        let result = change(&mut state.node, now);
-        let wake_at = loop {
-            match state.node.poll_output() {
-                Output::Connect { conn, address } => {
-                    let dialled = state.dials.as_ref().map(|dials| dials.send((conn, address)));
-                    if !matches!(dialled, Some(Ok(()))) {
-                        state.node.handle_closed(now, conn);
-                    }
-                }
-                Output::Transmit { conn } => wake.extend(state.peers.get(&conn).cloned()),
-                Output::Close { conn } => {
-                    if let Some(peer) = state.peers.get(&conn) {
-                        peer.closing.store(true, Ordering::Release);
-                        wake.push(peer.clone());
-                    }
-                }
-                Output::Idle { wake_at } => break wake_at,
-            }
-        };
-        let sooner = std::mem::replace(&mut state.wake_at, wake_at) != wake_at;
-        drop(state);
-        if sooner {
-            self.timer.notify_one();
-        }
-        for peer in wake {
-            peer.wake.notify_one();
-        }
-        result
-    }
+/// A port that is listened at.
+pub(super) struct Listener {
+    listener: TcpListener,
+    reset: Arc<AtomicBool>,
+}
 
-    /// Looks at the node.
-    pub(super) fn look<R>(&self, look: impl FnOnce(&N) -> R) -> R {
-        look(&self.lock().node)
-    }
-
-    pub(super) fn take_bytes(&self, conn: ConnId, out: &mut Vec<u8>) {
-        self.lock().node.take_bytes(conn, out);
-    }
-
-    pub(super) fn add_peer(&self, conn: ConnId) -> Arc<Peer> {
-        let peer = Arc::new(Peer::default());
-        self.lock().peers.insert(conn, peer.clone());
-        peer
-    }
-
-    pub(super) fn remove_peer(&self, conn: ConnId) {
-        self.lock().peers.remove(&conn);
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.lock().address
-    }
-
-    fn accept(&self) -> ConnId {
-        let mut state = self.lock();
-        state.accepted += 1;
-        ConnId::accepted(state.accepted)
-    }
+impl Ground for Tcp {
+    type Stream = Socket;
+    type Listener = Listener;
+    type Seen = ();
+    // The kernel does.
+    const ACCEPTS_WHILE_FROZEN: bool = false;
 
     fn now(&self) -> Instant {
         let nanos = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
         Instant::from_nanos(nanos)
     }
 
-    /// Waits until the node wants to be woken.
-    async fn tick(&self) {
-        loop {
-            let wake_at = self.lock().wake_at;
-            let Some(wake_at) = wake_at else {
-                self.timer.notified().await;
-                continue;
-            };
-            let left = wake_at.since(self.now());
-            if left.is_zero() {
-                return;
-            }
-            tokio::select! {
-                biased;
-                () = self.timer.notified() => {}
-                () = tokio::time::sleep(left) => return,
-            }
-        }
+    async fn accept(at: &Listener) -> io::Result<(Socket, SocketAddr)> {
+        let (stream, peer) = at.listener.accept().await?;
+        Ok((Socket::new(stream, at.reset.clone()), peer))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<N>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn connect(&self, address: &str) -> io::Result<Socket> {
+        Ok(Socket::new(TcpStream::connect(address).await?, self.reset.clone()))
+    }
+
+    fn spawn(tasks: &mut JoinSet<()>, task: impl Future<Output = ()> + Send + 'static) {
+        tasks.spawn(task);
     }
 }
 
-/// Runs a node until it is stopped; all tasks of its connections end with it.
-async fn supervise<N: Node + Send + 'static>(
-    shared: Arc<Shared<N>>,
-    listener: TcpListener,
-    mut dialled: mpsc::UnboundedReceiver<(ConnId, String)>,
-    stop: Arc<Notify>,
-) {
-    let mut tasks = JoinSet::new();
-    let mut gate = shared.gate.subscribe();
-    loop {
-        let open = *gate.borrow_and_update();
-        tokio::select! {
-            biased;
-            () = stop.notified() => break,
-            _ = gate.changed() => {}
-            Some((conn, address)) = dialled.recv() => {
-                tasks.spawn(dial(shared.clone(), conn, address));
-            }
-            accepted = listener.accept(), if open => match accepted {
-                Ok((stream, peer)) => welcome(&shared, &mut tasks, stream, peer),
-                // Too many open files, most likely: wait for some to be closed.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            },
-            () = shared.tick(), if open => shared.enter(|node, now| node.handle_timeout(now)),
-            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
-        }
-    }
-    drop(listener);
-    tasks.shutdown().await;
-}
-
-fn welcome<N: Node + Send + 'static>(
-    shared: &Arc<Shared<N>>,
-    tasks: &mut JoinSet<()>,
+/// A connection that is reset when its node is killed, and closed in order otherwise.
+pub(super) struct Socket {
     stream: TcpStream,
-    peer: SocketAddr,
-) {
-    let conn = shared.accept();
-    let known = shared.add_peer(conn);
-    shared.enter(|node, now| node.handle_accepted(now, conn, peer));
-    tasks.spawn(converse(shared.clone(), conn, known, stream));
+    reset: Arc<AtomicBool>,
+}
+
+impl Socket {
+    fn new(stream: TcpStream, reset: Arc<AtomicBool>) -> Self {
+        // Without it a small answer may wait for 40 ms; a socket that refuses is merely slow.
+        let _ = stream.set_nodelay(true);
+        Self { stream, reset }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.reset.load(Ordering::Relaxed) {
+            // If it fails the peer sees an orderly end.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 /// Connections that wait to be accepted, as Netty's default.

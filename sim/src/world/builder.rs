@@ -233,7 +233,7 @@ impl WorldBuilder {
 }
 
 /// Gives a node a host at `at`.
-pub(super) fn settle<N: crate::model::Node + 'static>(
+pub(super) fn settle<N: crate::model::Node + Send + 'static>(
     sim: &mut turmoil::Sim<'static>,
     host: Rc<Host<N>>,
     at: SocketAddr,

@@ -153,7 +153,7 @@ impl World {
 
     /// Adds a line to the trace.
     pub fn note(&self, what: &str) {
-        self.0.trace.note("scenario", what);
+        self.0.trace.note("scenario", format_args!("{what}"));
     }
 
     /// All lines so far: connections, decoded frames as the models saw them, faults, notes. Empty

@@ -1,6 +1,6 @@
 //! What happened, line by line, in simulated time?
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use producer_core::wire::code::{request, response};
@@ -9,6 +9,7 @@ use producer_core::wire::{Frame, Header};
 
 use super::host::elapsed;
 use crate::pair::trace::{FNV, Trace as Lines, fnv};
+use crate::serve::driver::Way;
 
 /// Lines that are written only if somebody wants them.
 #[derive(Clone, Default)]
@@ -21,13 +22,6 @@ enum Sink {
     Text(Arc<Mutex<String>>),
     /// Bytes are hashed.
     Lines(Arc<Mutex<Lines>>),
-}
-
-/// Whether a host received or sent.
-#[derive(Clone, Copy)]
-pub(super) enum Way {
-    In,
-    Out,
 }
 
 /// Bytes of one direction of a connection that are no whole frame yet.
@@ -53,14 +47,13 @@ impl Trace {
         self.lock().map(|text| text.clone()).unwrap_or_default()
     }
 
-    pub(super) fn note(&self, host: &str, what: &str) {
+    pub(super) fn note(&self, host: &str, what: fmt::Arguments<'_>) {
         if let Some(mut lines) = self.lines() {
             return lines.write(elapsed(), format_args!("{host} {what}"));
         }
         let Some(mut text) = self.lock() else { return };
         begin(&mut text, host);
-        text.push_str(what);
-        text.push('\n');
+        line(&mut text, what);
     }
 
     /// A line for each frame that `bytes` make whole.
@@ -143,7 +136,7 @@ fn describe(text: &mut String, way: Way, peer: &str, frame: &Frame<'_>) {
     line(text, format_args!(" [{len} {hash:016x}]"));
 }
 
-fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
+fn line(text: &mut String, what: fmt::Arguments<'_>) {
     writeln!(text, "{what}").expect(INFALLIBLE);
 }
 

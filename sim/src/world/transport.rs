@@ -57,7 +57,7 @@ pub(super) struct Network {
 impl Transport for Network {
     fn connect(&self, address: &Address, _deadline: Instant) -> Connecting {
         let text = address.to_string();
-        self.trace.note("producer", &format!("dials {text}"));
+        self.trace.note("producer", format_args!("dials {text}"));
         let (wire, number) = self.wires.dial(&text);
         let seed = self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Box::pin(async move {

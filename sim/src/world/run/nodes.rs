@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::spawn_local;
@@ -101,7 +102,7 @@ pub(super) fn inhabit(
 }
 
 fn dial_of(board: Shared, node: usize, tick: Duration) -> Dial {
-    Rc::new(move |address| {
+    Arc::new(move |address| {
         let board = board.clone();
         Box::pin(async move {
             let wire = dial_from(board, node, address, tick).await?;
