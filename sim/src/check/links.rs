@@ -116,7 +116,7 @@ impl<'h> Links<'h> {
         self.links.values().any(|standing| {
             standing.producer == than.producer
                 && standing.address != than.address
-                && standing.is_well(at)
+                && standing.is_well(at, self.history.tick)
                 && writable.iter().any(|(to, queues)| to == standing.address && *queues > 0)
         })
     }
@@ -136,8 +136,10 @@ impl Standing<'_> {
         });
     }
 
-    fn is_well(&self, at: Instant) -> bool {
-        self.succeeded.is_some_and(|succeeded| at.since(succeeded) < ANSWERS)
+    fn is_well(&self, at: Instant, tick: Duration) -> bool {
+        // Where time is coarse, an answer of the same instant may have come later.
+        let known = |succeeded: Instant| tick.is_zero() || succeeded < at;
+        self.succeeded.is_some_and(|it| known(it) && at.since(it) < ANSWERS)
             && self.asked.iter().all(|request| at.since(request.at) < OWES)
     }
 }

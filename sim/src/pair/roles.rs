@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::node::{Power, Server};
+use super::steps::broker_number;
 use super::{Pair, note};
-use crate::history::{CutFromLog, Stored};
+use crate::history::{CutFromLog, History, Stored};
 use crate::model::broker::{Broker, Cut, Message, Why};
-use crate::plan::{FaultKind, Heard, Tail};
+use crate::plan::{FaultKind, Heard, Plan, Tail};
 
 impl Pair {
     /// The number of an epoch that no log has.
@@ -17,12 +18,7 @@ impl Pair {
 
     /// The other one of a master and its slave, if there are two.
     pub(super) fn partner(&self, node: usize) -> Option<usize> {
-        let cluster = &self.plan.cluster;
-        let number = self.broker_number(node)?;
-        let first = usize::from(cluster.name_servers) + number;
-        let second = first + usize::from(cluster.brokers);
-        let is_pair = number < usize::from(cluster.slaves);
-        is_pair.then_some(if node == first { second } else { first })
+        partner(&self.plan, node)
     }
 
     /// Begins or ends a fault of the roles of a master and its slave.
@@ -163,28 +159,60 @@ impl Pair {
     /// Writes down what is in the logs of the masters, and what was in any log and is in them no
     /// more.
     pub(super) fn read_logs(&mut self) {
-        let mut cuts: BTreeMap<Identity, (Message, Why)> = BTreeMap::new();
         for &master in &self.masters {
-            let Some(broker) = self.nodes[master].as_broker() else { continue };
-            let name = &broker.config().name;
-            let members = [Some(master), self.partner(master)];
-            for member in members.into_iter().flatten() {
-                let Some(member) = self.nodes[member].as_broker() else { continue };
-                let rest = member.messages().into_iter();
-                let rest = rest.map(|message| Cut { message, why: Why::NotCopied });
-                for Cut { message, why } in member.cuts().iter().cloned().chain(rest) {
-                    let known = cuts.entry(identity(name, &message)).or_insert((message, why));
-                    known.1 = known.1.max(why);
-                }
-            }
-            for message in broker.messages() {
-                cuts.remove(&identity(name, &message));
-                self.history.stored.push(Stored { broker: name.clone(), message });
-            }
+            let members = [Some(master), self.partner(master)].into_iter().flatten();
+            let logs = members.filter_map(|member| self.nodes[member].as_broker());
+            read_logs(&mut self.history, logs.map(Log::of).collect());
         }
-        for ((broker, ..), (message, why)) in cuts {
-            self.history.cuts.push(CutFromLog { broker, message, why });
+    }
+}
+
+/// The other one of a master and its slave, if there are two.
+pub(crate) fn partner(plan: &Plan, node: usize) -> Option<usize> {
+    let cluster = &plan.cluster;
+    let number = broker_number(plan, node)?;
+    let first = usize::from(cluster.name_servers) + number;
+    let second = first + usize::from(cluster.brokers);
+    let is_pair = number < usize::from(cluster.slaves);
+    is_pair.then_some(if node == first { second } else { first })
+}
+
+/// What a broker has, and had.
+pub(crate) struct Log {
+    broker: String,
+    messages: Vec<Message>,
+    cuts: Vec<Cut>,
+}
+
+impl Log {
+    pub(crate) fn of(broker: &Broker) -> Self {
+        Self {
+            broker: broker.config().name.clone(),
+            messages: broker.messages(),
+            cuts: broker.cuts().to_vec(),
         }
+    }
+}
+
+/// Writes down the log of a master, which comes first, and what was in it or its slave's and is in
+/// it no more.
+pub(crate) fn read_logs(history: &mut History, logs: Vec<Log>) {
+    let mut cuts: BTreeMap<Identity, (Message, Why)> = BTreeMap::new();
+    let Some(name) = logs.first().map(|master| master.broker.clone()) else { return };
+    let stored = logs[0].messages.clone();
+    for Log { messages, cuts: cut, .. } in logs {
+        let rest = messages.into_iter().map(|message| Cut { message, why: Why::NotCopied });
+        for Cut { message, why } in cut.into_iter().chain(rest) {
+            let known = cuts.entry(identity(&name, &message)).or_insert((message, why));
+            known.1 = known.1.max(why);
+        }
+    }
+    for message in stored {
+        cuts.remove(&identity(&name, &message));
+        history.stored.push(Stored { broker: name.clone(), message });
+    }
+    for ((broker, ..), (message, why)) in cuts {
+        history.cuts.push(CutFromLog { broker, message, why });
     }
 }
 

@@ -96,6 +96,10 @@ impl<N: Node + Send + 'static> Host<N> {
         wish.up = up;
         wish.stops += u64::from(!up);
         drop(wish);
+        if !up {
+            // It does nothing more, whenever its tasks end.
+            self.shared.gate.set_open(false);
+        }
         self.changed.notify_waiters();
     }
 

@@ -46,6 +46,15 @@ pub(super) enum Caller {
     Node(usize),
 }
 
+impl Caller {
+    pub(super) const fn node(self) -> Option<usize> {
+        match self {
+            Self::Producer(_) => None,
+            Self::Node(node) => Some(node),
+        }
+    }
+}
+
 /// A connection, from its dial on.
 pub(super) struct Line {
     pub(super) from: Caller,

@@ -51,11 +51,11 @@ pub(super) const fn exists(kind: FaultKind) -> bool {
         | FaultKind::WallJump { .. }
         | FaultKind::Stall
         | FaultKind::Cancel { .. }
-        | FaultKind::Close => true,
-        FaultKind::Promote { .. }
+        | FaultKind::Promote { .. }
         | FaultKind::Swap
         | FaultKind::ActingMaster
-        | FaultKind::SplitBrain { .. } => false,
+        | FaultKind::SplitBrain { .. }
+        | FaultKind::Close => true,
     }
 }
 
@@ -151,6 +151,10 @@ impl Stage {
             FaultKind::Flap { .. } | FaultKind::RouteFlap { .. } | FaultKind::Upgrade { .. } => {
                 self.begin_or_end_steps(at, node, kind, begins);
             }
+            FaultKind::Promote { .. }
+            | FaultKind::Swap
+            | FaultKind::ActingMaster
+            | FaultKind::SplitBrain { .. } => self.apply_to_roles(at, node, kind, begins),
             FaultKind::Queues { .. } | FaultKind::WriteQueues { .. } => self.set_queues(node),
             FaultKind::OrderConf { .. } => self.set_order(),
             kind => self.apply_inside(node, kind, begins),
@@ -161,7 +165,7 @@ impl Stage {
     fn lose_tail(self: &Rc<Self>, node: usize, ms: u32, begins: bool) {
         if begins && self.nodes.borrow()[node].power == Power::Up {
             let since = elapsed().as_millis().saturating_sub(ms.into());
-            let epoch = since as i64 + 1;
+            let epoch = self.next_epoch();
             let since = Instant::from_millis(since);
             self.with_broker(node, |broker, _| broker.lose_tail(since, epoch));
         }

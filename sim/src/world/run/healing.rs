@@ -11,6 +11,7 @@ use crate::dice::{Concern, Dice};
 use crate::history::WellBroker;
 use crate::pair::healing::{LEARNT, LEARNT_SOON, PROBES, copes, outlasts_healing};
 use crate::pair::node::{Power, Server};
+use crate::plan::Replication;
 
 /// Brokers register so often, so long.
 const REGISTER_EVERY: Duration = Duration::from_secs(1);
@@ -22,7 +23,9 @@ impl Stage {
         let servers = self.plan.cluster.name_servers;
         let server = dice.below(servers.into()) as usize;
         let broker = usize::from(servers) + dice.below(self.plan.cluster.brokers.into()) as usize;
-        let core = [server, broker].map(|node| self.nodes.borrow()[node].name.clone());
+        let name = self.nodes.borrow()[broker].name.clone();
+        let slave = format!("{name}-slave");
+        let core = [self.nodes.borrow()[server].name.clone(), name, slave];
         note(&self.board.lock(), format_args!("heal {core:?}"));
         let all = !copes(&self.plan);
         for (at, fault) in self.plan.faults.iter().enumerate() {
@@ -86,11 +89,19 @@ impl Stage {
 
     fn see_who_is_well(&self) {
         let (nodes, progress) = (self.nodes.borrow(), self.progress.borrow());
-        for slot in nodes.iter().skip(self.plan.cluster.name_servers.into()) {
+        for &node in self.masters.borrow().iter() {
+            let slot = &nodes[node];
             let mut faults = self.plan.faults.iter().zip(progress.iter());
             let ill = faults.any(|(fault, now)| now.active && fault.target == slot.name);
-            if slot.power == Power::Up && !ill {
-                let (name, address) = (slot.name.clone(), slot.host.address().to_string());
+            // One that waits for a slave that is down is as good as silent.
+            let waits = self.plan.cluster.replication == Replication::Sync
+                && self.partner(node).is_some_and(|slave| nodes[slave].power != Power::Up);
+            if slot.power == Power::Up && !ill && !waits {
+                let name = slot.host.look(|server| match server {
+                    Server::Broker(broker) => broker.config().name.clone(),
+                    Server::NameServer(_) => slot.name.clone(),
+                });
+                let address = slot.host.address().to_string();
                 self.board.lock().history.well.push(WellBroker { name, address });
             }
         }

@@ -22,6 +22,7 @@ mod faults;
 mod healing;
 mod line;
 mod nodes;
+mod roles;
 mod steps;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -40,9 +41,7 @@ use super::handles::Wish;
 use super::host::elapsed;
 use super::trace::Trace;
 use crate::check;
-use crate::history::{CutFromLog, History, Stored};
-use crate::model::broker::Cut;
-use crate::pair::node::Server;
+use crate::history::History;
 use crate::pair::trace::Trace as LineTrace;
 use crate::pair::weather::Passage;
 use crate::pair::{Lines, Progress, Run, UNIX_MS};
@@ -51,7 +50,7 @@ use board::Shared;
 use clients::Client;
 use nodes::Slot;
 
-const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 2, 1));
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 3, 1));
 /// Segments that a connection, and dials that a host holds.
 const SEGMENTS: usize = 4096;
 
@@ -65,6 +64,8 @@ pub fn run(plan: &Plan, lines: Lines) -> Run {
     let mut sim = network(plan, tick);
     let board = Shared::new(plan, tick, trace.clone());
     let nodes = nodes::inhabit(&mut sim, plan, &board, &Trace::to(trace.clone()), tick);
+    let servers = plan.cluster.name_servers;
+    let masters = servers..servers + plan.cluster.brokers;
     let stage = Rc::new(Stage {
         plan: plan.clone(),
         tick,
@@ -76,6 +77,8 @@ pub fn run(plan: &Plan, lines: Lines) -> Run {
         agenda: RefCell::default(),
         wishes: RefCell::default(),
         progress: RefCell::new(vec![Progress::default(); plan.faults.len()]),
+        masters: RefCell::new(masters.map(usize::from).collect()),
+        epochs: Cell::new(0),
         skipped: RefCell::default(),
         healed: Cell::new(false),
     });
@@ -164,6 +167,10 @@ struct Stage {
     wishes: RefCell<Vec<Wish>>,
     /// How far each fault of the plan has come.
     progress: RefCell<Vec<Progress>>,
+    /// By number of the broker, the node that is its master.
+    masters: RefCell<Vec<usize>>,
+    /// Epochs of logs so far.
+    epochs: Cell<i64>,
     skipped: RefCell<Vec<usize>>,
     healed: Cell<bool>,
 }
@@ -249,22 +256,7 @@ impl Stage {
         board.see_garbled_left_open();
         let mut history = board.history.clone();
         drop(board);
-        for slot in self.nodes.borrow().iter() {
-            slot.host.look(|server| {
-                let Server::Broker(model) = server else { return };
-                // No role changes here: the log that counts is the master's.
-                if slot.name.ends_with("-slave") {
-                    return;
-                }
-                let broker = &model.config().name;
-                for message in model.messages() {
-                    history.stored.push(Stored { broker: broker.clone(), message });
-                }
-                for Cut { message, why } in model.cuts().iter().cloned() {
-                    history.cuts.push(CutFromLog { broker: broker.clone(), message, why });
-                }
-            });
-        }
+        self.read_logs(&mut history);
         name_the_nameless(&mut history);
         history.ends = self.clients.get().into_iter().flatten().map(Client::end).collect();
         history

@@ -195,6 +195,7 @@ impl Stage {
             if !crashed {
                 stage.start(node);
             }
+            stage.slave_follows(node);
         });
     }
 
@@ -220,13 +221,16 @@ impl Stage {
             let ways = self.board.lock().between_producers_and(node);
             self.mend(CLIENT, address(node), ways);
         }
-        for broker in servers..nodes.len() {
-            for server in 0..servers {
-                let ways = self.board.lock().between_nodes(broker, server);
-                if self.mend(address(broker), address(server), ways) {
+        // Name servers do not talk to each other.
+        for one in servers..nodes.len() {
+            for other in 0..one {
+                let ways = self.board.lock().between_nodes(one, other);
+                if self.mend(address(one), address(other), ways) {
                     // Nodes notice connections that have lost something, and make them again.
-                    let cut = |from, to| from == Caller::Node(broker) && to == server;
-                    self.board.lock().reset(|line| cut(line.from, line.to));
+                    let between = |from: Caller, to: usize| {
+                        [(one, other), (other, one)].contains(&(to, from.node().unwrap_or(to)))
+                    };
+                    self.board.lock().reset(|line| between(line.from, line.to));
                 }
             }
         }

@@ -16,6 +16,7 @@ impl Stage {
         let Some(node) = self.node_named(&fault.target) else { return };
         let steps = self.progress.borrow()[at].steps;
         match fault.kind {
+            FaultKind::Promote { .. } => self.promote(at),
             FaultKind::Flap { loss, .. } => self.cut_ways(node, loss, steps.is_multiple_of(2)),
             FaultKind::RouteFlap { .. } => self.know(node, !steps.is_multiple_of(2)),
             FaultKind::Upgrade { .. } if steps == 1 => self.leave(node),
@@ -106,8 +107,15 @@ impl Stage {
         }
     }
 
-    /// Gives each topic of the broker the queues that the plan and the faults under way say.
+    /// Gives each topic of a broker, and of its slave, the queues that the plan and the faults under
+    /// way say.
     pub(super) fn set_queues(&self, node: usize) {
+        for node in [Some(node), self.partner(node)].into_iter().flatten() {
+            self.set_queues_of(node);
+        }
+    }
+
+    fn set_queues_of(&self, node: usize) {
         for (number, topic) in (0..).zip(&self.plan.cluster.topics) {
             let deleted = FaultKind::DeleteTopic { topic: number };
             if !self.under_way("cluster").contains(&deleted) {
