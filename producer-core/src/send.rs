@@ -125,6 +125,8 @@ pub enum Order {
     /// fail with [`ErrorKind::OrderBroken`](crate::ErrorKind::OrderBroken), for they would overtake
     /// it should it still arrive. If the broker says that it has no such queue any more, the send
     /// ends [`Outcome::Rejected`] at once: the key has no other, and waiting would not bring it back.
+    /// It creates no topic ([`Config::auto_create_topics`](crate::Config::auto_create_topics)): the
+    /// queues of the one it would be made from are not those that it will have.
     Strict,
     /// Order: the key moves to another queue while its own cannot be used, and back later. The
     /// receipt's epoch tells which messages may be out of order.

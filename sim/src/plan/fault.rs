@@ -1,10 +1,18 @@
 //! What can break?
 //!
-//! | on both levels | on the pair level only |
-//! |---|---|
-//! | what happens to bytes, dials and processes; what a broker does to sends; disk, permission, topics, roles, name servers, the producer itself | [`FaultKind::SynBlackHole`] of one node, where the simulated network knows partitions only |
+//! Every kind happens on both levels: in virtual time ([`crate::pair`]) and on the simulated network
+//! (`crate::world`). What a level had to leave out of a run is in [`crate::pair::Run::skipped`].
 //!
-//! The pair level executes every kind. The turmoil level says which it does not execute yet.
+//! | aim | kinds | what is touched |
+//! |---|---|---|
+//! | any node | ways, dials, bytes, processes | the links and the machine, never the model |
+//! | a name server | `StaleRoutes`, `Forget`, `SilentServer`, `SlowServer` | its model |
+//! | a broker, also a slave | sends, disk, permission, queues, role, upgrade, joining | its model and name servers |
+//! | a master that has a slave | `Promote`, `Swap`, `ActingMaster`, `SplitBrain` | both models and their logs |
+//! | `cluster` | `DeleteTopic` | all servers |
+//! | a producer | clock, schedule, cancel, close | its driver |
+//!
+//! A burst is a workload's `burst`; queues that differ from broker to broker are the topic's.
 
 use serde::{Deserialize, Serialize};
 
