@@ -1,6 +1,6 @@
 //! What befalls sends when brokers are upgraded, join and flap, and when topics go and come?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use producer_core::ErrorKind;
@@ -55,6 +55,9 @@ fn s13_broker_added() {
         let shares = [0, 1, 2].map(|broker| seen.share(broker, 45_000, 90_000));
         let even = shares.iter().all(|share| (32..=34).contains(share));
         assert!(!seen.way.rotates() || even, "{seen}: {shares:?} %");
+        let late = seen.between(45_000, 90_000).flat_map(|send| seen.copies(send));
+        let places: BTreeSet<_> = late.map(|at| (&at.broker, at.message.queue_id)).collect();
+        assert!(!seen.way.rotates() || places.len() == 12, "{seen}: {places:?}");
     });
     row.figure(format!("used <= {latest:?} after it came, then evenly; no lane moved to it"));
 }

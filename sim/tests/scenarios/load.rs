@@ -79,6 +79,7 @@ fn s29_busy() {
             }
         });
     }
+    two_busy_and_one_alone(&mut row);
     let mut all = Scene::new(29).sends(100, 10, 400);
     for broker in ["broker-0", "broker-1", "broker-2"] {
         all = all.fault(broker, 1_000, 2_000, refuse(Refusal::Busy));
@@ -94,6 +95,26 @@ fn s29_busy() {
         assert!(seen.between(3_000, 9_000).all(|send| send.error().is_none()), "{seen}");
     });
     row.figure("one busy: 0 fail; all busy: <= 3 attempts a send, all surely not stored");
+}
+
+/// With two of three busy, each is tried once and the third takes all; an only broker is left in
+/// peace for a while before it is tried again.
+fn two_busy_and_one_alone(row: &mut Row) {
+    let two = at_one(refuse(Refusal::Busy));
+    let two = two.fault("broker-1", 1_000, 2_000, refuse(Refusal::Busy));
+    row.everywhere(&two, |seen| {
+        if seen.way.moves() {
+            seen.all_well();
+        }
+    });
+    let alone = at_one(refuse(Refusal::Busy)).brokers(1, 4);
+    row.everywhere(&alone, |seen| {
+        for send in seen.sends() {
+            let requests = seen.requests(send);
+            let pauses = requests.windows(2).map(|pair| pair[1].at.since(pair[0].at));
+            assert!(pauses.min() >= Some(ms(9)) || requests.len() < 2, "{seen}: {requests:?}");
+        }
+    });
 }
 
 #[test]

@@ -113,6 +113,14 @@ fn s17_answers_lost() {
         retried += seen.retries();
     });
     row.figure(format!("twice = tried again = {retried}"));
+    let stops = scene.configured(|config| config.stop_on_unknown = Some(true));
+    let mut unknown = 0;
+    row.everywhere(&stops, |seen| {
+        assert_eq!((seen.retries(), seen.duplicates()), (0, 0), "{seen}: never a second copy");
+        seen.fails_only_at(0);
+        unknown += seen.unknown();
+    });
+    row.figure(format!("told to stop instead: 0 twice, {unknown} unknown"));
 }
 
 #[test]
