@@ -11,10 +11,12 @@
 //! | `Crash`, `Move` | tasks and listener of the host end: peers see an orderly end, or a reset if they had sent what was not read |
 //! | `Stall` | streams and application stand still; the producer's own timers cannot be stopped here |
 //! | everything inside a server | the model, as on the pair level |
+//! | everything between servers, such as roles and logs that are copied | the models, over connections of their own |
 //!
 //! What else differs from the pair level: bytes of one connection arrive in the order they were
-//! sent, whatever their latencies; time is coarse ([`History::tick`]); healing takes less of it.
-//! Kinds of faults that do not exist here are skipped, and [`Run::skipped`] says which.
+//! sent, whatever their latencies; time is coarse ([`History::tick`]); healing takes less of it. A
+//! kind of fault that could not happen here would be skipped, and [`Run::skipped`] says which are:
+//! none so far.
 
 mod board;
 mod clients;
