@@ -4,7 +4,7 @@ use producer_core::ErrorKind;
 
 use super::{Found, Joined};
 use crate::history::SendRecord;
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     let history = joined.history;
@@ -32,6 +32,13 @@ fn fails_for_no_reason_of_its_own(plan: &Plan, send: &SendRecord) -> bool {
     // A broker that an order configuration names may not have registered yet.
     let ordered = plan.cluster.topics.iter().any(|topic| topic.order.is_some());
     if ordered && send.error().is_some_and(|error| *error.kind() == ErrorKind::NoMaster) {
+        return false;
+    }
+    // The template's queues are not those of the topic that will be: no strict send goes there.
+    if plan.cluster.auto_create_topics
+        && send.mode == Mode::Strict
+        && send.error().is_some_and(|error| *error.kind() == ErrorKind::TopicNotFound)
+    {
         return false;
     }
     // With little room or little time a send may fail among servers that are all well.

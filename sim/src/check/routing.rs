@@ -26,8 +26,7 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
 /// while a topic does not exist that sends bring about.
 fn leads(history: &History, route: &RouteSeen, request: &Request) -> bool {
     route.topic == request.topic
-        || (route.topic == TEMPLATE
-            && history.plan.config.overrides.auto_create_topics == Some(true))
+        || (route.topic == TEMPLATE && history.plan.config.config(Vec::new()).auto_create_topics)
 }
 
 /// `fixed`: the queues are those of the order configuration, also of a broker that a route no longer

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use producer_core::OnUnknown;
 
-use super::node::Power;
+use super::node::{Power, Slot};
 use super::{Event, Pair, note, record};
 use crate::dice::{Concern, Dice};
 use crate::events::What;
@@ -82,12 +82,15 @@ impl Pair {
     fn see_who_is_well(&mut self) {
         for &node in &self.masters {
             let slot = &self.nodes[node];
-            let mut faults = self.plan.faults.iter().zip(&self.progress);
-            let ill = faults.any(|(fault, at)| at.active && fault.target == slot.name);
-            // One that waits for a slave that is down is as good as silent.
+            let ill = |slot: &Slot| {
+                let mut faults = self.plan.faults.iter().zip(&self.progress);
+                slot.power != Power::Up
+                    || faults.any(|(fault, at)| at.active && fault.target == slot.name)
+            };
+            // One that waits for a slave that is down or cut off is as good as silent.
             let waits = self.plan.cluster.replication == Replication::Sync
-                && self.partner(node).is_some_and(|slave| self.nodes[slave].power != Power::Up);
-            if slot.power == Power::Up && !ill && !waits {
+                && self.partner(node).is_some_and(|slave| ill(&self.nodes[slave]));
+            if !ill(slot) && !waits {
                 let name = slot.as_broker().map_or(&slot.name, |broker| &broker.config().name);
                 let well = WellBroker { name: name.clone(), address: slot.address.clone() };
                 self.history.well.push(well);

@@ -165,6 +165,14 @@ impl Plan {
         Ok(())
     }
 
+    /// Whether each topic has a queue somewhere or comes into being when something is sent to it.
+    pub(crate) fn topics_can_exist(&self) -> bool {
+        let made =
+            self.cluster.auto_create_topics && self.config.config(Vec::new()).auto_create_topics;
+        let queues = |topic: &TopicPlan| topic.queues.iter().any(|queues| *queues > 0);
+        made || self.cluster.topics.iter().all(queues)
+    }
+
     fn can_happen(&self, fault: &FaultPlan) -> bool {
         let is_node =
             |of: &str| fault.target.starts_with(of) && self.nodes().contains(&fault.target);

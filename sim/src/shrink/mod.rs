@@ -110,7 +110,8 @@ impl<R: Fn(&Plan) -> Vec<Violation>> Shrinker<R> {
 
     /// Runs a plan, and takes it as the best if the same goes wrong.
     fn accepts(&mut self, plan: Plan) -> bool {
-        if self.runs >= self.runs_max || plan.check().is_err() {
+        let possible = plan.topics_can_exist() || !self.best.topics_can_exist();
+        if self.runs >= self.runs_max || plan.check().is_err() || !possible {
             return false;
         }
         if !self.tried.insert(plan.to_json()) {

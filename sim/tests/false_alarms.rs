@@ -1,0 +1,28 @@
+//! Plans in which the explorer found a violation that was none: they must stay silent.
+
+use sim::pair::{self, Lines};
+use sim::plan::Plan;
+
+fn violations(plan: &str) -> Vec<String> {
+    let plan = Plan::from_json(plan).expect("a plan");
+    let found = pair::run(&plan, Lines::Forget).violations;
+    found.iter().map(ToString::to_string).collect()
+}
+
+/// I9: Java's preset asks for the template's route without being told to.
+#[test]
+fn routes_of_the_template_lead_in_javas_preset() {
+    assert_eq!(violations(include_str!("plans/template_in_java.json")), [""; 0]);
+}
+
+/// I11: a master that waits for a slave which is cut off need not get its share.
+#[test]
+fn a_master_whose_slave_is_cut_off_is_not_well() {
+    assert_eq!(violations(include_str!("plans/slave_cut_off.json")), [""; 0]);
+}
+
+/// I20: no strict send goes to the queues of the template.
+#[test]
+fn a_strict_send_to_a_topic_to_be_may_fail() {
+    assert_eq!(violations(include_str!("plans/strict_without_topic.json")), [""; 0]);
+}
