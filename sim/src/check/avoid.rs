@@ -36,6 +36,7 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
             && silent
             && rotating.contains(&*request.message_id)
             && !joined.stood_still(request.producer, request.at)
+            && !joined.leaves_late(request.at)
             && links.other_is_well(request, request.at)
         {
             let (at, address) = (request.at.as_millis(), &request.address);

@@ -34,6 +34,30 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     {
         found.report(format!("uneven: {counts:?}"));
     }
+    uneven_within(history, found);
+}
+
+/// Within a broker its queues take turns too.
+fn uneven_within(history: &History, found: &mut Found) {
+    let counts = |broker: &str| {
+        let mut counts: BTreeMap<i32, u32> = places(history, true)
+            .into_keys()
+            .filter(|(name, _)| name == broker)
+            .map(|(_, queue)| (queue, 0))
+            .collect();
+        for stored in history.stored.iter().filter(|stored| stored.broker == broker) {
+            *counts.entry(stored.message.queue_id).or_default() += 1;
+        }
+        counts
+    };
+    for broker in 0..history.plan.cluster.brokers {
+        let counts = counts(&format!("broker-{broker}"));
+        if let (Some(least), Some(most)) = (counts.values().min(), counts.values().max())
+            && most - least > 1
+        {
+            found.report(format!("uneven within broker-{broker}: {counts:?}"));
+        }
+    }
 }
 
 /// Every place that has its turn, with a count of 0.

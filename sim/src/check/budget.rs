@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn a_late_end_is_found() {
-        fires(Invariant::Budget, Mode::Rotate, |history| {
+        fires(Invariant::Budget, Mode::OneWay, |history| {
             let send = &mut history.sends[5];
             send.ends[0].0 = send.at + send.timeout + Duration::from_millis(12);
         });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use producer_core::Instant;
+use producer_core::{Instant, OnUnknown};
 
 use super::{Found, Joined};
 use crate::history::Request;
@@ -18,13 +18,16 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
             let attempts = requests.len();
             found.report(format!("send {}: {attempts} attempts of {allowed}", send.ticket));
         }
-        let unknown = unknown(requests);
+        let unknown = unknown(joined, requests, send.at + send.timeout);
         if copies > requests.len() || copies > unknown + 1 {
             let attempts = requests.len();
             found.report(format!(
                 "send {}: {copies} copies of {attempts} attempts, {unknown} of them unanswered",
                 send.ticket
             ));
+        }
+        if copies > 1 && config.on_unknown == OnUnknown::Stop {
+            found.report(format!("send {}: {copies} copies, and none was wanted", send.ticket));
         }
         let warned = send.receipt().is_none_or(|receipt| receipt.maybe_duplicate);
         if copies > 1 && !warned {
@@ -35,7 +38,7 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
 
 /// How many attempts ended without anybody knowing how. An answer that others follow came too late,
 /// as far as can be seen from here: later than the next attempt, or than any attempt would wait.
-fn unknown(requests: &[&Request]) -> usize {
+fn unknown(joined: &Joined<'_>, requests: &[&Request], deadline: Instant) -> usize {
     // What waited for its connection, or for room on it, was asked for some time before it left.
     let begun = |request: &Request| match request.waited {
         true => request.dialled_at,
@@ -44,14 +47,19 @@ fn unknown(requests: &[&Request]) -> usize {
     let next = requests.iter().skip(1).map(|request| Some(begun(request))).chain([None]);
     let late = |request: &Request, next: Option<Instant>| {
         let (Some((at, _)), Some(next)) = (request.answer, next) else { return false };
-        at > next || at.since(begun(request)) >= SHORTEST_ATTEMPT
+        at > next
+            || joined.leaves_late(request.at)
+            || at.since(begun(request)) >= SHORTEST_ATTEMPT
+            || begun(request) + LITTLE_TIME > deadline
     };
     let attempts = requests.iter().zip(next);
     attempts.filter(|(request, next)| request.is_indeterminate() || late(request, *next)).count()
 }
 
+/// With so little time left attempts are as short as that, shared out.
+const LITTLE_TIME: Duration = Duration::from_millis(150);
 /// No attempt is given up before.
-const SHORTEST_ATTEMPT: Duration = Duration::from_millis(5);
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(3);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,11 @@
 //! I13: is nothing left when all is over, and does nothing grow past its limit?
 
+use std::collections::BTreeMap;
+
+use producer_core::{Config, ErrorKind, Instant};
+
 use super::{Found, Joined};
+use crate::history::{History, SendRecord};
 use crate::plan::FaultKind;
 
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
@@ -28,6 +33,55 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
         if end.in_hand_max > in_hand || end.connections_max > connections {
             let (sends, conns) = (end.in_hand_max, end.connections_max);
             found.report(format!("producer {number} had {sends} sends, {conns} connections"));
+        }
+        on_the_wire(joined, number as u16, config.sends_max, found);
+        if !plan.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Cancel { .. })) {
+            refused(joined.history, number as u16, &config, found);
+        }
+    }
+}
+
+/// No more messages are under way than are let in.
+fn on_the_wire(joined: &Joined<'_>, producer: u16, most: usize, found: &mut Found) {
+    let mut changes: BTreeMap<(Instant, bool), i64> = BTreeMap::new();
+    for send in joined.history.sends.iter().filter(|send| send.producer == producer) {
+        let left = joined.requests(send).first().map(|request| request.at);
+        if let (Some(left), Some((ended, _))) = (left, send.ends.first())
+            && left < *ended
+        {
+            // At one instant places are given back before they are taken.
+            *changes.entry((left, true)).or_default() += 1;
+            *changes.entry((*ended, false)).or_default() -= 1;
+        }
+    }
+    let mut under_way = 0;
+    for ((at, _), change) in changes {
+        under_way += change;
+        if usize::try_from(under_way).is_ok_and(|under_way| under_way > most) {
+            let at = at.as_millis();
+            return found.report(format!("{under_way} sends of {most} are under way at {at} ms"));
+        }
+    }
+}
+
+/// A send is refused only when no more may wait.
+fn refused(history: &History, producer: u16, config: &Config, found: &mut Found) {
+    let ours = || history.sends.iter().filter(move |send| send.producer == producer);
+    let at_once = |send: &&SendRecord| {
+        let full = send.error().is_some_and(|error| *error.kind() == ErrorKind::Full);
+        full && send.ends.first().is_some_and(|(at, _)| *at == send.at)
+    };
+    for send in ours().filter(at_once) {
+        let earlier = ours().take_while(|other| other.ticket != send.ticket);
+        // What ended at the same instant may have ended after it.
+        let in_hand = earlier.filter(|other| {
+            let ended = other.ends.first().map(|(at, _)| *at);
+            ended.is_none_or(|at| at > send.at || (at == send.at && other.at < send.at))
+        });
+        let in_hand = in_hand.count();
+        if in_hand < config.sends_max + config.waiting_max {
+            let ticket = send.ticket;
+            return found.report(format!("send {ticket} is refused with {in_hand} in hand"));
         }
     }
 }

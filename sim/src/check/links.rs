@@ -112,10 +112,19 @@ impl<'h> Links<'h> {
     /// Whether another broker could take a message of the topic at once: its connection is open,
     /// it has just answered, and the last route names it.
     pub(super) fn other_is_well(&self, than: &Request, at: Instant) -> bool {
+        self.some_is_well(than, at, |address| address != than.address)
+    }
+
+    /// The same of one that is not among those that were tried.
+    pub(super) fn untried_is_well(&self, than: &Request, at: Instant, tried: &[&str]) -> bool {
+        self.some_is_well(than, at, |address| !tried.contains(&address))
+    }
+
+    fn some_is_well(&self, than: &Request, at: Instant, which: impl Fn(&str) -> bool) -> bool {
         let writable = self.writable.get(&(than.producer, &*than.topic)).copied().unwrap_or(&[]);
         self.links.values().any(|standing| {
             standing.producer == than.producer
-                && standing.address != than.address
+                && which(standing.address)
                 && standing.is_well(at, self.history.tick)
                 && writable.iter().any(|(to, queues)| to == standing.address && *queues > 0)
         })

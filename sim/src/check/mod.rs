@@ -4,6 +4,7 @@
 //! hold, and joins them by message id. The numbers are those of the project's list of invariants.
 
 mod ack;
+mod answers;
 mod avoid;
 mod balance;
 mod budget;
@@ -19,6 +20,7 @@ mod order;
 mod phantom;
 mod prompt;
 mod recovery;
+mod retries;
 mod routing;
 mod status;
 
@@ -33,6 +35,7 @@ use std::time::Duration;
 use producer_core::Instant;
 
 use crate::history::{CutFromLog, History, Request, SendRecord, Stored};
+use crate::plan::FaultKind;
 
 /// What must hold whatever happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +76,8 @@ pub enum Invariant {
     Liveness,
     /// I20: name servers alone cannot make a send fail whose route is known.
     NameServers,
+    /// I21: what may pass is tried again while attempts and time are left.
+    Retries,
 }
 
 impl Invariant {
@@ -97,6 +102,7 @@ impl Invariant {
             Self::Framing => "I16",
             Self::Liveness => "I17",
             Self::NameServers => "I20",
+            Self::Retries => "I21",
         }
     }
 }
@@ -120,7 +126,7 @@ impl fmt::Display for Violation {
 pub fn all(history: &History) -> Vec<Violation> {
     let joined = Joined::new(history);
     let mut found = Found { violations: history.seen.clone(), invariant: Invariant::Once };
-    let checks: [(Invariant, Check); 17] = [
+    let checks: [(Invariant, Check); 19] = [
         (Invariant::Once, once::check),
         (Invariant::Budget, budget::check),
         (Invariant::AckTruth, ack::check),
@@ -136,8 +142,10 @@ pub fn all(history: &History) -> Vec<Violation> {
         (Invariant::Levels, levels::check),
         (Invariant::FailFast, prompt::check),
         (Invariant::Dials, dials::check),
+        (Invariant::Framing, answers::check),
         (Invariant::Liveness, liveness::check),
         (Invariant::NameServers, name_servers::check),
+        (Invariant::Retries, retries::check),
     ];
     for (invariant, check) in checks {
         found.invariant = invariant;
@@ -199,6 +207,14 @@ impl<'h> Joined<'h> {
     fn stood_still(&self, producer: u16, at: Instant) -> bool {
         let mut stalls = self.history.stalls.iter();
         stalls.any(|&(who, from, to)| who == producer && from <= at && at <= to + SLACK)
+    }
+
+    /// Whether requests may leave later than they were decided on: a peer reads slowly, or did.
+    fn leaves_late(&self, at: Instant) -> bool {
+        self.history.plan.faults.iter().any(|fault| {
+            let from = Instant::from_millis(fault.at_ms);
+            matches!(fault.kind, FaultKind::SlowReader { .. }) && from <= at
+        })
     }
 
     fn requests(&self, send: &SendRecord) -> &[&'h Request] {

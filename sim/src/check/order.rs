@@ -22,7 +22,10 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     for ((producer, topic, key, mode), sends) in lanes {
         let name = format!("{topic}/{key} of producer {producer}");
         match mode {
-            Mode::Strict => strict(joined, &name, &sends, found),
+            Mode::Strict => {
+                strict(joined, &name, &sends, found);
+                overtaken(joined, &name, &sends, found);
+            }
             Mode::Available => available(joined, &name, &sends, found),
             Mode::Hash => hash(joined, &name, &sends, found),
             Mode::Rotate | Mode::OneWay => {}
@@ -54,6 +57,36 @@ fn strict(joined: &Joined<'_>, name: &str, sends: &[&SendRecord], found: &mut Fo
             found.report(format!("{name}: send {before} is behind {} that followed", send.ticket));
         }
         last = Some((send.ticket, first));
+    }
+}
+
+/// What waited behind a send of which nobody knows may not pass it; nor may it pass one that was
+/// given up by its caller while it was under way.
+fn overtaken(joined: &Joined<'_>, name: &str, sends: &[&SendRecord], found: &mut Found) {
+    for (n, send) in sends.iter().enumerate() {
+        let Some((at, end)) = send.ends.first() else { continue };
+        let waited = sends[n + 1..].iter().filter(|later| later.at < *at);
+        match end {
+            End::Failed(error) if error.outcome() == Outcome::Unknown => {
+                let mut passed = waited.filter(|later| later.receipt().is_some());
+                if let Some(later) = passed.next() {
+                    found.report(format!("{name}: {} passes {}", later.ticket, send.ticket));
+                }
+            }
+            End::Cancelled => {
+                let requests = joined.requests(send);
+                let under_way = requests.last().is_some_and(|request| {
+                    request.at < *at && request.answer.is_none_or(|(answered, _)| answered > *at)
+                });
+                let now = |later: &&&SendRecord| {
+                    joined.requests(later).first().is_some_and(|request| request.at == *at)
+                };
+                if let Some(later) = waited.clone().find(now).filter(|_| under_way) {
+                    found.report(format!("{name}: {} passes {}", later.ticket, send.ticket));
+                }
+            }
+            End::Failed(_) | End::Stored(_) | End::Written => {}
+        }
     }
 }
 

@@ -25,11 +25,13 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
         .collect();
     let mut late = |links: &Links<'_>, lost: &LinkLost, request: &Request| {
         let Some(send) = by_id.get(&*request.message_id) else { return };
+        let before = joined.requests(send).iter().filter(|request| request.at <= lost.at);
+        let tried: Vec<&str> = before.map(|request| &*request.address).collect();
         let waits = lost.at.since(request.at) < UNDER_WAY
             && !goes_on(joined, send, request, lost)
             && !dials(joined, lost)
             && !joined.stood_still(lost.producer, lost.at)
-            && links.other_is_well(request, lost.at);
+            && links.untried_is_well(request, lost.at, &tried);
         if waits {
             let (ticket, at) = (send.ticket, lost.at.as_millis());
             found.report(format!("send {ticket} waits, though #{} ended at {at} ms", lost.link));

@@ -1,5 +1,12 @@
 //! I9: do requests go only where a route points: to a master, to a queue that can be written?
 
+use std::collections::BTreeMap;
+
+use std::time::Duration;
+
+use producer_core::Instant;
+use producer_core::wire::code::response::GO_AWAY;
+
 use super::{Found, Joined};
 use crate::history::{History, Request, RouteSeen};
 
@@ -7,10 +14,14 @@ use crate::history::{History, Request, RouteSeen};
 /// too late are not.
 const ROUTES_KEPT: usize = 3;
 
+/// An answer that comes so soon is not too late.
+const SOON: Duration = Duration::from_millis(5);
+
 /// The topic from which others are made.
 const TEMPLATE: &str = "TBW102";
 
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
+    after_go_away(joined, found);
     for request in &joined.history.requests {
         let topics = &joined.history.plan.cluster.topics;
         let fixed = topics.iter().any(|topic| topic.name == request.topic && topic.order.is_some());
@@ -18,6 +29,29 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
             let Request { address, queue_id, topic, .. } = request;
             let at = request.at.as_millis();
             found.report(format!("at {at} ms {topic} to {address}/{queue_id}: no route says so"));
+        }
+    }
+}
+
+/// A connection whose broker asks to be left gets nothing more.
+fn after_go_away(joined: &Joined<'_>, found: &mut Found) {
+    let history = joined.history;
+    let mut left: BTreeMap<usize, Instant> = BTreeMap::new();
+    for request in &history.requests {
+        // One that came late was not heard.
+        if let Some((at, GO_AWAY)) = request.answer
+            && at.since(request.at) < SOON
+            && !request.waited
+        {
+            let first = left.entry(request.link).or_insert(at);
+            *first = at.min(*first);
+        }
+    }
+    for request in &history.requests {
+        let after = left.get(&request.link).is_some_and(|at| request.at > *at);
+        if after && !joined.leaves_late(request.at) {
+            let (at, address) = (request.at.as_millis(), &request.address);
+            found.report(format!("at {at} ms to {address}, which asked to be left"));
         }
     }
 }

@@ -1,0 +1,231 @@
+//! I21: is a failure that may pass tried again, in time, elsewhere and without haste, while attempts
+//! and time are left?
+
+use std::time::Duration;
+
+use producer_core::{Attempt, Config, ErrorKind, Instant, OnUnknown, Outcome, SendError};
+
+use super::links::Links;
+use super::{Found, Joined};
+use crate::history::{Request, SendRecord};
+use crate::plan::{Mode, Preset};
+
+/// With so much time left a retry is worth it whatever its pause.
+const WORTH_IT: Duration = Duration::from_millis(600);
+/// Deadlines are rounded up to 10 ms, and a millisecond for us.
+const ROUNDING: Duration = Duration::from_millis(11);
+/// No attempt is so short while there is much time.
+const TOO_SHORT: Duration = Duration::from_millis(20);
+/// The pause is 10 ms, give or take a quarter.
+const PAUSE: Duration = Duration::from_millis(7);
+/// A dial so lately may still keep sends away.
+const LATELY: Duration = Duration::from_secs(1);
+
+pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
+    let config = joined.history.plan.config.config(Vec::new());
+    for send in joined.history.sends.iter().filter(|send| send.mode == Mode::Rotate) {
+        if let (Some(error), Some((at, _))) = (send.error(), send.ends.first()) {
+            ended_too_soon(joined, &config, (send, error, *at), found);
+            took_their_time(joined, &config, (send, error), found);
+        }
+        hurried(joined, send, found);
+    }
+    went_elsewhere(joined, found);
+}
+
+fn ended_too_soon(
+    joined: &Joined<'_>,
+    config: &Config,
+    (send, error, at): (&SendRecord, &SendError, Instant),
+    found: &mut Found,
+) {
+    let refused = joined.history.ends.get(usize::from(send.producer));
+    let refused = refused.is_none_or(|end| end.stats.retries_refused > 0);
+    let deadline = send.at + send.timeout;
+    let time_left = at + WORTH_IT < deadline && !joined.stood_still(send.producer, at);
+    if refused || !time_left {
+        return;
+    }
+    let tried = error.attempts().iter().filter(|attempt| attempt.broker.is_some());
+    let reached = tried.clone().filter(|attempt| attempt.outcome != Outcome::NotSent).count();
+    let left = reached < config.attempts_max as usize
+        && tried.clone().count() < config.attempts_all_max as usize;
+    let unknown = tried.clone().any(|attempt| attempt.outcome == Outcome::Unknown);
+    let stop = unknown && config.on_unknown == OnUnknown::Stop;
+    if left && !stop && may_pass(config, error.kind()) {
+        found.report(format!("send {} gave up: {error}", send.ticket));
+    }
+    let short = |attempt: &&Attempt| {
+        attempt.kind == ErrorKind::AttemptTimeout && attempt.elapsed < TOO_SHORT
+    };
+    if let Some(attempt) = tried.clone().find(short) {
+        let elapsed = attempt.elapsed;
+        found.report(format!("send {} had {elapsed:?} for an attempt", send.ticket));
+    }
+}
+
+fn may_pass(config: &Config, kind: &ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Connect(_)
+        | ErrorKind::ConnectionLost(_)
+        | ErrorKind::AttemptTimeout
+        | ErrorKind::GoAway => true,
+        ErrorKind::Busy { .. } => config.retry_codes.contains(&2),
+        ErrorKind::Broker { code, .. } => config.retry_codes.contains(code),
+        _ => false,
+    }
+}
+
+/// No attempt takes longer than it may, so that time is left for others.
+fn took_their_time(
+    joined: &Joined<'_>,
+    config: &Config,
+    (send, error): (&SendRecord, &SendError),
+    found: &mut Found,
+) {
+    let Some(cap) = config.attempt_timeout.filter(|_| config.on_unknown == OnUnknown::Retry) else {
+        return;
+    };
+    let stalled = joined.history.stalls.iter().any(|stall| stall.0 == send.producer);
+    let long = error
+        .attempts()
+        .iter()
+        .find(|attempt| attempt.broker.is_some() && attempt.elapsed > cap + ROUNDING);
+    if let Some(attempt) = long.filter(|_| !stalled) {
+        let elapsed = attempt.elapsed;
+        found.report(format!("send {}: an attempt of {elapsed:?}, of {cap:?}", send.ticket));
+    }
+}
+
+/// A broker that refused is not asked again at once.
+fn hurried(joined: &Joined<'_>, send: &SendRecord, found: &mut Found) {
+    if joined.history.plan.config.preset != Preset::Default {
+        return;
+    }
+    for pair in joined.requests(send).windows(2) {
+        let (first, second) = (pair[0], pair[1]);
+        let Some((answered, 2)) = first.answer else { continue };
+        if first.address == second.address
+            && second.at >= answered
+            && second.at.since(answered) < PAUSE
+            && !joined.stood_still(send.producer, second.at)
+            && !dialled_lately(joined, second)
+        {
+            let at = second.at.as_millis();
+            found.report(format!(
+                "send {} tries {} in haste at {at} ms",
+                send.ticket, first.address
+            ));
+        }
+    }
+}
+
+/// A retry does not go back while a broker that was not tried is well.
+fn went_elsewhere(joined: &Joined<'_>, found: &mut Found) {
+    let history = joined.history;
+    let Some(mut links) = Links::of_standard(history) else { return };
+    let rotating: std::collections::BTreeMap<&str, &SendRecord> = history
+        .sends
+        .iter()
+        .filter(|send| send.mode == Mode::Rotate)
+        .filter_map(|send| Some((send.message_id.as_deref()?, send)))
+        .collect();
+    for request in &history.requests {
+        links.advance(request, |_, _, _| {});
+        if let Some(send) = rotating.get(&*request.message_id) {
+            let before: Vec<&str> = joined
+                .requests(send)
+                .iter()
+                .take_while(|earlier| !std::ptr::eq(**earlier, request))
+                .map(|earlier| &*earlier.address)
+                .collect();
+            let back = before.contains(&&*request.address)
+                && !lacked_queue(joined, send)
+                && !request.waited
+                && links.untried_is_well(request, request.at, &before)
+                && !dialled_lately(joined, request)
+                && !joined.stood_still(send.producer, request.at);
+            if back {
+                let (ticket, address) = (send.ticket, &request.address);
+                let at = request.at.as_millis();
+                found.report(format!("send {ticket} goes back to {address} at {at} ms"));
+            }
+        }
+        links.leaves(request);
+    }
+}
+
+/// Whether a broker lacked a queue: another of its queues is then tried at once.
+fn lacked_queue(joined: &Joined<'_>, send: &SendRecord) -> bool {
+    let mut answers = joined.requests(send).iter().filter_map(|request| request.answer);
+    answers.any(|(_, code)| matches!(code, 1 | 29))
+}
+
+/// Whether the producer has dialled a moment ago, or still does: an attempt may have failed there
+/// that is not seen on the wire.
+fn dialled_lately(joined: &Joined<'_>, request: &Request) -> bool {
+    joined.history.dials.iter().any(|dial| {
+        dial.producer == request.producer
+            && dial.at <= request.at
+            && dial
+                .ended_at
+                .is_none_or(|ended| ended >= request.at || request.at.since(ended) < LATELY)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Invariant, all, doctored::good};
+    use crate::history::History;
+    use crate::pair::{self, Lines};
+    use crate::plan::{FaultKind, FaultPlan, Mode, RefusalPlan, SendFault};
+
+    fn finds(history: &History, what: &str) {
+        let found = all(history);
+        let wanted = |v: &&super::super::Violation| {
+            v.invariant == Invariant::Retries && v.what.contains(what)
+        };
+        assert!(found.iter().any(|v| wanted(&v)), "{found:?}");
+    }
+
+    /// Both brokers are busy one after the other, for a while.
+    fn busy(attempts_max: Option<u32>) -> History {
+        let mut plan = good(Mode::Rotate).plan;
+        plan.run_ms = 3_000;
+        plan.workloads[0].total = 200;
+        plan.config.overrides.attempts_max = attempts_max;
+        plan.faults = vec![FaultPlan {
+            at_ms: 1_800,
+            for_ms: 80,
+            target: "broker-0".to_owned(),
+            kind: FaultKind::Sends { fault: SendFault::Refuse(RefusalPlan::Busy) },
+        }];
+        let run = pair::run(&plan, Lines::Forget);
+        assert_eq!(run.violations, []);
+        run.history
+    }
+
+    #[test]
+    fn a_retry_that_goes_back_is_found() {
+        let mut history = busy(None);
+        let elsewhere = |pair: &[crate::history::Request]| {
+            pair[0].message_id == pair[1].message_id && pair[0].address != pair[1].address
+        };
+        let first = history.requests.windows(2).position(elsewhere).expect("a retry");
+        history.requests[first + 1].address = history.requests[first].address.clone();
+        history.requests[first + 1].link = history.requests[first].link;
+
+        finds(&history, "goes back");
+        finds(&history, "in haste");
+    }
+
+    #[test]
+    fn a_send_that_gives_up_is_found() {
+        let mut history = busy(Some(1));
+        assert!(history.sends.iter().any(|send| send.error().is_some()), "one attempt is all");
+
+        history.plan.config.overrides.attempts_max = None;
+
+        finds(&history, "gave up");
+    }
+}
