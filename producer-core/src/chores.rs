@@ -96,7 +96,7 @@ impl<T> Producer<T> {
 
     /// Gives up a connection that owes an answer and has said nothing for a whole request timeout.
     pub(crate) fn close_if_dead(&mut self, key: Key) {
-        if self.has_been_silent(key, self.config.request_timeout) && !planted!(SilentKept) {
+        if self.has_been_silent(key, self.config.request_timeout) {
             reached!(SilentClosed);
             self.outputs.push_back(Output::Close { conn: ConnId(key) });
             self.connection_ended(key, &crate::ConnectionEnd::Other("it fell silent".into()));
@@ -115,7 +115,7 @@ impl<T> Producer<T> {
 
     fn has_been_silent(&self, key: Key, span: core::time::Duration) -> bool {
         let owes = |conn: &Connection| conn.owes_since.map(|since| since.max(conn.opened));
-        let since = self.conns.get(key).and_then(owes);
+        let since = self.conns.get(key).filter(|_| !planted!(SilentKept)).and_then(owes);
         since.is_some_and(|since| self.now.since(since) >= span)
     }
 
@@ -289,7 +289,7 @@ impl<T> Producer<T> {
                     .chores
                     .iter()
                     .all(|chore| !self.in_flight.contains(chore.opaque, chore.conn));
-                if answered || self.now >= until && !planted!(GoodByeAwaited) {
+                if answered || self.now >= until {
                     reached!(if answered => GoodByeAnswered else GoodByeMissed);
                     self.end();
                 } else {

@@ -133,9 +133,6 @@ impl Record {
             Health::Adaptive(adaptive) => {
                 let before = self.standing;
                 match verdict {
-                    Verdict::RequestRefused if planted!(RefusalEjects) => {
-                        self.eject(Why::Unwell, adaptive, now);
-                    }
                     Verdict::Answered | Verdict::RequestRefused => {
                         reached!(if before != Standing::Good => HealthForgiven);
                         self.failures = 0;
@@ -253,9 +250,6 @@ impl Record {
             let probe_at = now + random.jitter(adaptive.probe_interval);
             let probe_at = if planted!(ProbedOnce) { Instant::FAR } else { probe_at };
             self.standing = Standing::Ejected { why, probe_at };
-            if planted!(FailedProbeForgives) {
-                self.standing = Standing::Good;
-            }
         }
     }
 }

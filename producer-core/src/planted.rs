@@ -174,8 +174,6 @@ declare_bugs! {
     EpochKept: Ordering, "";
     /// A cancelled message that has left lets the next one pass.
     CancelFreesLane: Ordering, "";
-    /// A send that fits passes those that wait for room.
-    RoomJumped: Ordering, "";
     /// Any number of sends is let in.
     NoBound: Backpressure, "";
     /// A send that fails does not give its room back.
@@ -188,8 +186,6 @@ declare_bugs! {
     PendingDropped: Close, "";
     /// A close says of what has left that it was not sent.
     CloseSaysNotSent: Close, "";
-    /// A close waits for an answer to its good-bye for ever.
-    GoodByeAwaited: Close, "";
     /// A closed producer takes messages.
     ClosedAccepts: Close, "apache/rocketmq-clients#1264";
     /// What was under way on a lost connection is taken for stored.
@@ -214,8 +210,4 @@ declare_bugs! {
     AvoidedForEver: Health, "apache/rocketmq#7812";
     /// A broker that did not answer its probe is not asked again.
     ProbedOnce: Health, "";
-    /// A probe that fails changes nothing: the broker is used.
-    FailedProbeForgives: Health, "apache/rocketmq#11146";
-    /// A broker that finds fault with a message is avoided for it.
-    RefusalEjects: Health, "";
 }

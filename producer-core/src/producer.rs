@@ -237,7 +237,7 @@ impl<T> Producer<T> {
             return self.refuse(ticket, ErrorKind::TooManyTopics);
         };
         let bytes = message.budget_bytes();
-        let has_room = self.fits(bytes) && (self.room.is_empty() || planted!(RoomJumped));
+        let has_room = self.fits(bytes) && self.room.is_empty();
         if !has_room && !self.may_wait(bytes) {
             reached!(SendFull);
             return self.refuse(ticket, ErrorKind::Full);

@@ -50,6 +50,12 @@ fn runs(seeds: Range<u64>) -> Swarm {
             let again = format!("replay: cargo run -p sim -- run --seed {seed}");
             swarm.failed.push(format!("seed {seed}: {first}\n  {again}"));
         }
+        // The drills of the hunt for planted bugs, and twice as many.
+        if seed % 2 == 1 && seed % 1_000 < 400 {
+            let violations = pair::run(&Plan::drill(seed), Lines::Forget).violations;
+            let failed = violations.iter().map(|first| format!("drill {seed}: {first}"));
+            swarm.failed.extend(failed.take(1));
+        }
         #[cfg(feature = "marks")]
         swarm.marks.add(sim::marks::take());
     }

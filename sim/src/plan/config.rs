@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use producer_core::wire::SerializeType;
-use producer_core::{Adaptive, Address, Config, FaultTable, Health, OnUnknown};
+use producer_core::{Adaptive, Address, Config, FaultTable, Health, OnUnknown, Require};
 use serde::{Deserialize, Serialize};
 
 /// A preset, and what differs from it.
@@ -46,6 +46,9 @@ pub struct Overrides {
     /// [`Config::retry_not_ok`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_not_ok: Option<bool>,
+    /// Whether [`Config::require`] is a status that says that all is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_ok: Option<bool>,
     /// [`Config::health`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthPlan>,
@@ -101,6 +104,10 @@ impl ProducerPlan {
                 None => base.on_unknown,
             },
             retry_not_ok: with.retry_not_ok.unwrap_or(base.retry_not_ok),
+            require: match with.require_ok {
+                Some(true) => Require::SendOk,
+                Some(false) | None => base.require,
+            },
             health: match with.health {
                 Some(HealthPlan::Off) => Health::Off,
                 Some(HealthPlan::Java) => Health::Java(FaultTable::default()),

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod config;
+mod drill;
 mod fault;
 mod small;
 mod swarm;

@@ -37,7 +37,7 @@ impl Plan {
     }
 }
 
-fn cluster(dice: &mut Dice) -> ClusterPlan {
+pub(super) fn cluster(dice: &mut Dice) -> ClusterPlan {
     let brokers = dice.between(1, 4) as u16;
     let even = dice.between(1, 4) as u16;
     let asymmetric = dice.one_in(4);
@@ -61,7 +61,7 @@ fn cluster(dice: &mut Dice) -> ClusterPlan {
     }
 }
 
-fn config(dice: &mut Dice) -> ProducerPlan {
+pub(super) fn config(dice: &mut Dice) -> ProducerPlan {
     let preset = if dice.one_in(4) { Preset::Java } else { Preset::Default };
     let healths = [HealthPlan::Off, HealthPlan::Java, HealthPlan::Adaptive];
     let overrides = Overrides {
@@ -70,6 +70,7 @@ fn config(dice: &mut Dice) -> ProducerPlan {
         attempts_max: dice.one_in(6).then(|| *dice.pick(&[1, 2, 5])),
         stop_on_unknown: dice.one_in(5).then_some(true),
         retry_not_ok: dice.one_in(6).then_some(true),
+        require_ok: None,
         health: dice.one_in(5).then(|| *dice.pick(&healths)),
         binary_header: dice.one_in(3).then_some(true),
         sends_max: dice.one_in(5).then(|| *dice.pick(&[1, 5, 50])),
@@ -122,9 +123,9 @@ fn workloads(
 }
 
 /// A kind of fault: what it makes of a throw.
-type Make = fn(&mut Dice) -> FaultKind;
+pub(super) type Make = fn(&mut Dice) -> FaultKind;
 
-const ANY_NODE: [Make; 15] = [
+pub(super) const ANY_NODE: [Make; 15] = [
     partition,
     partition,
     |_| FaultKind::SynBlackHole,
@@ -148,7 +149,7 @@ const ANY_NODE: [Make; 15] = [
     |_| FaultKind::Freeze,
 ];
 
-const BROKER: [Make; 18] = [
+pub(super) const BROKER: [Make; 18] = [
     |dice| FaultKind::Sends { fault: send_fault(dice) },
     |dice| FaultKind::Sends { fault: send_fault(dice) },
     |dice| FaultKind::Sends { fault: SendFault::Refuse(refusal(dice)) },
@@ -172,7 +173,7 @@ const BROKER: [Make; 18] = [
     |dice| FaultKind::RouteFlap { period_ms: *dice.pick(&[100, 1_000, 5_000]) },
 ];
 
-const NAME_SERVER: [Make; 4] = [
+pub(super) const NAME_SERVER: [Make; 4] = [
     |_| FaultKind::StaleRoutes,
     |_| FaultKind::Forget,
     |_| FaultKind::SilentServer,
@@ -189,7 +190,7 @@ const PAIR: [Make; 5] = [
 
 const CLUSTER: [Make; 1] = [|_| FaultKind::DeleteTopic { topic: 0 }];
 
-const PRODUCER: [Make; 4] = [
+pub(super) const PRODUCER: [Make; 4] = [
     |dice| FaultKind::WallJump { ms: *dice.pick(&[-3_600_000, -5_000, 5_000, 3_600_000]) },
     |_| FaultKind::Stall,
     |dice| FaultKind::Cancel { nth: *dice.pick(&[1, 2, 5]) },

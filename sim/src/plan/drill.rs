@@ -1,0 +1,178 @@
+//! What does a drill do? Where a swarm leaves much to chance, a drill has traffic of all modes at a
+//! steady rate, and a few faults one after the other while it lasts. Drills go through all kinds of
+//! faults in turn.
+
+use super::swarm::{self, Make};
+use super::{
+    ClusterPlan, FaultKind, FaultPlan, Mode, NetworkPlan, Overrides, Plan, Preset, ProducerPlan,
+    RefusalPlan, SendFault, StatusPlan, Workload,
+};
+use crate::dice::{Concern, Dice};
+
+/// Faults of one drill, and the time from one to the next.
+const FAULTS: usize = 6;
+const EVERY_MS: u64 = 350;
+
+/// What a drill is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// The next kinds of faults.
+    Kinds,
+    /// The load while nothing breaks.
+    Calm,
+    /// Name servers alone, from the first lookup on or later.
+    Servers,
+    /// Brokers that fail together.
+    Pairs,
+}
+
+impl Plan {
+    /// The drill of a seed.
+    pub fn drill(seed: u64) -> Self {
+        plan(seed)
+    }
+}
+
+fn plan(seed: u64) -> Plan {
+    let mut dice = Dice::new(seed, Concern::Swarm);
+    let number = seed / 2;
+    let about = match number % 8 {
+        3 => About::Servers,
+        5 => About::Pairs,
+        7 => About::Calm,
+        _ => About::Kinds,
+    };
+    let mut cluster = swarm::cluster(&mut Dice::new(seed, Concern::Topology));
+    cluster.brokers = cluster.brokers.max(if about == About::Pairs { 3 } else { 2 });
+    cluster.topics[0].queues.resize(cluster.brokers.into(), 3);
+    (cluster.slaves, cluster.auto_create_topics, cluster.topics[0].order) = (0, false, None);
+    cluster.name_servers = cluster.name_servers.max(2);
+    Plan {
+        version: Plan::VERSION,
+        seed,
+        network: NetworkPlan { latency_us: 500, jitter_us: *dice.pick(&[0, 300]) },
+        config: config(seed, number, about),
+        workloads: workloads(&mut dice, number, about),
+        faults: faults(&mut dice, number, about, &cluster),
+        run_ms: 4_000,
+        cluster,
+    }
+}
+
+fn config(seed: u64, number: u64, about: About) -> ProducerPlan {
+    let overrides = match (about, number) {
+        (About::Kinds, 0) => Overrides::default(),
+        (About::Kinds, 1) => {
+            Overrides { sends_max: Some(20), waiting_max: Some(20), ..Overrides::default() }
+        }
+        (About::Servers, _) => Overrides { route_poll_ms: Some(500), ..Overrides::default() },
+        _ => {
+            let mut config = swarm::config(&mut Dice::new(seed, Concern::Config));
+            config.overrides.require_ok = (number % 4 == 2).then_some(true);
+            return config;
+        }
+    };
+    ProducerPlan { preset: Preset::Default, overrides }
+}
+
+fn workloads(dice: &mut Dice, number: u64, about: About) -> Vec<Workload> {
+    let modes: &[(Mode, u64, u32)] = match about {
+        About::Calm => &[(Mode::Rotate, 10, 1)],
+        About::Kinds | About::Servers | About::Pairs => &[
+            (Mode::Rotate, 8, 1),
+            (Mode::Strict, 40, 4),
+            (Mode::Available, 40, 2),
+            (Mode::Hash, 60, 1),
+            (Mode::OneWay, 60, 1),
+        ],
+    };
+    let lasts_ms = EVERY_MS * FAULTS as u64 + 200;
+    let late = about == About::Servers && number % 16 == 3;
+    let workloads = modes.iter().map(|&(mode, every_ms, burst)| Workload {
+        producer: 0,
+        topic: "orders".to_owned(),
+        mode,
+        start_ms: if late { 900 } else { 100 },
+        every_us: every_ms * 1_000,
+        burst,
+        total: (lasts_ms / every_ms) as u32 * burst,
+        body_bytes: 24,
+        keys: *dice.pick(&[1, 3]),
+        serial: false,
+        timeout_ms: (mode == Mode::Strict && number.is_multiple_of(2)).then_some(400),
+    });
+    workloads.collect()
+}
+
+fn faults(dice: &mut Dice, number: u64, about: About, cluster: &ClusterPlan) -> Vec<FaultPlan> {
+    let mut fault = |n: usize, target: String, make: Make| {
+        let (at_ms, for_ms) = (50 + EVERY_MS * n as u64, *dice.pick(&[100, 300, 900]));
+        FaultPlan { at_ms, for_ms, target, kind: make(dice) }
+    };
+    match about {
+        About::Calm => Vec::new(),
+        About::Kinds => {
+            let all = in_turn();
+            let first = (number - number / 8 * 3) as usize * FAULTS;
+            let next = (first..first + FAULTS).map(|n| all[n % all.len()]);
+            let targets = |n: usize, sort: &str| match sort {
+                "broker" => n % usize::from(cluster.brokers),
+                "ns" => n % usize::from(cluster.name_servers),
+                _ => 0,
+            };
+            let next = next.enumerate();
+            next.map(|(n, (sort, make))| fault(n, format!("{sort}-{}", targets(n, sort)), make))
+                .collect()
+        }
+        About::Servers => {
+            // All but one in one drill, all in the next.
+            let ill = cluster.name_servers - u16::from(number % 16 == 3);
+            let faults = (0..3).flat_map(|n| (0..ill).map(move |server| (n, server)));
+            let faults = faults.map(|(n, server)| {
+                let make = swarm::NAME_SERVER[(number as usize / 8 + n) % 4];
+                let mut fault = fault(2 * n, format!("ns-{server}"), make);
+                fault.for_ms = 900;
+                fault
+            });
+            faults.collect()
+        }
+        About::Pairs => {
+            // Two in one drill, all in the next.
+            let ill = if number % 16 == 5 { 2 } else { cluster.brokers };
+            let faults = (0..FAULTS).flat_map(|n| (0..ill).map(move |broker| (n, broker)));
+            let faults = faults.map(|(n, broker)| {
+                let (_, make) = FIRST[(number as usize / 8 + n) % 4];
+                fault(n, format!("broker-{broker}"), make)
+            });
+            faults.collect()
+        }
+    }
+}
+
+/// All kinds of faults, and to what sort of target they happen.
+fn in_turn() -> Vec<(&'static str, Make)> {
+    let sort = |sort: &'static str| move |make: &Make| (sort, *make);
+    FIRST
+        .into_iter()
+        .chain(swarm::BROKER.iter().map(sort("broker")))
+        .chain(swarm::NAME_SERVER.iter().map(sort("ns")))
+        .chain(swarm::ANY_NODE.iter().map(sort("broker")))
+        .chain(swarm::PRODUCER.iter().map(sort("producer")))
+        .collect()
+}
+
+/// What goes wrong most often comes first.
+const FIRST: [(&str, Make); 12] = [
+    ("broker", |_| FaultKind::Sends { fault: SendFault::Refuse(RefusalPlan::Busy) }),
+    ("broker", |_| FaultKind::Reset),
+    ("broker", |_| FaultKind::Sends { fault: SendFault::NoAnswer }),
+    ("broker", |_| FaultKind::Crash),
+    ("broker", |_| FaultKind::Queues { count: 1 }),
+    ("broker", |_| FaultKind::PowerLoss),
+    ("broker", |_| FaultKind::Sends { fault: SendFault::Refuse(RefusalPlan::GoAway) }),
+    ("broker", |_| FaultKind::Sends { fault: SendFault::StoredBut(StatusPlan::FlushDiskTimeout) }),
+    ("broker", |_| FaultKind::Move),
+    ("broker", |_| FaultKind::Sends { fault: SendFault::NoAnswer }),
+    ("broker", |_| FaultKind::SlowDisk { ms: 150 }),
+    ("producer", |_| FaultKind::Close),
+];
