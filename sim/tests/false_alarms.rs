@@ -26,3 +26,9 @@ fn a_master_whose_slave_is_cut_off_is_not_well() {
 fn a_strict_send_to_a_topic_to_be_may_fail() {
     assert_eq!(violations(include_str!("plans/strict_without_topic.json")), [""; 0]);
 }
+
+/// I10: an answer that arrives at the instant of a send may arrive after it.
+#[test]
+fn an_answer_of_the_same_instant_may_be_later() {
+    assert_eq!(violations(include_str!("plans/answer_of_the_instant.json")), [""; 0]);
+}

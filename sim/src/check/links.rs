@@ -125,7 +125,7 @@ impl<'h> Links<'h> {
         self.links.values().any(|standing| {
             standing.producer == than.producer
                 && which(standing.address)
-                && standing.is_well(at, self.history.tick)
+                && standing.is_well(at)
                 && writable.iter().any(|(to, queues)| to == standing.address && *queues > 0)
         })
     }
@@ -145,10 +145,9 @@ impl Standing<'_> {
         });
     }
 
-    fn is_well(&self, at: Instant, tick: Duration) -> bool {
-        // Where time is coarse, an answer of the same instant may have come later.
-        let known = |succeeded: Instant| tick.is_zero() || succeeded < at;
-        self.succeeded.is_some_and(|it| known(it) && at.since(it) < ANSWERS)
+    fn is_well(&self, at: Instant) -> bool {
+        // An answer of the same instant may have come later.
+        self.succeeded.is_some_and(|it| it < at && at.since(it) < ANSWERS)
             && self.asked.iter().all(|request| at.since(request.at) < OWES)
     }
 }
