@@ -209,6 +209,14 @@ impl SendRecord {
         })
     }
 
+    /// The workload and the key of a send that others of its key wait for.
+    pub(crate) fn serial_lane(&self, plan: &Plan) -> Option<(usize, String)> {
+        let (number, _) = self.body.strip_prefix('w')?.split_once('-')?;
+        let number = number.parse::<usize>().ok()?;
+        let serial = plan.workloads[number].serial;
+        serial.then(|| (number, self.key.clone().unwrap_or_default()))
+    }
+
     /// The error, if it failed.
     pub fn error(&self) -> Option<&SendError> {
         self.ends.iter().find_map(|(_, end)| match end {

@@ -200,15 +200,8 @@ impl Pair {
     /// Sends that waited for one that has ended.
     pub(super) fn go_on_serially(&mut self, client: usize, ticket: u64) {
         let record = &self.history.sends[ticket as usize];
-        let Some((number, _)) = record.body.strip_prefix('w').and_then(|b| b.split_once('-'))
-        else {
-            return;
-        };
-        let Ok(number) = number.parse::<usize>() else { return };
-        if !self.plan.workloads[number].serial {
-            return;
-        }
-        let lane = (number, record.key.clone().unwrap_or_default());
+        let Some(lane) = record.serial_lane(&self.plan) else { return };
+        let number = lane.0;
         let Some(waiting) = self.clients[client].serial.get_mut(&lane) else { return };
         match waiting.pop_front() {
             Some(next) => self.send(number, next),

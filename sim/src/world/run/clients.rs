@@ -247,15 +247,8 @@ impl Stage {
 
     /// Sends that waited for one that has ended.
     fn go_on_serially(self: &Rc<Self>, client: &Client, record: &SendRecord) {
-        let Some((number, _)) = record.body.strip_prefix('w').and_then(|b| b.split_once('-'))
-        else {
-            return;
-        };
-        let Ok(number) = number.parse::<usize>() else { return };
-        if !self.plan.workloads[number].serial {
-            return;
-        }
-        let lane = (number, record.key.clone().unwrap_or_default());
+        let Some(lane) = record.serial_lane(&self.plan) else { return };
+        let number = lane.0;
         let next = {
             let mut serial = client.serial.borrow_mut();
             let Some(waiting) = serial.get_mut(&lane) else { return };
