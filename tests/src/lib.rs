@@ -1,9 +1,11 @@
 //! What tests of several crates share: [`cluster`] starts a real Apache RocketMQ, [`interop`]
-//! sends to it and accounts for every message, [`hot`] drives the core's hot path alone.
+//! sends to it and accounts for every message, [`hot`] drives the core's hot path alone,
+//! [`parity`] reads the table of Java's members.
 
 pub mod cluster;
 pub mod hot;
 pub mod interop;
+pub mod parity;
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

@@ -20,6 +20,7 @@ mod home;
 mod interop_wait;
 pub mod java;
 mod jvm;
+mod members;
 mod node;
 mod port;
 mod process;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 pub use builder::{BrokerSpec, Builder};
 pub use error::{Error, Result};
+pub use members::public_members;
 pub use node::{Node, Role};
 pub use release::{Release, jars};
 pub use stored::Stored;
