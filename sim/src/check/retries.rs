@@ -20,6 +20,8 @@ const TOO_SHORT: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(7);
 /// A dial so lately may still keep sends away.
 const LATELY: Duration = Duration::from_secs(1);
+/// No attempt fails while it waits for a connection that is there so soon.
+const QUICK_DIAL: Duration = Duration::from_millis(50);
 
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     let config = joined.history.plan.config.config(Vec::new());
@@ -161,15 +163,19 @@ fn lacked_queue(joined: &Joined<'_>, send: &SendRecord) -> bool {
     answers.any(|(_, code)| matches!(code, 1 | 29))
 }
 
-/// Whether the producer has dialled a moment ago, or still does: an attempt may have failed there
-/// that is not seen on the wire.
+/// Whether an attempt may have failed a moment ago that is not seen on the wire: a dial was not
+/// answered soon and well, or a connection was lost.
 fn dialled_lately(joined: &Joined<'_>, request: &Request) -> bool {
-    joined.history.dials.iter().any(|dial| {
+    let history = joined.history;
+    let lately = |at: Instant| at <= request.at && request.at.since(at) < LATELY;
+    let lost = history.lost.iter().any(|lost| lost.producer == request.producer && lately(lost.at));
+    lost || history.dials.iter().any(|dial| {
+        let well = |ended: Instant| dial.connected && ended.since(dial.at) < QUICK_DIAL;
         dial.producer == request.producer
             && dial.at <= request.at
             && dial
                 .ended_at
-                .is_none_or(|ended| ended >= request.at || request.at.since(ended) < LATELY)
+                .is_none_or(|ended| ended >= request.at || (!well(ended) && lately(ended)))
     })
 }
 
@@ -195,7 +201,7 @@ mod tests {
         plan.workloads[0].total = 200;
         plan.config.overrides.attempts_max = attempts_max;
         plan.faults = vec![FaultPlan {
-            at_ms: 1_800,
+            at_ms: 300,
             for_ms: 80,
             target: "broker-0".to_owned(),
             kind: FaultKind::Sends { fault: SendFault::Refuse(RefusalPlan::Busy) },

@@ -5,7 +5,7 @@
 use super::swarm::{self, Make};
 use super::{
     ClusterPlan, FaultKind, FaultPlan, Mode, NetworkPlan, Overrides, Plan, Preset, ProducerPlan,
-    RefusalPlan, SendFault, StatusPlan, Workload,
+    RefusalPlan, Replication, SendFault, StatusPlan, Workload,
 };
 use crate::dice::{Concern, Dice};
 
@@ -24,6 +24,9 @@ enum About {
     Servers,
     /// Brokers that fail together.
     Pairs,
+    /// What the others seldom meet: bursts while two brokers are busy, bytes that are no frame,
+    /// fewer queues for long, a broker's name with a slave alone.
+    Corners,
 }
 
 impl Plan {
@@ -36,17 +39,23 @@ impl Plan {
 fn plan(seed: u64) -> Plan {
     let mut dice = Dice::new(seed, Concern::Swarm);
     let number = seed / 2;
-    let about = match number % 8 {
-        3 => About::Servers,
-        5 => About::Pairs,
-        7 => About::Calm,
+    let about = match (number % 8, number % 16) {
+        (3, _) => About::Servers,
+        (5, _) => About::Pairs,
+        (7, _) => About::Calm,
+        (_, 9) => About::Corners,
         _ => About::Kinds,
     };
     let mut cluster = swarm::cluster(&mut Dice::new(seed, Concern::Topology));
-    cluster.brokers = cluster.brokers.max(if about == About::Pairs { 3 } else { 2 });
+    let three = matches!(about, About::Pairs | About::Corners);
+    cluster.brokers = cluster.brokers.max(if three { 3 } else { 2 });
     cluster.topics[0].queues.resize(cluster.brokers.into(), 3);
     (cluster.slaves, cluster.auto_create_topics, cluster.topics[0].order) = (0, false, None);
     cluster.name_servers = cluster.name_servers.max(2);
+    if about == About::Corners {
+        cluster.slaves = cluster.brokers;
+        cluster.replication = Replication::Async;
+    }
     Plan {
         version: Plan::VERSION,
         seed,
@@ -66,6 +75,12 @@ fn config(seed: u64, number: u64, about: About) -> ProducerPlan {
             Overrides { sends_max: Some(20), waiting_max: Some(20), ..Overrides::default() }
         }
         (About::Servers, _) => Overrides { route_poll_ms: Some(500), ..Overrides::default() },
+        // A route is asked for several times while a fault lasts.
+        (About::Corners, _) => Overrides {
+            route_poll_ms: Some(150),
+            binary_header: Some(number % 32 == 9),
+            ..Overrides::default()
+        },
         _ => {
             let mut config = swarm::config(&mut Dice::new(seed, Concern::Config));
             config.overrides.require_ok = (number % 4 == 2).then_some(true);
@@ -78,6 +93,7 @@ fn config(seed: u64, number: u64, about: About) -> ProducerPlan {
 fn workloads(dice: &mut Dice, number: u64, about: About) -> Vec<Workload> {
     let modes: &[(Mode, u64, u32)] = match about {
         About::Calm => &[(Mode::Rotate, 10, 1)],
+        About::Corners => &[(Mode::Rotate, 20, 4), (Mode::Strict, 60, 2), (Mode::OneWay, 90, 1)],
         About::Kinds | About::Servers | About::Pairs => &[
             (Mode::Rotate, 8, 1),
             (Mode::Strict, 40, 4),
@@ -146,7 +162,25 @@ fn faults(dice: &mut Dice, number: u64, about: About, cluster: &ClusterPlan) -> 
             });
             faults.collect()
         }
+        About::Corners => corners(number, cluster.brokers),
     }
+}
+
+/// What the other drills seldom meet, one after the other; each drill at other brokers.
+fn corners(number: u64, brokers: u16) -> Vec<FaultPlan> {
+    let busy = FaultKind::Sends { fault: SendFault::Refuse(RefusalPlan::Busy) };
+    let faults = [
+        (200, 60, 0, busy),
+        (200, 60, 1, busy),
+        (500, 40, 2, FaultKind::Sends { fault: SendFault::Garbage }),
+        (600, 900, 0, FaultKind::Queues { count: 1 }),
+        (1_300, 700, 1, FaultKind::Crash),
+    ];
+    let fault = |(at_ms, for_ms, nth, kind): (u64, u64, u64, FaultKind)| {
+        let broker = (number / 16 + nth) % u64::from(brokers);
+        FaultPlan { at_ms, for_ms, target: format!("broker-{broker}"), kind }
+    };
+    faults.map(fault).to_vec()
 }
 
 /// All kinds of faults, and to what sort of target they happen.
