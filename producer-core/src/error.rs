@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use crate::connection_end::ConnectionEnd;
 use crate::names::Address;
 use crate::reason::Reason;
 use crate::receipt::SendStatus;
@@ -86,43 +87,6 @@ impl Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// Why a connection ended, as the driver saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConnectionEnd {
-    /// Nothing listens there.
-    Refused,
-    /// The dial was not answered in time.
-    DialTimeout,
-    /// The host's name has no address, or no way leads there.
-    Unreachable(String),
-    /// The peer closed it.
-    Closed,
-    /// The peer reset it.
-    Reset,
-    /// It carried nothing for too long, or its peer had become useless: we closed it.
-    Retired,
-    /// The peer sent what is not a frame; the text says what.
-    Malformed(String),
-    /// Anything else the operating system said.
-    Other(String),
-}
-
-impl fmt::Display for ConnectionEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused => f.write_str("connection refused"),
-            Self::DialTimeout => f.write_str("dial timed out"),
-            Self::Unreachable(text) => write!(f, "unreachable: {text}"),
-            Self::Closed => f.write_str("closed by the peer"),
-            Self::Reset => f.write_str("reset by the peer"),
-            Self::Retired => f.write_str("closed by us"),
-            Self::Malformed(text) => write!(f, "the peer sent a malformed frame: {text}"),
-            Self::Other(text) => f.write_str(text),
-        }
     }
 }
 
@@ -264,6 +228,11 @@ impl ErrorKind {
                 Some("the topic or its brokers are read-only; check their permission")
             }
             Self::NoMaster => Some("only slaves of the topic's brokers are registered"),
+            Self::Connect(ConnectionEnd::Tls { fault, .. })
+            | Self::ConnectionLost(ConnectionEnd::Tls { fault, .. }) => fault.hint(),
+            Self::Connect(ConnectionEnd::Proxy(_)) => {
+                Some("check the proxy's address and credentials, and which addresses go through it")
+            }
             Self::Connect(_) => Some(
                 "if the advertised address cannot be reached from here (docker, kubernetes, NAT), \
                  set brokerIP1 on the broker or an address map in this producer",

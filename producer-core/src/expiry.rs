@@ -3,7 +3,8 @@
 use crate::attempt::Failure;
 use crate::config::{Config, Health, OnUnknown};
 use crate::connection::{Connection, State};
-use crate::error::{ConnectionEnd, ErrorKind, Outcome, Phase};
+use crate::connection_end::ConnectionEnd;
+use crate::error::{ErrorKind, Outcome, Phase};
 use crate::health::Verdict;
 use crate::producer::Producer;
 use crate::send::{self, Stage};

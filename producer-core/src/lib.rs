@@ -57,6 +57,7 @@ mod budget;
 mod chores;
 mod config;
 mod connection;
+mod connection_end;
 mod error;
 mod expiry;
 mod health;
@@ -66,6 +67,7 @@ mod lookup;
 #[cfg(feature = "marks")]
 pub mod marks;
 mod message;
+mod name_servers;
 mod names;
 mod output;
 mod peers;
@@ -93,7 +95,8 @@ pub use config::{
     Require, RetryBudget, Rotation,
 };
 pub use connection::ConnId;
-pub use error::{Attempt, ConnectionEnd, ErrorKind, Outcome, Phase, SendError};
+pub use connection_end::{ConnectionEnd, TlsFault};
+pub use error::{Attempt, ErrorKind, Outcome, Phase, SendError};
 pub use message::{InvalidMessage, Message, PROPERTY_BYTES_MAX};
 pub use names::{Address, GroupName, InvalidName, TopicName};
 pub use output::{CloseReport, Output, Stats};

@@ -7,7 +7,8 @@
 
 use alloc::string::{String, ToString};
 
-use crate::error::{ConnectionEnd, ErrorKind};
+use crate::connection_end::ConnectionEnd;
+use crate::error::ErrorKind;
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
 use crate::producer::Producer;
@@ -93,7 +94,9 @@ impl<T> Producer<T> {
 
     fn begin_lookup(&mut self, id: TopicId, provisional: bool) {
         if self.name_servers.is_empty() {
-            self.lookup_ended(id, Err(ErrorKind::NoNameServer));
+            if !self.waits_for_name_server(id) {
+                self.lookup_ended(id, Err(ErrorKind::NoNameServer));
+            }
             return;
         }
         reached!(LookupBegins);
@@ -467,6 +470,9 @@ impl<T> Producer<T> {
 
     /// What to say of a send whose deadline passed while it waited for this topic's route.
     pub(crate) fn route_problem(&self, id: TopicId) -> ErrorKind {
+        if let Some(problem) = self.name_server_problem() {
+            return problem;
+        }
         let topic: &Topic = self.routes.topic(id);
         let lookup = topic.lookup.as_ref().and_then(|lookup| lookup.problem.clone());
         lookup.or_else(|| topic.problem.clone()).unwrap_or_else(|| {

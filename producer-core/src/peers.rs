@@ -5,12 +5,14 @@ use core::time::Duration;
 
 use crate::attempt::Failure;
 use crate::connection::{ConnId, Connection, State};
-use crate::error::{ConnectionEnd, ErrorKind, Outcome, Phase};
+use crate::connection_end::ConnectionEnd;
+use crate::error::{ErrorKind, Outcome, Phase};
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
+use crate::name_servers::NameServer;
 use crate::names::Address;
 use crate::output::Output;
-use crate::producer::{Chore, NameServer, Producer};
+use crate::producer::{Chore, Producer};
 use crate::random::Random;
 use crate::route::BrokerId;
 use crate::send::Stage;

@@ -10,13 +10,14 @@ use hashbrown::HashMap;
 use crate::budget::Account;
 use crate::config::{Config, Environment};
 use crate::connection::{ConnId, Connection};
-use crate::error::{ConnectionEnd, ErrorKind, Outcome, SendError};
+use crate::connection_end::ConnectionEnd;
+use crate::error::{ErrorKind, Outcome, SendError};
 use crate::in_flight::InFlight;
 use crate::lane::Lane;
 use crate::message::Message;
-use crate::names::{Address, TopicName};
+use crate::name_servers::NameServer;
+use crate::names::TopicName;
 use crate::output::{CloseReport, Output, Stats};
-use crate::peers::Rest;
 use crate::query::Query;
 use crate::random::Random;
 use crate::route::{Hasher, Routes, Topic, TopicId};
@@ -31,7 +32,8 @@ use crate::waiters::Waiters;
 /// answer.
 ///
 /// **Asks** of the application: [`send`](Self::send), [`cancel`](Self::cancel),
-/// [`query_route`](Self::query_route), [`close`](Self::close).
+/// [`query_route`](Self::query_route), [`set_name_servers`](Self::set_name_servers),
+/// [`close`](Self::close).
 /// **Reports** of the outside: [`handle_connected`](Self::handle_connected),
 /// [`handle_received`](Self::handle_received), [`handle_closed`](Self::handle_closed),
 /// [`handle_timeout`](Self::handle_timeout), [`set_wall_clock`](Self::set_wall_clock).
@@ -71,6 +73,8 @@ pub struct Producer<T> {
 
     pub(crate) routes: Routes,
     pub(crate) name_servers: Vec<NameServer>,
+    /// Why there is no name server yet, if one is to come.
+    pub(crate) awaited: Option<String>,
     pub(crate) current_server: usize,
     pub(crate) lookup_number: u32,
     pub(crate) lookups: Vec<TopicId>,
@@ -92,13 +96,6 @@ pub struct Producer<T> {
     pub(crate) closing: Option<Closing>,
     pub(crate) regions: crate::settle::Regions,
     pub(crate) stats: Stats,
-}
-
-/// A name server and the connection to it.
-pub(crate) struct NameServer {
-    pub(crate) address: Address,
-    pub(crate) conn: Key,
-    pub(crate) rest: Rest,
 }
 
 /// A request that is not a send.
@@ -154,14 +151,8 @@ impl<T> Producer<T> {
             client_id.push('@');
             client_id.push_str(unit);
         }
-        let servers = config.name_servers.iter();
-        let name_servers: Vec<NameServer> = servers
-            .map(|address| NameServer {
-                address: address.clone(),
-                conn: Key::NONE,
-                rest: Rest::default(),
-            })
-            .collect();
+        let servers = config.name_servers.iter().cloned();
+        let name_servers: Vec<NameServer> = servers.map(NameServer::new).collect();
         let current_server = match u32::try_from(name_servers.len()) {
             Ok(count) if count > 0 => random.below(count) as usize,
             _ => 0,
@@ -189,6 +180,7 @@ impl<T> Producer<T> {
             broken: HashMap::with_hasher(Hasher::with_seed(hash_seed)),
             routes: Routes::new(hash_seed),
             name_servers,
+            awaited: None,
             current_server,
             lookup_number: 0,
             lookups: Vec::new(),
@@ -447,7 +439,7 @@ impl<T> Producer<T> {
         Some(sends.min(self.chores_at)).filter(|&at| at != Instant::FAR)
     }
 
-    fn advance(&mut self, now: Instant) {
+    pub(crate) fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }
 

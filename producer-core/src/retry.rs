@@ -108,7 +108,7 @@ pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ConnectionEnd;
+    use crate::connection_end::ConnectionEnd;
 
     fn situation<'a>(config: &'a Config, kind: &'a ErrorKind) -> Situation<'a> {
         Situation {

@@ -5,7 +5,8 @@ use alloc::sync::Arc;
 
 use crate::attempt::Failure;
 use crate::connection::ConnId;
-use crate::error::{ConnectionEnd, ErrorKind, Outcome, Phase};
+use crate::connection_end::ConnectionEnd;
+use crate::error::{ErrorKind, Outcome, Phase};
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
 use crate::output::Output;
