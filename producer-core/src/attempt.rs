@@ -165,7 +165,14 @@ impl<T> Producer<T> {
         let elsewhere = send.may_retry() && !send.is_strict() && tried != before;
         if elsewhere && self.another_broker(topic, tried) {
             reached!(DialElsewhere);
-            return self.attempt(key);
+            self.attempt(key);
+            // Passed over is not tried: if the other one is lost, this one may be well by then.
+            if let Some(send) = self.sends.get_mut(key)
+                && matches!(send.stage, Stage::Under(_))
+            {
+                send.tried &= !broker_bit(queue.broker);
+            }
+            return;
         }
         reached!(WaitForDial);
         let Some(send) = self.sends.get_mut(key) else { return };

@@ -3,8 +3,8 @@
 #[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
 mod pair;
 
-use pair::{Dial, World, ms, route_json};
-use producer_core::{Config, Health};
+use pair::{Dial, Does, World, ms, route_json};
+use producer_core::{Config, ConnectionEnd, Health};
 
 fn one_broker(config: Config) -> World {
     let mut world = World::new(config);
@@ -83,4 +83,41 @@ fn a_probe_goes_out_on_a_new_connection() {
 
     let took = world.now.since(gone);
     assert!(took < ms(2_500), "idle for {took:?}");
+}
+
+/// A broker that could not be dialled when a send passed it over has not been tried by that send: it
+/// takes the send at once when the other one is lost.
+#[test]
+fn a_broker_that_was_passed_over_takes_what_another_loses() {
+    let mut moved = 0;
+    for seed in 0..20 {
+        let mut world = World::with_seed(Config::default(), seed);
+        for n in 0..8 {
+            world.sent(&n.to_string()).expect("stored");
+        }
+        world.broker("b:1").does = Does::Hang;
+        world.kill("a:1");
+        for _ in 0..50 {
+            world.run(ms(8));
+            world.send("x");
+        }
+        world.broker("a:1").dial = Dial::Accept;
+        let before = world.peers["a:1"].stored.len();
+        while world.peers["a:1"].stored.len() < before + 3 {
+            world.run(ms(8));
+            world.send("x");
+        }
+
+        world.done.clear();
+        world.cut("b:1", &ConnectionEnd::Reset);
+        world.run(ms(4));
+        let soon = std::mem::take(&mut world.done);
+        world.run_until_done();
+
+        // Those with two attempts were at the broker that is lost, and at no other before.
+        let late = world.done.values().flatten().filter(|receipt| receipt.attempts == 2).count();
+        moved += soon.values().flatten().filter(|receipt| receipt.attempts == 2).count();
+        assert_eq!(late, 0, "seed {seed}: so many sends waited");
+    }
+    assert!(moved > 100, "{moved} sends moved");
 }
