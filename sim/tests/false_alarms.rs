@@ -21,6 +21,15 @@ fn a_master_whose_slave_is_cut_off_is_not_well() {
     assert_eq!(violations(include_str!("plans/slave_cut_off.json")), [""; 0]);
 }
 
+/// The same on the simulated network.
+#[cfg(feature = "world")]
+#[test]
+fn a_master_whose_slave_is_cut_off_is_not_well_in_the_world() {
+    let plan = Plan::from_json(include_str!("plans/slave_cut_off.json")).expect("a plan");
+
+    assert_eq!(sim::world::run(&plan, Lines::Forget).violations, []);
+}
+
 /// I20: no strict send goes to the queues of the template.
 #[test]
 fn a_strict_send_to_a_topic_to_be_may_fail() {
@@ -31,4 +40,17 @@ fn a_strict_send_to_a_topic_to_be_may_fail() {
 #[test]
 fn an_answer_of_the_same_instant_may_be_later() {
     assert_eq!(violations(include_str!("plans/answer_of_the_instant.json")), [""; 0]);
+}
+
+/// I10: a broker whose silent connection was given up, and that is dialled anew, cannot take what
+/// goes to a silent one, though the old connection answers once more before it is closed.
+#[test]
+fn a_broker_that_is_dialled_anew_takes_nothing_yet() {
+    assert_eq!(violations(include_str!("plans/dialled_anew.json")), [""; 0]);
+}
+
+/// I17: a backlog of sends that go one by one would fill the only place after healing.
+#[test]
+fn a_serial_backlog_ends_with_the_faults() {
+    assert_eq!(violations(include_str!("plans/serial_backlog.json")), [""; 0]);
 }

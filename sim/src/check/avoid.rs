@@ -51,11 +51,11 @@ mod tests {
     use std::time::Duration;
 
     use super::super::{Invariant, all, doctored::good};
+    use crate::history::{Dial, History};
     use crate::plan::Mode;
 
     /// One broker no longer answers, and gets its share all the same.
-    #[test]
-    fn sends_to_a_silent_broker_are_found() {
+    fn silent() -> History {
         let mut history = good(Mode::Rotate);
         let silent = history.requests[0].address.clone();
         let from = history.requests[4].at;
@@ -68,9 +68,39 @@ mod tests {
                 send.expect("sent").ends[0].0 = request.at + Duration::from_secs(1);
             }
         }
+        history
+    }
 
-        let found = all(&history);
+    /// Each broker is dialled for which it is so, when one falls silent.
+    fn dial(history: &mut History, which: impl Fn(&str, &str) -> bool) {
+        let (at, silent) = (history.requests[4].at, history.requests[0].address.clone());
+        let mut dials = history.dials.clone();
+        dials.retain(|dial| which(&dial.address, &silent));
+        assert!(!dials.is_empty());
+        let anew = dials.into_iter().map(|dial| Dial { at, ended_at: None, ..dial });
+        history.dials.extend(anew);
+    }
 
-        assert!(found.iter().any(|v| v.invariant == Invariant::Avoidance), "{found:?}");
+    fn avoidance(history: &History) -> usize {
+        all(history).iter().filter(|found| found.invariant == Invariant::Avoidance).count()
+    }
+
+    #[test]
+    fn sends_to_a_silent_broker_are_found() {
+        let history = silent();
+
+        assert!(avoidance(&history) > 0, "{:?}", all(&history));
+    }
+
+    /// A dial tells that the connection before it was given up: what it still answers is nothing to
+    /// go by. One to somewhere else tells nothing.
+    #[test]
+    fn a_broker_that_is_dialled_anew_is_not_another_to_go_to() {
+        let (mut other, mut itself) = (silent(), silent());
+        dial(&mut other, |address, silent| address != silent);
+        dial(&mut itself, |address, silent| address == silent);
+
+        assert_eq!(avoidance(&other), 0);
+        assert!(avoidance(&itself) > 0);
     }
 }

@@ -34,6 +34,7 @@ pub(super) struct Links<'h> {
 pub(super) struct Standing<'h> {
     producer: u16,
     address: &'h str,
+    dialled_at: Instant,
     /// Requests that left, oldest first, but for those known to be answered.
     pub(super) asked: Vec<&'h Request>,
     /// The last answer, if it was a success, and since it nothing else.
@@ -96,6 +97,7 @@ impl<'h> Links<'h> {
         let new = || Standing {
             producer: request.producer,
             address: &request.address,
+            dialled_at: request.dialled_at,
             asked: Vec::new(),
             succeeded: None,
         };
@@ -126,7 +128,18 @@ impl<'h> Links<'h> {
             standing.producer == than.producer
                 && which(standing.address)
                 && standing.is_well(at)
+                && !self.is_replaced(standing, at)
                 && writable.iter().any(|(to, queues)| to == standing.address && *queues > 0)
+        })
+    }
+
+    /// Whether the producer has given a connection up: it has dialled the address again since.
+    fn is_replaced(&self, standing: &Standing<'_>, at: Instant) -> bool {
+        self.history.dials.iter().any(|dial| {
+            dial.producer == standing.producer
+                && dial.address == standing.address
+                && standing.dialled_at < dial.at
+                && dial.at <= at
         })
     }
 }

@@ -36,6 +36,9 @@ pub(crate) struct PlanArguments {
     /// Run it with the real driver on a simulated network; a seed then makes a smaller plan.
     #[arg(long)]
     world: bool,
+    /// The seed makes a drill: steady traffic, and one kind of fault after the other.
+    #[arg(long, requires = "seed", conflicts_with = "world")]
+    drill: bool,
     #[command(flatten)]
     bug: BugArguments,
 }
@@ -57,7 +60,11 @@ impl PlanArguments {
     pub(crate) fn read(&self) -> io::Result<Plan> {
         self.bug.plant();
         let Some(file) = self.file.as_ref().or(self.plan.as_ref()) else {
-            let make = if self.world { Plan::small_from_seed } else { Plan::from_seed };
+            let make = match (self.world, self.drill) {
+                (true, _) => Plan::small_from_seed,
+                (false, true) => Plan::drill,
+                (false, false) => Plan::from_seed,
+            };
             return Ok(make(self.seed.unwrap_or(0)));
         };
         let named = |error: &dyn Display| format!("{}: {error}", file.display());

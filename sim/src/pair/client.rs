@@ -197,8 +197,12 @@ impl Pair {
         self.clients[client].in_hand.remove(&ticket);
     }
 
-    /// Sends that waited for one that has ended.
+    /// Sends that waited for one that has ended. After healing none goes: where few sends have
+    /// room, a backlog would keep probes out.
     pub(super) fn go_on_serially(&mut self, client: usize, ticket: u64) {
+        if self.healed {
+            return;
+        }
         let record = &self.history.sends[ticket as usize];
         let Some(lane) = record.serial_lane(&self.plan) else { return };
         let number = lane.0;

@@ -245,8 +245,12 @@ impl Stage {
         self.go_on_serially(client, &record);
     }
 
-    /// Sends that waited for one that has ended.
+    /// Sends that waited for one that has ended. After healing none goes: where few sends have
+    /// room, a backlog would keep probes out.
     fn go_on_serially(self: &Rc<Self>, client: &Client, record: &SendRecord) {
+        if self.healed.get() {
+            return;
+        }
         let Some(lane) = record.serial_lane(&self.plan) else { return };
         let number = lane.0;
         let next = {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::host::elapsed;
 use super::board::note;
+use super::nodes::Slot;
 use super::{Event, Stage};
 use crate::dice::{Concern, Dice};
 use crate::history::WellBroker;
@@ -91,12 +92,15 @@ impl Stage {
         let (nodes, progress) = (self.nodes.borrow(), self.progress.borrow());
         for &node in self.masters.borrow().iter() {
             let slot = &nodes[node];
-            let mut faults = self.plan.faults.iter().zip(progress.iter());
-            let ill = faults.any(|(fault, now)| now.active && fault.target == slot.name);
-            // One that waits for a slave that is down is as good as silent.
+            let ill = |slot: &Slot| {
+                let mut faults = self.plan.faults.iter().zip(progress.iter());
+                slot.power != Power::Up
+                    || faults.any(|(fault, now)| now.active && fault.target == slot.name)
+            };
+            // One that waits for a slave that is down or cut off is as good as silent.
             let waits = self.plan.cluster.replication == Replication::Sync
-                && self.partner(node).is_some_and(|slave| nodes[slave].power != Power::Up);
-            if slot.power == Power::Up && !ill && !waits {
+                && self.partner(node).is_some_and(|slave| ill(&nodes[slave]));
+            if !ill(slot) && !waits {
                 let name = slot.host.look(|server| match server {
                     Server::Broker(broker) => broker.config().name.clone(),
                     Server::NameServer(_) => slot.name.clone(),
