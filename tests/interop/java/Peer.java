@@ -161,7 +161,7 @@ public final class Peer {
     }
 
     /** Key and tag tell which message it is; the body is the key, filled up with x. */
-    private static Message message(String topic, String api, int i, int bodyBytes) {
+    static Message message(String topic, String api, int i, int bodyBytes) {
         String key = api + "-" + i;
         StringBuilder body = new StringBuilder(key);
         while (body.length() < bodyBytes) {
@@ -170,7 +170,7 @@ public final class Peer {
         return new Message(topic, api, key, body.toString().getBytes(StandardCharsets.UTF_8));
     }
 
-    private static Map<String, Object> success(
+    static Map<String, Object> success(
         String api, List<String> keys, String msgId, SendResult result) {
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("api", api);
@@ -190,7 +190,7 @@ public final class Peer {
         return line;
     }
 
-    private static Map<String, Object> failure(String api, List<String> keys, Throwable error) {
+    static Map<String, Object> failure(String api, List<String> keys, Throwable error) {
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("api", api);
         line.put("keys", keys);
@@ -239,7 +239,7 @@ public final class Peer {
         print(line);
     }
 
-    private static String hostAndPort(SocketAddress address) {
+    static String hostAndPort(SocketAddress address) {
         InetSocketAddress inet = (InetSocketAddress) address;
         return inet.getAddress().getHostAddress() + ":" + inet.getPort();
     }
@@ -252,7 +252,7 @@ public final class Peer {
         return bytes;
     }
 
-    private static String toHex(byte[] bytes) {
+    static String toHex(byte[] bytes) {
         StringBuilder hex = new StringBuilder();
         for (byte b : bytes == null ? new byte[0] : bytes) {
             hex.append(String.format("%02x", b));
@@ -260,7 +260,7 @@ public final class Peer {
         return hex.toString();
     }
 
-    private static synchronized void print(Map<String, Object> line) {
+    static synchronized void print(Map<String, Object> line) {
         OUT.println(json(line));
     }
 

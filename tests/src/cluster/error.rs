@@ -16,7 +16,7 @@ impl Error {
     }
 
     /// For `map_err`: puts `what` was being done before the cause.
-    pub(super) fn doing<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> Self {
+    pub(crate) fn doing<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> Self {
         move |cause| Self(format!("{what}: {cause}"))
     }
 

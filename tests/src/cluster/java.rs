@@ -1,7 +1,7 @@
 //! The published Java client as a peer: a small program around it, compiled once a release, that
 //! sends what it is told and says in JSON what the client returned.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -26,27 +26,13 @@ impl Peer {
     pub fn new(release: Release) -> Result<Self> {
         require_java()?;
         let jars = jars(release)?;
-        let name = format!("peer-{release}-{}", fingerprint(&[SOURCE]));
-        let classes = cache()?.join(name);
+        let sources = sources(release);
+        let texts: Vec<_> = sources.iter().map(|&(_, text)| text).collect();
+        let classes = cache()?.join(format!("peer-{release}-{}", fingerprint(&texts)));
         let _lock = lock(&cache()?.join("peer.lock"), COMPILE_LIMIT)?;
         let marker = classes.join(".complete");
         if !marker.exists() {
-            require(
-                "javac",
-                "-version",
-                "a JDK (Debian: apt-get install openjdk-17-jdk-headless)",
-            )?;
-            create(&classes)?;
-            let source = classes.join("Peer.java");
-            write(&source, SOURCE)?;
-            let mut javac = Command::new("javac");
-            javac.args(["-proc:none", "-encoding", "UTF-8", "-nowarn", "-cp"]);
-            javac.arg(jvm::class_path(&[], &jars)).arg("-d").arg(&classes).arg(source);
-            let done = run(javac, COMPILE_LIMIT, &classes)?;
-            if !done.status.success() {
-                let text = format!("javac for {release}:\n{}{}", done.stdout, done.stderr);
-                return Err(Error::new(text));
-            }
+            compile(release, sources, &jars, &classes)?;
             write(&marker, "")?;
         }
         Ok(Self { release, jars, classes })
@@ -81,12 +67,8 @@ impl Peer {
     /// Runs the program with JVM flags before its arguments, and reads what it printed.
     pub fn run(&self, flags: &[&str], arguments: &[&str]) -> Result<Vec<Value>> {
         let home = Home::create()?;
-        jvm::write_logback(self.release, home.path())?;
-        let mut java = Command::new("java");
-        jvm::common_flags(self.release, home.path(), &mut java);
-        java.arg("-Xmx128m").args(flags).arg("-cp");
-        java.arg(jvm::class_path(&[&self.classes], &self.jars)).arg("Peer").args(arguments);
-        java.current_dir(home.path()).env_remove("NAMESRV_ADDR");
+        let mut java = self.program(&home, flags, "Peer")?;
+        java.args(arguments);
         let done = run(java, RUN_LIMIT, home.path())?;
         let text = format!("{}\n{}", done.stdout, done.stderr);
         if !done.status.success() {
@@ -97,8 +79,50 @@ impl Peer {
         let results: Result<_, _> = results.map(serde_json::from_str).collect();
         results.map_err(|error| Error::new(format!("Java peer: {error} in:\n{text}")))
     }
+
+    /// A JVM that will run that main class in `home`.
+    pub(super) fn program(&self, home: &Home, flags: &[&str], main: &str) -> Result<Command> {
+        jvm::write_logback(self.release, home.path())?;
+        let mut java = Command::new("java");
+        jvm::common_flags(self.release, home.path(), &mut java);
+        java.arg("-Xmx128m").args(flags).arg("-cp");
+        java.arg(jvm::class_path(&[&self.classes], &self.jars)).arg(main);
+        java.current_dir(home.path()).env_remove("NAMESRV_ADDR");
+        Ok(java)
+    }
 }
 
-const SOURCE: &str = include_str!("../../interop/java/Peer.java");
+type Sources = &'static [(&'static str, &'static str)];
+
+/// File names and texts. The lasting client uses what only 5.4.0 has.
+fn sources(release: Release) -> Sources {
+    const BOTH: Sources = &[
+        ("Peer.java", include_str!("../../interop/java/Peer.java")),
+        ("Client.java", include_str!("../../interop/java/Client.java")),
+    ];
+    match release {
+        Release::V5_4_0 => BOTH,
+        Release::V4_9_7 => &BOTH[..1],
+    }
+}
+
+fn compile(release: Release, sources: Sources, jars: &Path, classes: &Path) -> Result<()> {
+    require("javac", "-version", "a JDK (Debian: apt-get install openjdk-17-jdk-headless)")?;
+    create(classes)?;
+    let mut javac = Command::new("javac");
+    javac.args(["-proc:none", "-encoding", "UTF-8", "-nowarn", "-cp"]);
+    javac.arg(jvm::class_path(&[], jars)).arg("-d").arg(classes);
+    for (name, text) in sources {
+        let source = classes.join(name);
+        write(&source, text)?;
+        javac.arg(source);
+    }
+    let done = run(javac, COMPILE_LIMIT, classes)?;
+    if done.status.success() {
+        return Ok(());
+    }
+    Err(Error::new(format!("javac for {release}:\n{}{}", done.stdout, done.stderr)))
+}
+
 const COMPILE_LIMIT: Duration = Duration::from_secs(120);
 const RUN_LIMIT: Duration = Duration::from_secs(60);

@@ -26,6 +26,7 @@ mod port;
 mod process;
 pub mod raw;
 mod release;
+pub mod session;
 mod stored;
 mod topic;
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 use std::{io, thread};
@@ -43,6 +43,24 @@ impl Process {
         program.stdin(Stdio::null()).stdout(file(stdout)?).stderr(file(stderr)?);
         let child = spawn(program).map_err(Error::doing(format!("starting {name}")))?;
         Ok(Self { child })
+    }
+
+    /// Starts `program` with stdin and stdout in the caller's hands, and stderr in a file.
+    pub(super) fn start_piped(
+        program: Command,
+        stderr: &Path,
+    ) -> Result<(Self, ChildStdin, ChildStdout)> {
+        let name = program.get_program().to_string_lossy().into_owned();
+        let file = File::create(stderr);
+        let file = file.map_err(Error::doing(format!("creating {}", stderr.display())))?;
+        let mut program = mortal(program);
+        program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
+        let mut child = spawn(program).map_err(Error::doing(format!("starting {name}")))?;
+        let pipes = (child.stdin.take(), child.stdout.take());
+        match (Self { child }, pipes) {
+            (process, (Some(stdin), Some(stdout))) => Ok((process, stdin, stdout)),
+            _ => Err(Error::new(format!("{name} has no pipes"))),
+        }
     }
 
     pub(super) fn pid(&self) -> u32 {

@@ -2,6 +2,7 @@
 //! that goes on while servers fail, and the account of what became of each message.
 
 pub mod account;
+pub mod client;
 pub mod java;
 pub mod load;
 
