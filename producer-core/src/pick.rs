@@ -32,8 +32,9 @@ impl View<'_> {
     /// are others.
     pub(crate) fn usable_mark(&self, known: &Known) -> u64 {
         let usable = known.stretches.iter().filter(|stretch| self.usable(stretch.broker));
-        usable.fold(1, |mark, stretch| {
-            (mark ^ u64::from(stretch.broker)).wrapping_mul(0x0100_0000_01B3)
+        // Numbers from one on: one that cancels the start would make 0, which forgets the others.
+        usable.fold(1, |mark: u64, stretch| {
+            mark.wrapping_mul(0x0100_0000_01B3) ^ (u64::from(stretch.broker) + 1)
         })
     }
 

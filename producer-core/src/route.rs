@@ -164,7 +164,7 @@ pub(crate) struct Routes {
 pub(crate) struct Installed {
     /// The queues are not the ones they were.
     pub(crate) queues_changed: bool,
-    /// They are, but some had been withdrawn.
+    /// Some had been withdrawn, and take their turn again.
     pub(crate) restored: bool,
     /// Brokers whose address is another than before.
     pub(crate) moved: Vec<BrokerId>,
@@ -267,15 +267,16 @@ impl Routes {
         let moved = self.move_brokers(&data, templates, dial);
         known.data = data;
         let topic = self.topic_mut(id);
-        let queues_changed =
-            topic.route.as_ref().is_none_or(|before| before.queues != known.queues);
+        let before = topic.route.as_mut();
+        let queues_changed = before.as_ref().is_none_or(|before| before.queues != known.queues);
+        let restored = before.is_some_and(Known::offer_all);
         if topic.pinned.is_empty() && !provisional {
             topic.pinned.clone_from(&known.queues);
         }
         topic.route = Some(known);
         topic.absent_until = None;
         topic.refused_as_absent = false;
-        Ok(Installed { queues_changed, restored: false, moved })
+        Ok(Installed { queues_changed, restored, moved })
     }
 
     /// Notes where the route says that brokers are; returns those that were elsewhere.

@@ -88,3 +88,54 @@ fn a_send_that_was_refused_its_queue_shares_its_epoch_with_none() {
         }
     }
 }
+
+/// Found by the simulator (drill 300105): the set of usable brokers was told apart by a number that
+/// was the same with and without a broker that had been met before those sorted ahead of it.
+#[test]
+fn a_lane_says_so_in_whatever_order_brokers_were_met() {
+    let mut world = World::new(Config::default());
+    world.routes.insert("t".into(), route_json(&[("b", "b:1")], 4));
+    world.sent("b is home to all keys").expect("all is well");
+    world.routes.insert("t".into(), route_json(&[("a", "a:1"), ("b", "b:1")], 4));
+    world.run(ms(31_000));
+    let ticket = world.send_with("0", keyed()).0;
+    let before = world.finish(ticket).expect("all is well");
+    world.broker("b:1").does = Does::Hang;
+    world.send("falls silent");
+    world.send("or the other one");
+    world.run(ms(300));
+
+    let ticket = world.send_with("1", keyed()).0;
+    let moved = world.finish(ticket).expect("the other broker is well");
+
+    assert_eq!((&*before.broker, &*moved.broker), ("b", "a"));
+    assert_ne!(moved.epoch, before.epoch);
+}
+
+/// Found by the simulator (drill 200053): a route that differs, but has the queues of the one before
+/// it, brought back those that were withdrawn, and the lanes that went home did not say so.
+#[test]
+fn a_lane_that_goes_home_with_a_new_route_says_so() {
+    let route = route_json(&[("a", "a:1")], 4);
+    for n in 0..20 {
+        let mut world = World::new(Config::default());
+        world.routes.insert("t".into(), route.clone());
+        world.broker("a:1").queues.0 = 3;
+        let sent = |world: &mut World| {
+            let key = QueueChoice::ordered(&format!("k{n}"), Order::Available);
+            let ticket = world.send_with("0", SendOptions::default().queue(key)).0;
+            world.finish(ticket).expect("a queue is left")
+        };
+        sent(&mut world);
+        let away = sent(&mut world);
+        world.broker("a:1").queues.0 = 4;
+        let fewer = route.replace(r#""readQueueNums":4"#, r#""readQueueNums":3"#);
+        world.routes.insert("t".into(), fewer);
+        world.run(ms(31_000));
+
+        let home = sent(&mut world);
+
+        let moved = away.queue_id != home.queue_id;
+        assert!(!moved || away.epoch != home.epoch, "key {n}: {away:?}, {home:?}");
+    }
+}

@@ -64,9 +64,25 @@ fn violations(plan: &Plan) -> Vec<Violation> {
     })
 }
 
-fn hunt(bug: Bug) -> Option<Caught> {
+/// The same without the bug: a plan that alarms then as well says nothing about it.
+fn alarm(bug: Bug, plan: &Plan) -> Option<String> {
+    planted::plant(None);
+    let first = violations(plan).into_iter().next();
     planted::plant(Some(bug));
-    let mut caught: Option<Caught> = None;
+    first.map(|first| first.to_string())
+}
+
+/// What hunting one bug came to.
+#[derive(Default)]
+struct Hunted {
+    caught: Option<Caught>,
+    /// Plans in which the good producer alarms.
+    alarms: Vec<String>,
+}
+
+fn hunt(bug: Bug) -> Hunted {
+    planted::plant(Some(bug));
+    let Hunted { mut caught, mut alarms } = Hunted::default();
     let mut tries = 0;
     let begun = cpu();
     let mut looked = Duration::ZERO;
@@ -78,8 +94,14 @@ fn hunt(bug: Bug) -> Option<Caught> {
             looked = cpu().saturating_sub(begun);
         }
         let Some(first) = found.first() else { continue };
+        if let Some(alarm) = alarm(bug, &plan) {
+            alarms.push(format!("seed {seed}: {alarm}"));
+            continue;
+        }
         tries += 1;
-        let mut again = smaller(&plan, &found, first.invariant);
+        let (mut again, small) = smaller(&plan, &found, first.invariant);
+        let alarm = alarm(bug, &small);
+        alarms.extend(alarm.map(|alarm| format!("seed {seed}, made smaller: {alarm}")));
         again.seeds = seed + 1 - range.start;
         match &mut caught {
             None => caught = Some(again),
@@ -99,16 +121,16 @@ fn hunt(bug: Bug) -> Option<Caught> {
     if let Some(caught) = &mut caught {
         caught.cpu = cpu().saturating_sub(begun + looked);
     }
-    caught
+    Hunted { caught, alarms }
 }
 
 /// The smallest plan in which the same goes wrong.
-fn smaller(plan: &Plan, found: &[Violation], invariant: Invariant) -> Caught {
+fn smaller(plan: &Plan, found: &[Violation], invariant: Invariant) -> (Caught, Plan) {
     let small = shrink::shrink(plan, invariant, RUNS_MAX, violations);
     let small = small.expect("a run of the same plan is the same");
     let mut invariants: Vec<Invariant> = found.iter().map(|v| v.invariant).collect();
     invariants.dedup();
-    Caught {
+    let caught = Caught {
         seeds: 0,
         invariants,
         what: small.violation.what,
@@ -116,7 +138,8 @@ fn smaller(plan: &Plan, found: &[Violation], invariant: Invariant) -> Caught {
         sends: small.plan.workloads.iter().map(|workload| workload.total).sum(),
         runs: small.runs,
         cpu: Duration::ZERO,
-    }
+    };
+    (caught, small.plan)
 }
 
 impl Caught {
@@ -134,7 +157,7 @@ fn cpu() -> Duration {
 }
 
 /// Hunts all bugs, on several threads.
-fn hunt_all(bugs: &[Bug]) -> Vec<(Bug, Option<Caught>)> {
+fn hunt_all(bugs: &[Bug]) -> Vec<(Bug, Hunted)> {
     let next = AtomicUsize::new(0);
     let caught = Mutex::new(BTreeMap::new());
     let worker = || {
@@ -163,13 +186,16 @@ fn mutants_are_caught_and_made_small() {
     let hunted = hunt_all(&bugs);
 
     print(&hunted, only.is_some());
-    let survived = hunted.iter().filter(|(bug, caught)| caught.is_none() && !GAPS.contains(bug));
+    let survived = hunted.iter().filter(|(bug, it)| it.caught.is_none() && !GAPS.contains(bug));
     let survived: Vec<&str> = survived.map(|(bug, _)| bug.name()).collect();
+    let alarms: BTreeSet<&str> =
+        hunted.iter().flat_map(|(_, hunted)| &hunted.alarms).map(String::as_str).collect();
+    assert!(alarms.is_empty(), "without any bug: {alarms:#?}");
     assert!(survived.is_empty(), "{survived:?}");
     if only.is_some() {
         return;
     }
-    let caught = || hunted.iter().filter_map(|(_, caught)| caught.as_ref());
+    let caught = || hunted.iter().filter_map(|(_, hunted)| hunted.caught.as_ref());
     let mut seeds: Vec<u64> = caught().map(|caught| caught.seeds).collect();
     seeds.sort_unstable();
     let median = seeds[seeds.len() / 2];
@@ -187,9 +213,9 @@ fn mutants_are_caught_and_made_small() {
 }
 
 /// The tables: bug by bug, then by invariant.
-fn print(hunted: &[(Bug, Option<Caught>)], in_full: bool) {
+fn print(hunted: &[(Bug, Hunted)], in_full: bool) {
     let mut table = String::new();
-    for (bug, caught) in hunted {
+    for (bug, Hunted { caught, .. }) in hunted {
         let (area, name, origin) = (format!("{:?}", bug.area()), bug.name(), bug.origin());
         let _ = write!(table, "{area:<13} {name:<20} ");
         match caught {
@@ -208,8 +234,8 @@ fn print(hunted: &[(Bug, Option<Caught>)], in_full: bool) {
     }
     println!("area          bug                  seeds faults sends  runs cpu/ms by\n{table}");
     let mut by: BTreeMap<Invariant, BTreeSet<&str>> = BTreeMap::new();
-    for (bug, caught) in hunted {
-        for invariant in caught.iter().flat_map(|caught| &caught.invariants) {
+    for (bug, hunted) in hunted {
+        for invariant in hunted.caught.iter().flat_map(|caught| &caught.invariants) {
             by.entry(*invariant).or_default().insert(bug.name());
         }
     }
