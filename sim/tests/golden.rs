@@ -59,14 +59,13 @@ fn replay(folder: &str, release: Release) {
     assert!(cases > 20, "{folder}: {cases} cases");
 }
 
-/// Cases that begin like this need what has no model yet (signing, transactions, timers, delay
+/// Cases that begin like this need what has no model yet (signing, timers, delay
 /// levels, recall, pushed replies, static topics, inner batches, zones), the disk of the recorded
 /// broker, or a broker that the recorded name server heard from in between.
 const NOT_MODELLED: &[&str] = &[
     "acl-",
     "batch-inner",
     "binary-server-timer",
-    "binary-server-transaction",
     "error-not-leader",
     "error-recall",
     "error-timer",
@@ -81,8 +80,6 @@ const NOT_MODELLED: &[&str] = &[
     "route-zone-mode",
     "send-delay-level",
     "send-timer",
-    "trace-transaction",
-    "transaction-",
 ];
 
 /// One case: the nodes that its frames went to.

@@ -7,3 +7,5 @@ mod broker;
 mod faults;
 mod name_server;
 mod network;
+mod recorded;
+mod transactions;

@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 use producer_core::wire::frame::{self, FRAME_BYTES_MAX};
 use producer_core::wire::route::TopicRouteData;
 use producer_core::wire::send::{SendForm, SendRequest};
-use producer_core::wire::{Fields, Head, Header, SerializeType, Text, encode_frame};
+use producer_core::wire::{Fields, Head, Header, SerializeType, Text, encode_frame, properties};
+use sim::model::ConnId;
+use sim::model::broker::Broker;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -25,6 +27,7 @@ pub(crate) struct Client {
 pub(crate) struct Got {
     pub(crate) code: i32,
     pub(crate) opaque: i32,
+    pub(crate) flag: i32,
     pub(crate) remark: Option<String>,
     pub(crate) ext: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -36,6 +39,7 @@ impl Got {
         Self {
             code: header.code,
             opaque: header.opaque,
+            flag: header.flag,
             remark: header.remark.map(text),
             ext: header.ext.iter().map(|(key, value)| (text(key), text(value))).collect(),
             body: body.to_vec(),
@@ -129,4 +133,31 @@ pub(crate) fn send_request(topic: &str, queue_id: i32) -> SendRequest<'_> {
         properties: Some("UNIQ_KEY\u{1}0A\u{2}".into()),
         ..SendRequest::default()
     }
+}
+
+/// A heartbeat of a client with one group.
+pub(crate) fn beat(broker: &mut direct::Direct<Broker>, conn: ConnId, client: &str, group: &str) {
+    let body =
+        format!(r#"{{"clientID":"{client}","producerDataSet":[{{"groupName":"{group}"}}]}}"#);
+    let got = broker.ask(conn, 34, &Fields::new(), body.as_bytes());
+    assert_eq!(got[0].code, 0, "{got:?}");
+}
+
+/// Sends a half message of the group `g` to queue 2 of topic `T`.
+pub(crate) fn send_half(
+    broker: &mut direct::Direct<Broker>,
+    conn: ConnId,
+    key: &str,
+    born_timestamp: i64,
+    more: &[(&str, &str)],
+) -> Got {
+    let usual = [("UNIQ_KEY", key), ("TRAN_MSG", "true"), ("PGROUP", "g"), ("WAIT", "true")];
+    let properties = properties::encode(usual.into_iter().chain(more.iter().copied()));
+    let request = SendRequest {
+        sys_flag: 4,
+        born_timestamp,
+        properties: Some(properties.into()),
+        ..send_request("T", 2)
+    };
+    broker.ask(conn, 310, &request.to_ext(SendForm::V2), b"half").remove(0)
 }

@@ -34,6 +34,12 @@ impl Clients {
         self.map.contains_key(id)
     }
 
+    /// The connections of the clients of a group, in order of their ids.
+    pub(super) fn of_group(&self, group: &str) -> Vec<ConnId> {
+        let has = |client: &&Client| client.groups.iter().any(|one| one == group);
+        self.map.values().filter(has).map(|client| client.conn).collect()
+    }
+
     pub(super) fn disconnect(&mut self, conn: ConnId) {
         self.map.retain(|_, client| client.conn != conn);
     }

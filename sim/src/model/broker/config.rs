@@ -37,6 +37,12 @@ pub struct BrokerConfig {
     pub body_bytes_max: usize,
     /// Whether half messages are refused.
     pub reject_transactions: bool,
+    /// Age at which a half message is first asked about.
+    pub transaction_timeout: Duration,
+    /// Time between looks at all half messages; 4.9.7 has 60 s.
+    pub transaction_check_interval: Duration,
+    /// How often a half message is asked about before it is given up.
+    pub transaction_check_max: u32,
     /// Region in each answer.
     pub region: String,
     /// Whether answers ask clients to trace.
@@ -82,6 +88,9 @@ impl BrokerConfig {
             permission: perm::READ | perm::WRITE,
             body_bytes_max: 4 << 20,
             reject_transactions: false,
+            transaction_timeout: Duration::from_secs(6),
+            transaction_check_interval: Duration::from_secs(30),
+            transaction_check_max: 15,
             region: "DefaultRegion".to_owned(),
             trace_on: true,
             register_period: Duration::from_secs(30),

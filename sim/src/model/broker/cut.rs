@@ -3,16 +3,20 @@
 use producer_core::wire::stored::StoredMessage;
 
 use super::super::Instant;
+use super::topics::is_internal;
 use super::{Broker, Cut, Message, Why};
 
 impl Broker {
-    /// All messages in the order they were stored, without those of deleted topics.
+    /// All messages that consumers can read, in the order they were stored, without those of
+    /// deleted topics. For half messages see [`Self::transactions`].
     pub fn messages(&self) -> Vec<Message> {
-        self.live().map(|stored| Message::from(&stored)).collect()
+        let readable = self.live().filter(|message| !is_internal(&message.topic));
+        readable.map(|stored| Message::from(&stored)).collect()
     }
 
     /// The messages that were in the log and are there no more, in the order they went; without
-    /// those that fell out because the log became too large.
+    /// those that fell out because the log became too large. Half messages are among them, under
+    /// their topic `RMQ_SYS_TRANS_HALF_TOPIC`.
     pub fn cuts(&self) -> &[Cut] {
         &self.cuts
     }
@@ -51,6 +55,7 @@ impl Broker {
         self.log.truncate(offset);
         self.topics.truncate(offset);
         self.epochs.truncate(offset);
+        self.find_open_halves();
     }
 
     fn live(&self) -> impl Iterator<Item = StoredMessage<'_>> {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use producer_core::wire::{Frame, SerializeType};
+use producer_core::wire::{Fields, Frame, Head, Language, SerializeType, encode_frame};
 
 use super::super::answer::{Answer, AnswerForm, Request, Ticket};
 use super::super::{ConnId, Instant};
@@ -68,6 +68,27 @@ impl Broker {
                 }
             }
         }
+    }
+
+    /// Asks a client something, and says under which number.
+    pub(super) fn ask_client(
+        &mut self,
+        conn: ConnId,
+        code: i32,
+        flag: i32,
+        fields: &Fields<'_>,
+        body: &[u8],
+    ) -> i32 {
+        let opaque = self.opaque;
+        self.opaque = opaque.wrapping_add(1);
+        let version = self.config.release.version();
+        let head = Head { code, language: Language::JAVA, version, opaque, flag, remark: None };
+        let serialize = self.config.serialize;
+        self.links.send(conn, |out| {
+            let lost = encode_frame(out, serialize, &head, fields.iter(), body);
+            debug_assert!(lost.is_ok(), "a question fits a frame: {lost:?}");
+        });
+        opaque
     }
 
     /// Answers in the usual way.

@@ -15,6 +15,8 @@ mod send;
 mod store;
 mod topic_admin;
 mod topics;
+mod transaction;
+mod transaction_log;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,6 +33,7 @@ use super::{ConnId, Instant, Node, Output};
 pub use config::{BrokerConfig, Replication, TopicConfig};
 pub use fault::{Fault, Malformed, Refusal, Status, Times};
 pub use log::{Cut, Message, Why};
+pub use transaction_log::Transaction;
 
 use clients::Clients;
 use copy::Epochs;
@@ -40,6 +43,7 @@ use log::Log;
 use registrar::Registrar;
 use replica::Replica;
 use topics::Topics;
+use transaction::Transactions;
 
 /// A broker.
 ///
@@ -56,6 +60,9 @@ pub struct Broker {
     topics: Topics,
     log: Log,
     clients: Clients,
+    transactions: Transactions,
+    /// The next number of a question to a client.
+    opaque: i32,
     faults: Faults,
     answer_delay: Duration,
     disk: Disk,
@@ -104,6 +111,8 @@ impl Broker {
             topics: Topics::new(&config),
             log: Log::new(config.log_bytes_max),
             clients: Clients::default(),
+            transactions: Transactions::default(),
+            opaque: 0,
             faults: Faults::default(),
             answer_delay: Duration::ZERO,
             disk: Disk::default(),
@@ -155,6 +164,9 @@ impl Broker {
     /// Sets whether the broker is a master (0) or a slave, and registers.
     pub fn set_id(&mut self, now: Instant, id: i64) {
         self.config.id = id;
+        if id == 0 {
+            self.serve_as_master(now);
+        }
         self.register(now);
     }
 
@@ -229,6 +241,14 @@ impl Broker {
         if request.header.code == replica::COPY_LOG {
             if let Some(answer) =
                 self.copy_log(now, request).unwrap_or_else(|e| Some(Answer::bad_request(e)))
+            {
+                self.reply(now, ticket, &answer);
+            }
+            return;
+        }
+        if request.header.code == ask::END_TRANSACTION {
+            if let Some(answer) =
+                self.end_transaction(now, request).unwrap_or_else(|e| Some(Answer::bad_request(e)))
             {
                 self.reply(now, ticket, &answer);
             }
@@ -314,6 +334,8 @@ impl Node for Broker {
         self.leaving = false;
         self.registrar.reset(now);
         self.replica.reset(now);
+        self.transactions.restart(now);
+        self.plan_checks(now);
         self.registrar_timeout(now);
         self.replica_timeout(now);
     }
@@ -357,6 +379,7 @@ impl Node for Broker {
             self.run_later(now, later);
         }
         self.registrar_timeout(now);
+        self.check_transactions(now);
         self.replica_timeout(now);
         for conn in self.clients.expire(now) {
             self.links.close(conn);
@@ -372,6 +395,7 @@ impl Node for Broker {
             self.registrar.next_at(),
             self.replica.next_at(),
             self.clients.next_at(),
+            self.transactions.next_at(),
         ];
         Output::Idle { wake_at: due.into_iter().flatten().min().filter(|_| !self.frozen) }
     }

@@ -85,6 +85,7 @@ impl Broker {
         self.state = state;
         self.epochs.begin(epoch, self.log.end());
         self.part_from_master();
+        self.serve_as_master(now);
         self.register(now);
     }
 
@@ -100,6 +101,12 @@ impl Broker {
     /// How late a master the broker is, for name servers.
     pub const fn state(&self) -> i64 {
         self.state
+    }
+
+    /// Takes over what a slave leaves to its master.
+    pub(super) fn serve_as_master(&mut self, now: Instant) {
+        self.find_open_halves();
+        self.plan_checks(now);
     }
 
     fn part_from_master(&mut self) {
@@ -121,12 +128,8 @@ impl Broker {
     ) {
         let ticket = request.ticket();
         let stored = self.log.end() > before;
-        if stored && let Some(question) = &mut self.replica.question {
-            let delay = match self.config.replication {
-                Replication::Async => self.config.copy_delay,
-                Replication::Sync => Duration::ZERO,
-            };
-            question.answer_at = question.answer_at.min(now + delay);
+        if stored {
+            self.offer_copy(now);
         }
         let waits = stored
             && self.config.replication == Replication::Sync
@@ -142,6 +145,17 @@ impl Broker {
         let (end, give_up) = (self.log.end(), now + self.config.slave_timeout);
         self.replica.waiting.push_back(Waiting { end, give_up, ticket, answer, delivery });
         self.replica_timeout(now);
+    }
+
+    /// There is something to be copied: the slave's question will not wait for long.
+    pub(super) fn offer_copy(&mut self, now: Instant) {
+        let delay = match self.config.replication {
+            Replication::Async => self.config.copy_delay,
+            Replication::Sync => Duration::ZERO,
+        };
+        if let Some(question) = &mut self.replica.question {
+            question.answer_at = question.answer_at.min(now + delay);
+        }
     }
 
     /// A slave asks for what follows the end of its log. `None` if the answer comes later.

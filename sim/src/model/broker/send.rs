@@ -10,6 +10,7 @@ use super::super::answer::{Answer, Request};
 use super::super::{Instant, Release};
 use super::fault::{Delivery, Fault, Refusal};
 use super::topics::{RETRY_PREFIX, describe};
+use super::transaction::is_half;
 use super::{Broker, TopicConfig};
 
 impl Broker {
@@ -128,7 +129,7 @@ impl Broker {
         Answer::bad_request(error)
     }
 
-    /// Transactions, timers and pushed replies have their own models, which are not there yet:
+    /// Timers and pushed replies have their own models, which are not there yet:
     /// they are refused and never taken for plain messages.
     fn not_yet_modelled(
         &self,
@@ -141,14 +142,17 @@ impl Broker {
             delayed |= name == names::DELAY_TIME_LEVEL;
             timed |= TIMERS.contains(&name);
         }
-        let half = sys_flag::transaction(send.sys_flag) == sys_flag::TRANSACTION_PREPARED;
+        let prepared = sys_flag::transaction(send.sys_flag) == sys_flag::TRANSACTION_PREPARED;
+        let half = is_half(text);
         let what = if is_reply(request.header.code) {
             let client = properties::get(text, names::MESSAGE_REPLY_TO_CLIENT);
             client.is_some_and(|id| self.clients.knows(id)).then_some("pushing replies")
         } else if request.header.code == ask::SEND_BATCH_MESSAGE {
             None
-        } else if half && !self.config.reject_transactions {
-            Some("transactions")
+        } else if half && (delayed || timed) {
+            Some("delayed half messages")
+        } else if prepared && !half {
+            Some("half messages without TRAN_MSG")
         } else if delayed {
             Some("delay levels")
         } else if timed && self.config.release == Release::V5_4_0 {
@@ -226,8 +230,9 @@ impl Broker {
                 return Err(Answer::error(response::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
             }
         }
-        let half = sys_flag::transaction(send.sys_flag) == sys_flag::TRANSACTION_PREPARED;
-        if half && !batch {
+        let prepared = sys_flag::transaction(send.sys_flag) == sys_flag::TRANSACTION_PREPARED;
+        let half = is_half(send.properties.as_deref().unwrap_or(""));
+        if half && !batch && !is_reply(request.header.code) && self.config.reject_transactions {
             let ip = self.config.address.ip();
             let remark = format!("the broker[{ip}] sending transaction message is forbidden");
             return Err(Answer::error(response::NO_PERMISSION, remark));
@@ -243,7 +248,7 @@ impl Broker {
             let remark = "java.lang.RuntimeException: message body size exceeded";
             return Err(Answer::outside(response::SYSTEM_ERROR, remark));
         }
-        if half || too_long || properties > properties::PROPERTIES_BYTES_MAX {
+        if (prepared && batch) || too_long || properties > properties::PROPERTIES_BYTES_MAX {
             return Err(Answer::error(response::MESSAGE_ILLEGAL, self.illegal_remark()));
         }
         Ok(())

@@ -14,11 +14,14 @@ use super::super::answer::{Answer, Request};
 use super::super::{Instant, Release};
 use super::Broker;
 use super::send::is_reply;
+use super::transaction::is_half;
 
 /// Where a message, or the first of a batch, went.
-struct Place {
-    ids: String,
-    queue_offset: i64,
+pub(super) struct Place {
+    pub(super) ids: String,
+    /// Physical offset.
+    pub(super) at: i64,
+    pub(super) queue_offset: i64,
 }
 
 impl Broker {
@@ -43,7 +46,11 @@ impl Broker {
             let key = uniq_key.as_deref().unwrap_or_default();
             let properties = self.stored_properties(text, key);
             let message = self.message(now, request, send, queue_id, properties.into());
-            self.append(queue_id, message)
+            if is_half(text) && !is_reply(request.header.code) {
+                self.store_half(now, message, key)
+            } else {
+                self.append(queue_id, message)
+            }
         };
         let place = match placed {
             Ok(place) => place,
@@ -103,7 +110,24 @@ impl Broker {
         first.ok_or(WireError::Truncated)
     }
 
-    fn append(
+    /// Stores what the broker itself has to say in an internal topic.
+    pub(super) fn append_internal(
+        &mut self,
+        now: Instant,
+        mut message: StoredMessage<'_>,
+    ) -> Result<Place, WireError> {
+        self.topics.ensure_internal(&message.topic);
+        self.stamp(now, &mut message);
+        self.append(usize::try_from(message.queue_id).unwrap_or(0), message)
+    }
+
+    /// The message is stored here and now.
+    pub(super) fn stamp(&self, now: Instant, message: &mut StoredMessage<'_>) {
+        message.store_timestamp = self.wall_ms(now);
+        message.store_host = self.config.address;
+    }
+
+    pub(super) fn append(
         &mut self,
         queue_id: usize,
         mut message: StoredMessage<'_>,
@@ -119,7 +143,8 @@ impl Broker {
         queue.at.push_back(id.offset);
         reached!(Stored);
         self.counters.stored += 1;
-        let place = Place { ids: id.encode(), queue_offset: message.queue_offset };
+        let queue_offset = message.queue_offset;
+        let place = Place { ids: id.encode(), at: id.offset, queue_offset };
         let dropped = self.log.trim();
         if dropped > 0 {
             self.counters.dropped += dropped;
@@ -189,8 +214,14 @@ impl Broker {
     }
 }
 
+/// A property string with other values for some names.
+pub(super) fn replaced(text: &str, with: &[(&str, &str)]) -> String {
+    let kept = properties::decode(text).filter(|old| with.iter().all(|new| new.0 != old.0));
+    properties::encode(kept.chain(with.iter().copied()))
+}
+
 /// A property string to which more can be appended.
-fn closed(text: &str) -> String {
+pub(super) fn closed(text: &str) -> String {
     let mut text = text.to_owned();
     if !text.is_empty() && !text.ends_with(char::from(properties::PROPERTY_SEPARATOR)) {
         text.push(char::from(properties::PROPERTY_SEPARATOR));

@@ -1,5 +1,7 @@
 //! How is a broker changed while it runs? UPDATE_AND_CREATE_TOPIC (17), UPDATE_BROKER_CONFIG (25).
 
+use std::time::Duration;
+
 use producer_core::wire::code::response;
 use producer_core::wire::topic_config::CreateTopic;
 use producer_core::wire::{WireError, names};
@@ -65,6 +67,14 @@ impl Broker {
             "autoCreateTopicEnable" => config.auto_create_topics = truth,
             "autoCreateSubscriptionGroup" => config.auto_create_groups = truth,
             "rejectTransactionMessage" => config.reject_transactions = truth,
+            "transactionTimeOut" => set_millis(&mut config.transaction_timeout, value),
+            "transactionCheckInterval" => {
+                set_millis(&mut config.transaction_check_interval, value);
+            }
+            "transactionCheckMax" => {
+                config.transaction_check_max =
+                    value.parse().unwrap_or(config.transaction_check_max);
+            }
             "regionId" => value.clone_into(&mut config.region),
             "traceOn" => config.trace_on = truth,
             _ => {}
@@ -92,6 +102,12 @@ impl Broker {
                 format!("The specified topic: {topic}, contains illegal characters, {LEGAL}")
             }
         }
+    }
+}
+
+fn set_millis(time: &mut Duration, text: &str) {
+    if let Ok(millis) = text.parse() {
+        *time = Duration::from_millis(millis);
     }
 }
 

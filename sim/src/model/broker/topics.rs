@@ -16,6 +16,19 @@ const TEMPLATE_QUEUES: i32 = 8;
 /// What topics of messages that consumers gave back begin with.
 pub(super) const RETRY_PREFIX: &str = "%RETRY%";
 
+/// Half messages (`TopicValidator.java`).
+pub(super) const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
+/// Which half messages were rolled back.
+pub(super) const OP_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
+/// Half messages that were asked about too often.
+pub(super) const GIVEN_UP_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
+
+/// Whether a topic holds what is not for consumers yet, or never. Such topics come into being when
+/// first written, and are in no route.
+pub(super) fn is_internal(name: &str) -> bool {
+    [HALF_TOPIC, OP_TOPIC, GIVEN_UP_TOPIC].contains(&name)
+}
+
 /// A topic and the positions of its messages.
 #[derive(Debug)]
 pub(super) struct Topic {
@@ -60,6 +73,9 @@ impl Topics {
     }
 
     pub(super) fn set(&mut self, name: &str, config: TopicConfig) {
+        if is_internal(name) {
+            return self.ensure_internal(name);
+        }
         self.changes += 1;
         match self.map.get_mut(name) {
             Some(topic) => topic.config = config,
@@ -77,8 +93,18 @@ impl Topics {
         self.map.get_mut(name)
     }
 
+    /// The topics that clients may know.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Topic)> {
-        self.map.iter().map(|(name, topic)| (name.as_str(), topic))
+        let topics = self.map.iter().map(|(name, topic)| (name.as_str(), topic));
+        topics.filter(|(name, _)| !is_internal(name))
+    }
+
+    /// Lets an internal topic be there; name servers hear nothing of it.
+    pub(super) fn ensure_internal(&mut self, name: &str) {
+        if !self.map.contains_key(name) {
+            let topic = Topic { config: TopicConfig::queues(1), queues: Vec::new() };
+            self.map.insert(name.to_owned(), topic);
+        }
     }
 
     /// What a topic that a send asks for would be; `None` if it may not be made.
@@ -132,8 +158,8 @@ impl Topics {
 
     /// What name servers are told.
     pub(super) fn registrations(&self, permission: i32) -> Vec<TopicRegistration> {
-        let topics = self.map.iter().map(|(name, topic)| TopicRegistration {
-            topic: name.clone(),
+        let topics = self.iter().map(|(name, topic)| TopicRegistration {
+            topic: name.to_owned(),
             read_queues: topic.config.read_queues,
             write_queues: topic.config.write_queues,
             // The template keeps the bit that others inherit (`registerBrokerAll`).
