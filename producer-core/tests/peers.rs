@@ -58,7 +58,7 @@ fn p03_a_broker_that_swallows_dials_does_not_stall_the_other() {
 #[test]
 fn p04_a_frame_that_is_none_ends_its_connection() {
     let usual = Alone::usual;
-    let bad: [(&str, fn(i32) -> Vec<u8>); 8] = [
+    let bad: [(&str, Framing); 8] = [
         ("of no length", |_| 0_u32.to_be_bytes().to_vec()),
         ("shorter than its own head", |_| [&[0, 0, 0, 3][..], &[0; 8]].concat()),
         ("of negative length", |_| (-5_i32).to_be_bytes().to_vec()),
@@ -213,6 +213,9 @@ fn p13_a_broker_dies_after_it_has_read_the_request() {
     assert_eq!((error.outcome(), error.attempts().len()), (Outcome::Unknown, 1), "{error}");
     assert!(matches!(error.kind(), ErrorKind::ConnectionLost { .. }), "{error}");
 }
+
+/// What is answered to the request of that number.
+type Framing = fn(i32) -> Vec<u8>;
 
 /// A producer whose peer, name server and broker in one, answers what the test says.
 struct Alone {
