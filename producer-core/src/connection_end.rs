@@ -109,6 +109,16 @@ impl fmt::Display for TlsFault {
     }
 }
 
+impl ConnectionEnd {
+    /// Whether the peer read nothing of what was written, although the connection was open to us.
+    /// With TLS 1.3 the server looks at our certificate after we have begun to write; if it refuses
+    /// it, it has read no request (RFC 8446, section 4.4.2.4; there is no later authentication
+    /// unless we offer it).
+    pub(crate) fn precedes_all_requests(&self) -> bool {
+        matches!(self, Self::Tls { fault: TlsFault::ClientCertificate, .. })
+    }
+}
+
 impl fmt::Display for ConnectionEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

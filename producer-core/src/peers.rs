@@ -247,6 +247,9 @@ impl<T> Producer<T> {
         if *end != ConnectionEnd::Retired {
             self.stats.connection_failures += 1;
         }
+        if end.precedes_all_requests() && conn.last_received < conn.opened {
+            conn.state = State::Dialling;
+        }
         if conn.state == State::Dialling && *end != ConnectionEnd::Retired {
             self.dialled(key, true);
         }
@@ -279,7 +282,7 @@ impl<T> Producer<T> {
         if planted!(AckOnClose) && !dialling {
             return self.acknowledge_unseen(key, &under);
         }
-        let held = under.from >= left;
+        let held = dialling || under.from >= left;
         let retired = *end == ConnectionEnd::Retired;
         match (dialling, held) {
             (true, _) => reached!(CutDialling),

@@ -1,5 +1,7 @@
 //! How is a producer made, and what can be wrong about that?
 
+mod ways;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +13,9 @@ use tokio::runtime::Handle;
 
 use crate::door::{Shared, WallClock};
 use crate::producer::Producer;
-use crate::transport::{Tcp, Transport};
+#[cfg(feature = "tls")]
+use crate::transport::TlsError;
+use crate::transport::{InvalidRule, Tcp, Transport};
 use crate::{Core, identity};
 
 /// Collects what a [`Producer`] needs. Made by [`Producer::builder`].
@@ -23,7 +27,8 @@ pub struct Builder {
     config: Config,
     problem: Option<BuildError>,
     runtime: Option<Handle>,
-    transport: Box<dyn Transport>,
+    transport: Arc<dyn Transport>,
+    ways: ways::Ways,
     wall_clock: Box<WallClock>,
     seed: Option<u64>,
     host_ip: Option<IpAddr>,
@@ -57,6 +62,11 @@ pub enum BuildError {
         /// What is wrong with it.
         problem: InvalidName,
     },
+    /// What was to say which addresses something is for does not.
+    Rule(InvalidRule),
+    /// TLS cannot be set up as it was asked for.
+    #[cfg(feature = "tls")]
+    Tls(TlsError),
     /// A limit of the configuration is zero: nothing could ever be sent.
     ZeroLimit {
         /// The field of [`Config`].
@@ -84,6 +94,9 @@ impl fmt::Display for BuildError {
             Self::AddressMap { given, problem } => {
                 write!(f, "invalid address {given:?} in the address map: {problem}")
             }
+            Self::Rule(problem) => write!(f, "{problem}"),
+            #[cfg(feature = "tls")]
+            Self::Tls(problem) => write!(f, "{problem}"),
             Self::ZeroLimit { field } => write!(f, "{field} is 0: nothing could be sent"),
             Self::NoRuntime => f.write_str(
                 "no tokio runtime here: call build() inside one, give its handle with \
@@ -100,7 +113,11 @@ impl std::error::Error for BuildError {
             Self::Group { problem, .. }
             | Self::NameServers { problem, .. }
             | Self::AddressMap { problem, .. } => Some(problem),
-            Self::NoNameServers
+            // They are said in full already.
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => None,
+            Self::Rule(_)
+            | Self::NoNameServers
             | Self::ZeroLimit { .. }
             | Self::NoRuntime
             | Self::NoThread { .. } => None,
@@ -114,7 +131,8 @@ impl Builder {
             config: Config::default(),
             problem: None,
             runtime: None,
-            transport: Box::new(Tcp),
+            transport: Arc::new(Tcp),
+            ways: ways::Ways::default(),
             wall_clock: Box::new(identity::unix_ms),
             seed: None,
             host_ip: None,
@@ -221,9 +239,9 @@ impl Builder {
         self
     }
 
-    /// How connections are made. Default: [`Tcp`].
+    /// How byte streams are made, beneath TLS. Default: [`Tcp`].
     pub fn transport(mut self, transport: impl Transport) -> Self {
-        self.transport = Box::new(transport);
+        self.transport = Arc::new(transport);
         self
     }
 
@@ -278,13 +296,14 @@ impl Builder {
         let mut environment = Environment::new(seed, (self.wall_clock)());
         environment.ip = self.host_ip.unwrap_or_else(identity::host_ip);
         environment.process = self.process.unwrap_or_else(std::process::id);
+        let transport = self.ways.over(self.transport)?;
         let origin = {
             // The runtime's clock may be a paused or a simulated one.
             let _inside = runtime.enter();
             tokio::time::Instant::now()
         };
         let core = Core::new(self.config, environment);
-        let shared = Shared::new(core, origin, runtime, self.transport, self.wall_clock);
+        let shared = Shared::new(core, origin, runtime, transport, self.wall_clock);
         Ok(Producer::new(Arc::new(shared)))
     }
 

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use producer_core::{ConnId, ConnectionEnd};
@@ -147,6 +147,8 @@ struct Pipe {
     /// Taken from the core; all but the first `written` bytes are still to be written.
     outbox: Vec<u8>,
     written: usize,
+    /// The stream may have kept some of what was written.
+    unflushed: bool,
     pace: Pace,
     effects: Effects,
 }
@@ -169,6 +171,7 @@ impl Pipe {
             inbox: vec![0; INBOX_BYTES].into_boxed_slice(),
             outbox: Vec::new(),
             written: 0,
+            unflushed: false,
             pace: Pace::default(),
             effects: Effects::default(),
         }
@@ -223,7 +226,8 @@ impl Pipe {
         Ok(())
     }
 
-    /// Writes what was taken.
+    /// Writes what was taken, to the end: TLS keeps records that the socket did not take, and a
+    /// write that they delayed says that all is well.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.outbox.len() {
             let rest = &self.outbox[self.written..];
@@ -231,8 +235,15 @@ impl Pipe {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-                Poll::Ready(Ok(bytes)) => self.written += bytes,
+                Poll::Ready(Ok(bytes)) => {
+                    self.written += bytes;
+                    self.unflushed = true;
+                }
             }
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.unflushed = false;
         }
         if self.outbox.capacity() > OUTBOX_KEPT && self.outbox.len() < OUTBOX_KEPT / 4 {
             self.outbox.shrink_to(OUTBOX_KEPT);

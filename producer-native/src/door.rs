@@ -20,7 +20,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     origin: tokio::time::Instant,
     pub(crate) runtime: Handle,
-    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) log: Log,
     wall_clock: Box<WallClock>,
     /// For route queries, which have no options of their own.
@@ -73,7 +73,7 @@ impl Shared {
         core: Core,
         origin: tokio::time::Instant,
         runtime: Handle,
-        transport: Box<dyn Transport>,
+        transport: Arc<dyn Transport>,
         wall_clock: Box<WallClock>,
     ) -> Self {
         let query_timeout = core.config().send_timeout;

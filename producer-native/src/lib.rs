@@ -95,8 +95,10 @@ pub use producer_core::{
     GroupName, Health, InvalidMessage, InvalidName, JAVA_RETRY_CODES, Message, MessageId, OffsetId,
     OnUnknown, Order, Outcome, PROPERTY_BYTES_MAX, Phase, Queue, QueueChoice, Receipt, Reply,
     Require, RetryBudget, Rotation, Route, RouteBroker, Selector, SendError, SendOptions,
-    SendStatus, Stats, TopicName,
+    SendStatus, Stats, TlsFault, TopicName,
 };
 pub use ticket::{Ticket, Tickets, TrySendError};
-pub use transport::{Connecting, Stream, Tcp, Transport};
+pub use transport::{AddressRule, Connecting, Dialer, InvalidRule, Stream, Tcp, Transport};
+#[cfg(feature = "tls")]
+pub use transport::{Tls, TlsError, TlsPart};
 pub use wait::{Sending, SendingOneway};

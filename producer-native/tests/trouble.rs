@@ -63,6 +63,25 @@ async fn a_peer_that_reads_nothing_holds_nobody_up() {
     assert_eq!(cluster.brokers[1].stored(), 100);
 }
 
+/// As TLS does with a record that the socket did not take.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_keeps_what_is_written_is_flushed() {
+    struct Keeping(Memory);
+    impl Transport for Keeping {
+        fn connect(&self, address: &Address, deadline: tokio::time::Instant) -> Connecting {
+            let stream = self.0.connect(address, deadline);
+            Box::pin(async move {
+                let kept = tokio::io::BufWriter::with_capacity(1 << 16, stream.await?);
+                Ok(Box::new(kept) as Box<dyn Stream>)
+            })
+        }
+    }
+    let cluster = Cluster::memory(1);
+    let producer = cluster.builder().transport(Keeping(cluster.transport())).build().unwrap();
+
+    producer.send(message("a")).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_writer_that_is_stuck_does_not_outlive_the_producer() {
     let before = Handle::current().metrics().num_alive_tasks();

@@ -1,34 +1,16 @@
-//! How is a byte stream to an address made?
+//! How is a TCP connection made to a host that has several addresses?
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::time::Duration;
 
 use producer_core::{Address, ConnectionEnd};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
-/// A byte stream in both directions.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
-/// A dial under way. It may be dropped at any time.
-pub type Connecting =
-    Pin<Box<dyn Future<Output = Result<Box<dyn Stream>, ConnectionEnd>> + Send + 'static>>;
-
-/// Makes connections. The default is [`Tcp`]; simulators and tests bring their own
-/// ([`Builder::transport`](crate::Builder::transport)).
-pub trait Transport: Send + Sync + 'static {
-    /// Dials `address`. After `deadline` the future is dropped, so it need not watch the time;
-    /// one that tries several ways may divide what is left among them.
-    fn connect(&self, address: &Address, deadline: Instant) -> Connecting;
-}
+use super::{Connecting, Stream, Transport, end_of};
 
 /// TCP with `TCP_NODELAY` and keep-alive. A host name is resolved at each dial, and its addresses
 /// are tried one after the other, each with an equal share of the time that is left.
@@ -73,18 +55,4 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
-}
-
-/// What an error of the operating system means for a connection.
-pub(crate) fn end_of(error: &io::Error) -> ConnectionEnd {
-    use io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::ConnectionRefused => ConnectionEnd::Refused,
-        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => ConnectionEnd::Reset,
-        Kind::UnexpectedEof => ConnectionEnd::Closed,
-        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable => {
-            ConnectionEnd::Unreachable(error.to_string())
-        }
-        _ => ConnectionEnd::Other(error.to_string()),
-    }
 }

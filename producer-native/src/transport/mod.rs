@@ -1,0 +1,63 @@
+//! How is a byte stream to an address made?
+
+mod dialer;
+mod rule;
+mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use producer_core::{Address, ConnectionEnd};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+pub use dialer::Dialer;
+pub use rule::{AddressRule, InvalidRule};
+pub use tcp::Tcp;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError, TlsPart};
+
+/// A byte stream in both directions.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A dial under way. It may be dropped at any time.
+pub type Connecting =
+    Pin<Box<dyn Future<Output = Result<Box<dyn Stream>, ConnectionEnd>> + Send + 'static>>;
+
+/// Makes connections. The default is [`Tcp`]; simulators and tests bring their own
+/// ([`Builder::transport`](crate::Builder::transport)).
+pub trait Transport: Send + Sync + 'static {
+    /// Dials `address`. After `deadline` the future is dropped, so it need not watch the time;
+    /// one that tries several ways may divide what is left among them.
+    fn connect(&self, address: &Address, deadline: Instant) -> Connecting;
+}
+
+impl Transport for Arc<dyn Transport> {
+    fn connect(&self, address: &Address, deadline: Instant) -> Connecting {
+        (**self).connect(address, deadline)
+    }
+}
+
+/// What an error of the operating system means for a connection.
+pub(crate) fn end_of(error: &io::Error) -> ConnectionEnd {
+    use io::ErrorKind as Kind;
+    #[cfg(feature = "tls")]
+    if let Some(end) = tls::end_of_tls(error) {
+        return end;
+    }
+    match error.kind() {
+        Kind::ConnectionRefused => ConnectionEnd::Refused,
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => ConnectionEnd::Reset,
+        Kind::UnexpectedEof => ConnectionEnd::Closed,
+        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable => {
+            ConnectionEnd::Unreachable(error.to_string())
+        }
+        _ => ConnectionEnd::Other(error.to_string()),
+    }
+}
