@@ -6,11 +6,13 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.acl.common.AclClientRPCHook;
 import org.apache.rocketmq.acl.common.SessionCredentials;
 import org.apache.rocketmq.client.ClientConfig;
@@ -178,8 +180,13 @@ public final class Client {
                 }
             }
         } finally {
-            consumer.shutdown();
+            later(consumer::shutdown);
         }
+    }
+
+    /** A shutdown waits up to three seconds for a thread of Netty's that has nothing to do. */
+    private static void later(Runnable shutdown) {
+        new Thread(shutdown, "shutdown").start();
     }
 
     private static Map<String, Object> read(MessageExt message) {
@@ -239,8 +246,8 @@ public final class Client {
             command.say("ready", null);
             command.stop.await();
         } finally {
-            consumer.shutdown();
-            producer.shutdown();
+            later(consumer::shutdown);
+            later(producer::shutdown);
         }
     }
 
@@ -255,7 +262,10 @@ public final class Client {
         Checks checks = new Checks(command);
         TransactionMQProducer producer = new TransactionMQProducer(
             command.text("group"), command.hook(), isTraced, command.text("trace_topic"));
+        // As many traces as it waits for before it sends them; without, they take five seconds.
+        producer.setTraceMsgBatchNum(1);
         producer.setTransactionListener(checks);
+        producer.setExecutorService(checks.executor);
         command.configure(producer);
         if (command.text("compress") != null) {
             producer.setCompressType(CompressionType.of(command.text("compress")));
@@ -268,7 +278,8 @@ public final class Client {
                 step(command, producer, checks, step.split(":"));
             }
         } finally {
-            producer.shutdown();
+            later(producer::shutdown);
+            checks.executor.shutdown();
         }
     }
 
@@ -280,6 +291,11 @@ public final class Client {
         long value = step.length > 2 && !step[0].equals("transaction") ? Long.parseLong(step[2]) : 0;
         if (step[0].equals("checks")) {
             checks.await(count);
+            return;
+        }
+        if (step[0].equals("stay")) {
+            command.say("ready", null);
+            command.stop.await(count, TimeUnit.SECONDS);
             return;
         }
         boolean hasBytes = step[0].equals("sync") || step[0].equals("batch");
@@ -373,7 +389,8 @@ public final class Client {
     /** Decides each transaction as its message says, and tells of each check. */
     private static final class Checks implements TransactionListener {
         private final Command command;
-        private final AtomicInteger seen = new AtomicInteger();
+        private final Set<String> seen = ConcurrentHashMap.newKeySet();
+        final ExecutorService executor = Executors.newSingleThreadExecutor();
 
         Checks(Command command) {
             this.command = command;
@@ -390,18 +407,20 @@ public final class Client {
             line.put("api", "check");
             line.put("transactionId", message.getTransactionId());
             command.result(line);
-            seen.incrementAndGet();
+            seen.add(message.getProperty("UNIQ_KEY"));
             return state(message.getUserProperty("check"));
         }
 
-        void await(int count) throws InterruptedException {
+        /** Until so many transactions have been asked about, and the client has answered. */
+        void await(int count) throws Exception {
             long end = System.currentTimeMillis() + WAIT_SECONDS * 1_000;
-            while (seen.get() < count) {
+            while (seen.size() < count) {
                 if (System.currentTimeMillis() > end) {
-                    throw new IllegalStateException(seen.get() + " checks of " + count);
+                    throw new IllegalStateException(seen.size() + " of " + count + " were checked");
                 }
                 TimeUnit.MILLISECONDS.sleep(10);
             }
+            executor.submit(() -> null).get();
         }
 
         private static LocalTransactionState state(String name) {

@@ -173,11 +173,24 @@ impl Java {
     /// - `transaction:count:local:check`: what the listener says, `commit`, `rollback`, `unknown`
     ///   or anything else to throw; `localState` beside. A check is a result of its own with the
     ///   api `check` and the message as [`Read`] has it;
-    /// - `checks:count`: waits for so many checks.
+    /// - `checks:count`: waits until so many transactions have been asked about and answered for.
     pub fn produce(&self, reach: &Reach, topic: &str, steps: &[&str]) -> Result<Vec<Value>> {
         let steps: Vec<_> = steps.iter().map(|step| ("step", *step)).collect();
         let settings = reach.and(&[&[("topic", topic)], &steps[..]].concat());
         self.session.begin("produce", &settings)?.finish(LIMIT)
+    }
+
+    /// As [`Java::produce`], and then the producer stays until it is stopped: Java's shutdown loses
+    /// traces that are on their way.
+    pub fn produce_and_stay(
+        &self,
+        reach: &Reach,
+        topic: &str,
+        steps: &[&str],
+    ) -> Result<Running<'_>> {
+        let steps: Vec<_> = steps.iter().chain(&["stay:60"]).map(|step| ("step", *step)).collect();
+        let settings = reach.and(&[&[("topic", topic)], &steps[..]].concat());
+        self.running("produce", &settings)
     }
 
     /// Asks so many requests, one after the other, and returns what [`Java::produce`] says of the
@@ -195,23 +208,26 @@ impl Java {
     /// Starts a service that answers each message of `topic`, from the first on, with `re:` and the
     /// body, by a push consumer and `MessageUtil.createReplyMessage`. It has its queues when this
     /// returns. `more`: `reply_delay_ms` waits before each reply.
-    pub fn serve(&self, reach: &Reach, topic: &str, more: &[(&str, &str)]) -> Result<Service<'_>> {
-        let settings = reach.and(&[&[("topic", topic)], more].concat());
-        let mut call = self.session.begin("serve", &settings)?;
+    pub fn serve(&self, reach: &Reach, topic: &str, more: &[(&str, &str)]) -> Result<Running<'_>> {
+        self.running("serve", &reach.and(&[&[("topic", topic)], more].concat()))
+    }
+
+    fn running(&self, command: &str, settings: &[(&str, &str)]) -> Result<Running<'_>> {
+        let mut call = self.session.begin(command, settings)?;
         call.ready(LIMIT)?;
-        Ok(Service { call })
+        Ok(Running { call })
     }
 }
 
-/// A Java service at work; it goes on until it is stopped or the JVM ends.
+/// A Java service or producer that goes on until it is stopped or the JVM ends.
 #[derive(Debug)]
-pub struct Service<'a> {
+pub struct Running<'a> {
     call: Call<'a>,
 }
 
-impl Service<'_> {
-    /// Stops it: the requests it saw, each as [`Read`] has it, with `reply`, what came of the
-    /// answer.
+impl Running<'_> {
+    /// Stops it: all its results. A service's are the requests it saw, each as [`Read`] has it,
+    /// with `reply`, what came of the answer.
     pub fn stop(self) -> Result<Vec<Value>> {
         self.call.stop(LIMIT)
     }
