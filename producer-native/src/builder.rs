@@ -239,7 +239,7 @@ impl Builder {
         self
     }
 
-    /// How byte streams are made, beneath TLS. Default: [`Tcp`].
+    /// How byte streams are made, beneath proxies and TLS. Default: [`Tcp`].
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Arc::new(transport);
         self
@@ -330,6 +330,9 @@ fn check_limits(config: &Config) -> Result<(), BuildError> {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("ways", &self.ways)
+            .finish_non_exhaustive()
     }
 }

@@ -78,6 +78,7 @@ mod identity;
 mod log;
 mod pace;
 mod producer;
+mod secret;
 mod slots;
 mod ticket;
 mod transport;
@@ -97,8 +98,11 @@ pub use producer_core::{
     Require, RetryBudget, Rotation, Route, RouteBroker, Selector, SendError, SendOptions,
     SendStatus, Stats, TlsFault, TopicName,
 };
+pub use secret::Secret;
 pub use ticket::{Ticket, Tickets, TrySendError};
-pub use transport::{AddressRule, Connecting, Dialer, InvalidRule, Stream, Tcp, Transport};
+pub use transport::{
+    AddressRule, Connecting, Dialer, InvalidProxy, InvalidRule, Proxy, Stream, Tcp, Transport,
+};
 #[cfg(feature = "tls")]
 pub use transport::{Tls, TlsError, TlsPart};
 pub use wait::{Sending, SendingOneway};

@@ -3,6 +3,9 @@
 
 #[path = "tls/front.rs"]
 mod front;
+#[expect(dead_code, reason = "used in full by the tests of proxies")]
+#[path = "proxy/tiny.rs"]
+mod tiny;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +16,7 @@ use producer_native::{
     TlsFault, TlsPart,
 };
 use sim::serve::EmbeddedCluster;
+use tiny::{Kind, Tiny};
 
 struct Site {
     cluster: EmbeddedCluster,
@@ -359,4 +363,18 @@ fn a_key_is_never_shown() {
     for shown in [format!("{builder:?}"), format!("{builder:#?}")] {
         assert!(!shown.contains(body) && !shown.contains("PRIVATE"), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn tls_goes_through_a_proxy_and_is_verified_behind_it() {
+    let authority = Authority::new();
+    let site = Site::new(&authority.server(&["127.0.0.1"])).await;
+    let tiny = Tiny::start(Kind::Http, None).await;
+    let through = |tls| site.builder().proxy(tiny.proxy(None)).tls(tls);
+
+    let producer = through(Tls::new().ca_pem(authority.pem())).build().unwrap();
+    producer.send(message("a")).await.unwrap();
+
+    assert_eq!(tiny.targets(), [site.name_server.address(), site.broker.address()]);
+    assert_eq!(site.broker.handshakes(), 1);
 }

@@ -1,4 +1,4 @@
-//! Which way leads to an address: plain or through TLS?
+//! Which way leads to an address: direct or through a proxy, plain or in TLS?
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use producer_core::Address;
 use tokio::time::Instant;
 
+use super::{AddressRule, Connecting, Proxy, Tcp, Transport};
 #[cfg(feature = "tls")]
-use super::{AddressRule, Tls, TlsError, tls::TlsClient};
-use super::{Connecting, Tcp, Transport};
+use super::{Tls, TlsError, tls::TlsClient};
 
 /// A transport that decides by address. For each kind of decision the first rule that covers an
 /// address decides, so the special ones come before the general ones; an address that no rule
@@ -19,6 +19,7 @@ use super::{Connecting, Tcp, Transport};
 #[derive(Clone)]
 pub struct Dialer {
     base: Arc<dyn Transport>,
+    proxies: Vec<(AddressRule, Option<Arc<Proxy>>)>,
     #[cfg(feature = "tls")]
     tls: Vec<(AddressRule, Option<TlsClient>)>,
 }
@@ -33,12 +34,25 @@ impl Dialer {
     pub fn over(base: impl Transport) -> Self {
         Self {
             base: Arc::new(base),
+            proxies: Vec::new(),
             #[cfg(feature = "tls")]
             tls: Vec::new(),
         }
     }
 
-    /// Speaks TLS with the addresses of `rule`. Files are read now.
+    /// Goes through a proxy to the addresses of `rule`.
+    pub fn proxy(mut self, rule: AddressRule, proxy: Proxy) -> Self {
+        self.proxies.push((rule, Some(Arc::new(proxy))));
+        self
+    }
+
+    /// Goes through no proxy to the addresses of `rule`.
+    pub fn direct(mut self, rule: AddressRule) -> Self {
+        self.proxies.push((rule, None));
+        self
+    }
+
+    /// Speaks TLS with the addresses of `rule`, through a proxy or not. Files are read now.
     ///
     /// # Errors
     /// [`TlsError`] when what TLS needs cannot be read, or does not fit together.
@@ -56,9 +70,20 @@ impl Dialer {
     }
 }
 
+impl Dialer {
+    /// A stream to the address, before TLS.
+    fn reach(&self, address: &Address, deadline: Instant) -> Connecting {
+        let Some(Some(proxy)) = decided(&self.proxies, address) else {
+            return self.base.connect(address, deadline);
+        };
+        let (proxy, base, address) = (proxy.clone(), self.base.clone(), address.clone());
+        Box::pin(async move { proxy.connect(&*base, &address, deadline).await })
+    }
+}
+
 impl Transport for Dialer {
     fn connect(&self, address: &Address, deadline: Instant) -> Connecting {
-        let stream = self.base.connect(address, deadline);
+        let stream = self.reach(address, deadline);
         #[cfg(feature = "tls")]
         if let Some(Some(tls)) = decided(&self.tls, address) {
             let (tls, address) = (tls.clone(), address.clone());
@@ -80,17 +105,17 @@ impl Default for Dialer {
 impl fmt::Debug for Dialer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Dialer");
+        shown.field("proxies", &self.proxies);
         #[cfg(feature = "tls")]
-        shown.field(
-            "tls",
-            &self.tls.iter().map(|(rule, tls)| (rule, tls.is_some())).collect::<Vec<_>>(),
-        );
+        {
+            let tls = self.tls.iter().map(|(rule, tls)| (rule, tls.is_some()));
+            shown.field("tls", &tls.collect::<Vec<_>>());
+        }
         shown.finish_non_exhaustive()
     }
 }
 
 /// What the first rule says that covers `address`.
-#[cfg(feature = "tls")]
 fn decided<'a, W>(rules: &'a [(AddressRule, W)], address: &Address) -> Option<&'a W> {
     rules.iter().find(|(rule, _)| rule.covers(address)).map(|(_, way)| way)
 }

@@ -1,6 +1,8 @@
 //! How is a byte stream to an address made?
 
 mod dialer;
+pub(crate) mod http;
+mod proxy;
 mod rule;
 mod tcp;
 #[cfg(feature = "tls")]
@@ -16,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 pub use dialer::Dialer;
+pub use proxy::{InvalidProxy, Proxy};
 pub use rule::{AddressRule, InvalidRule};
 pub use tcp::Tcp;
 #[cfg(feature = "tls")]

@@ -104,8 +104,8 @@ fn read(text: &str) -> Result<Covers, &'static str> {
     if let Some(domain) = text.strip_prefix("*.").or_else(|| text.strip_prefix('.')) {
         return host(domain).map(|domain| Covers::Domain(domain.to_owned()));
     }
-    if ip(text.trim_start_matches('[').trim_end_matches(']')).is_some() {
-        let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if ip(bare).is_some() {
         return Ok(Covers::Host(bare.to_owned()));
     }
     match text.contains(':') {
