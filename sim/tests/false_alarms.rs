@@ -54,3 +54,15 @@ fn a_broker_that_is_dialled_anew_takes_nothing_yet() {
 fn a_serial_backlog_ends_with_the_faults() {
     assert_eq!(violations(include_str!("plans/serial_backlog.json")), [""; 0]);
 }
+
+/// I21: a broker says that it is busy when the attempt is over, and the pause after that nearly.
+#[test]
+fn a_refusal_of_what_is_over_asks_for_no_pause() {
+    assert_eq!(violations(include_str!("plans/answer_to_what_is_over.json")), [""; 0]);
+}
+
+/// I20: a send that has waited for room has no time left for a dial.
+#[test]
+fn a_send_without_time_may_fail_in_a_dial() {
+    assert_eq!(violations(include_str!("plans/late_to_a_dial.json")), [""; 0]);
+}

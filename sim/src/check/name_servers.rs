@@ -1,10 +1,15 @@
 //! I20: can name servers alone make a send fail whose route is known? They must not.
 
-use producer_core::ErrorKind;
+use std::time::Duration;
+
+use producer_core::{ConnectionEnd, ErrorKind, SendError};
 
 use super::{Found, Joined};
 use crate::history::{History, SendRecord};
 use crate::plan::{Mode, Plan, Preset};
+
+/// Brokers that are well, on a network that is, are dialled sooner.
+const QUICK_DIAL: Duration = Duration::from_millis(50);
 
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     let history = joined.history;
@@ -56,14 +61,21 @@ fn fails_for_no_reason_of_its_own(plan: &Plan, send: &SendRecord) -> bool {
     // With little room or little time a send may fail among servers that are all well.
     send.timeout.as_millis() >= 1_000
         && send.error().is_some_and(|error| {
-            !matches!(
-                error.kind(),
-                ErrorKind::Full
-                    | ErrorKind::Deadline
-                    | ErrorKind::AttemptTimeout
-                    | ErrorKind::OrderBroken
-            )
+            !came_late_to_a_dial(error)
+                && !matches!(
+                    error.kind(),
+                    ErrorKind::Full
+                        | ErrorKind::Deadline
+                        | ErrorKind::AttemptTimeout
+                        | ErrorKind::OrderBroken
+                )
         })
+}
+
+/// Whether the time of a send, which may have waited for room, was up in the middle of a dial.
+fn came_late_to_a_dial(error: &SendError) -> bool {
+    *error.kind() == ErrorKind::Connect(ConnectionEnd::DialTimeout)
+        && error.attempts().last().is_some_and(|attempt| attempt.elapsed < QUICK_DIAL)
 }
 
 #[cfg(test)]
@@ -96,5 +108,30 @@ mod tests {
             found.first().map(|violation| violation.invariant),
             Some(Invariant::NameServers)
         );
+    }
+    /// Dials that took their time to fail, in a history in which only a name server is ill.
+    #[test]
+    fn dials_that_name_servers_cannot_explain_are_found() {
+        let mut plan = good(Mode::Rotate).plan;
+        plan.run_ms = 6_000;
+        plan.config.overrides.attempt_timeout_ms = Some(0);
+        let ill = |broker| FaultPlan {
+            at_ms: 20,
+            for_ms: 5_900,
+            target: format!("broker-{broker}"),
+            kind: FaultKind::SynBlackHole,
+        };
+        plan.faults = vec![ill(0), ill(1)];
+        let mut history = pair::run(&plan, Lines::Forget).history;
+        for fault in &mut history.plan.faults {
+            fault.target = "ns-1".to_owned();
+        }
+
+        let found = all(&history);
+
+        let dial = |v: &super::super::Violation| {
+            v.invariant == Invariant::NameServers && v.what.contains("dial timed out")
+        };
+        assert!(found.iter().any(dial), "{found:?}");
     }
 }

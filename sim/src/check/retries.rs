@@ -30,7 +30,7 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
             ended_too_soon(joined, &config, (send, error, *at), found);
             took_their_time(joined, &config, (send, error), found);
         }
-        hurried(joined, send, found);
+        hurried(joined, &config, send, found);
     }
     went_elsewhere(joined, found);
 }
@@ -100,7 +100,7 @@ fn took_their_time(
 }
 
 /// A broker that refused is not asked again at once.
-fn hurried(joined: &Joined<'_>, send: &SendRecord, found: &mut Found) {
+fn hurried(joined: &Joined<'_>, config: &Config, send: &SendRecord, found: &mut Found) {
     if joined.history.plan.config.preset != Preset::Default {
         return;
     }
@@ -111,6 +111,7 @@ fn hurried(joined: &Joined<'_>, send: &SendRecord, found: &mut Found) {
             && second.at >= answered
             && second.at.since(answered) < PAUSE
             && !joined.stood_still(send.producer, second.at)
+            && is_heeded(config, send, first)
             && !dialled_lately(joined, second)
         {
             let at = second.at.as_millis();
@@ -120,6 +121,15 @@ fn hurried(joined: &Joined<'_>, send: &SendRecord, found: &mut Found) {
             ));
         }
     }
+}
+
+/// Whether a request was surely answered in time: its attempt was not over by then.
+fn is_heeded(config: &Config, send: &SendRecord, request: &Request) -> bool {
+    let begun = if request.waited { request.dialled_at.max(send.at) } else { request.at };
+    let left = (send.at + send.timeout).since(begun);
+    let share = left / config.attempts_max.max(1);
+    let time = config.attempt_timeout.map_or(left, |cap| cap.min(share));
+    request.answer.is_some_and(|(answered, _)| answered.since(begun) < time)
 }
 
 /// A retry does not go back while a broker that was not tried is well.
