@@ -13,6 +13,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.acl.common.AclClientRPCHook;
 import org.apache.rocketmq.acl.common.SessionCredentials;
 import org.apache.rocketmq.client.ClientConfig;
@@ -220,7 +221,9 @@ public final class Client {
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(command.text("topic"), "*");
         long replyDelayMs = command.number("reply_delay_ms", 0);
+        AtomicInteger active = new AtomicInteger();
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            active.incrementAndGet();
             for (MessageExt message : messages) {
                 Map<String, Object> line = read(message);
                 try {
@@ -234,6 +237,7 @@ public final class Client {
                 }
                 command.result(line);
             }
+            active.decrementAndGet();
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
         producer.start();
@@ -245,6 +249,10 @@ public final class Client {
             }
             command.say("ready", null);
             command.stop.await();
+            // Whoever asked may have its reply before the result is printed.
+            while (active.get() > 0) {
+                TimeUnit.MILLISECONDS.sleep(10);
+            }
         } finally {
             later(consumer::shutdown);
             later(producer::shutdown);
