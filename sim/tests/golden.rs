@@ -60,8 +60,9 @@ fn replay(folder: &str, release: Release) {
 }
 
 /// Cases that begin like this need what has no model yet (signing, timers, delay
-/// levels, recall, pushed replies, static topics, inner batches, zones), the disk of the recorded
-/// broker, or a broker that the recorded name server heard from in between.
+/// levels, recall, static topics, inner batches, zones), the disk of the recorded
+/// broker, or a broker that the recorded name server heard from in between. Pushed replies, which answer one
+/// client after another was asked, are in `models/recorded.rs`.
 const NOT_MODELLED: &[&str] = &[
     "acl-",
     "batch-inner",

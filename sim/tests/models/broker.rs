@@ -68,7 +68,8 @@ fn a_batch_is_stored_member_by_member_or_not_at_all() {
     for member in ["a", "b", "c"] {
         batch::push_member(&mut body, 7, member.as_bytes(), b"n\x011\x02").unwrap();
     }
-    let fields = send_request("T", 0);
+    let mut fields = send_request("T", 0);
+    fields.batch = Some(true);
 
     let got = broker.ask(conn, 320, &fields.to_ext(SendForm::V2), &body);
     let cut = broker.ask(conn, 320, &fields.to_ext(SendForm::V2), &body[..body.len() - 1]);
@@ -80,6 +81,10 @@ fn a_batch_is_stored_member_by_member_or_not_at_all() {
     assert_eq!(messages.len(), 3);
     assert_eq!((messages[2].flag, messages[2].queue_offset), (7, 2));
     assert_eq!(messages[1].properties, [("n".to_owned(), "1".to_owned())]);
+
+    fields.batch = None;
+    let got = broker.ask(conn, 320, &fields.to_ext(SendForm::V2), &body);
+    assert_eq!((got[0].code, broker.node.messages().len()), (0, 4), "only the flag says batch");
 }
 
 #[test]

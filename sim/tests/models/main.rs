@@ -8,4 +8,5 @@ mod faults;
 mod name_server;
 mod network;
 mod recorded;
+mod replies;
 mod transactions;

@@ -21,10 +21,10 @@ pub(crate) fn case(name: &str) -> Value {
     serde_json::from_str(&text).expect("a case is JSON")
 }
 
-/// The bytes of the first frame with this code.
+/// The bytes of the last frame with this code.
 pub(crate) fn frame(case: &Value, code: i64) -> Vec<u8> {
     let frames = case["frames"].as_array().expect("a case has frames");
-    let found = frames.iter().find(|frame| frame["header"]["code"] == code);
+    let found = frames.iter().rev().find(|frame| frame["header"]["code"] == code);
     let hex = found.and_then(|frame| frame["hex"].as_str()).expect("a frame of this code");
     hex::decode(hex)
 }
@@ -83,4 +83,44 @@ fn checks_are_those_of_4_9_7() {
         check_like(&format!("4.9.7-json/transaction-{case}.json"), Release::V4_9_7);
     }
     check_like("5.4.0-json-server-4.9.7/transaction-check-commit.json", Release::V4_9_7);
+}
+
+fn push_like(name: &str, release: Release) {
+    let case = case(name);
+    let mut broker = Direct::new(Broker::new(BrokerConfig { release, ..config() }));
+    let (requester, replier) = (broker.connect(), broker.connect());
+    let reply = frame(&case, 325);
+    let text = answers(&reply).remove(0).ext("i").expect("properties").to_owned();
+    let client = properties::get(&text, "REPLY_TO_CLIENT").expect("a client");
+    beat(&mut broker, requester, client, "golden-requester");
+
+    let pushed = broker.receive(replier, &reply);
+
+    assert_eq!(pushed.len(), 1, "{name}: the reply has no answer yet");
+    assert_eq!(pushed[0].0, requester, "{name}");
+    let ours = answers(&pushed[0].1).remove(0);
+    let real = answers(&frame(&case, 326)).remove(0);
+    assert_eq!((ours.code, ours.flag, keys(&ours)), (326, real.flag, keys(&real)), "{name}");
+    let steady = ["bornHost", "storeHost", "storeTimestamp", "properties"];
+    for same in keys(&real).into_iter().filter(|key| !steady.contains(key)) {
+        assert_eq!(ours.ext(same), real.ext(same), "{name}: {same}");
+    }
+    let without_time = |got: &Got| {
+        let text = got.ext("properties").expect("properties").to_owned();
+        let all = entries(&text).into_iter().map(|(name, value)| match name {
+            "PUSH_REPLY_TIME" => (name.to_owned(), String::new()),
+            _ => (name.to_owned(), value.to_owned()),
+        });
+        all.collect::<BTreeSet<_>>()
+    };
+    assert_eq!(without_time(&ours), without_time(&real), "{name}");
+    assert_eq!(ours.body, real.body, "{name}");
+}
+
+#[test]
+fn pushed_replies_are_those_of_both_releases() {
+    for name in ["request-reply", "request-reply-compressed"] {
+        push_like(&format!("5.4.0-json/{name}.json"), Release::V5_4_0);
+        push_like(&format!("4.9.7-json/{name}.json"), Release::V4_9_7);
+    }
 }

@@ -22,6 +22,9 @@ struct Client {
     conn: ConnId,
     seen: Instant,
     groups: Vec<String>,
+    /// Replies find it. Not after one of its groups was taken back, until it beats again
+    /// (`ProducerManager.unregisterProducer`).
+    reachable: bool,
 }
 
 impl Clients {
@@ -29,9 +32,9 @@ impl Clients {
         self.map.keys().cloned().collect()
     }
 
-    /// Whether a client is known by this id.
-    pub(super) fn knows(&self, id: &str) -> bool {
-        self.map.contains_key(id)
+    /// The connection over which replies reach a client.
+    pub(super) fn reachable(&self, id: &str) -> Option<ConnId> {
+        self.map.get(id).filter(|client| client.reachable).map(|client| client.conn)
     }
 
     /// The connections of the clients of a group, in order of their ids.
@@ -66,7 +69,7 @@ impl Broker {
     ) -> Result<Answer, WireError> {
         reached!(Heartbeat);
         let beat = Heartbeat::decode(request.body)?;
-        let client = Client { conn: request.conn, seen: now, groups: beat.groups };
+        let client = Client { conn: request.conn, seen: now, groups: beat.groups, reachable: true };
         self.clients.map.insert(beat.client_id, client);
         let response = match self.config.release {
             Release::V4_9_7 => HeartbeatResponse::default(),
@@ -85,6 +88,7 @@ impl Broker {
             (self.clients.map.get_mut(&asked.client_id), asked.producer_group)
         {
             client.groups.retain(|known| *known != group);
+            client.reachable = false;
             if client.groups.is_empty() {
                 self.clients.map.remove(&asked.client_id);
             }

@@ -43,6 +43,8 @@ pub struct BrokerConfig {
     pub transaction_check_interval: Duration,
     /// How often a half message is asked about before it is given up.
     pub transaction_check_max: u32,
+    /// Whether replies are stored besides being pushed.
+    pub store_replies: bool,
     /// Region in each answer.
     pub region: String,
     /// Whether answers ask clients to trace.
@@ -91,6 +93,7 @@ impl BrokerConfig {
             transaction_timeout: Duration::from_secs(6),
             transaction_check_interval: Duration::from_secs(30),
             transaction_check_max: 15,
+            store_replies: true,
             region: "DefaultRegion".to_owned(),
             trace_on: true,
             register_period: Duration::from_secs(30),

@@ -11,6 +11,7 @@ mod offsets;
 mod read;
 mod registrar;
 mod replica;
+mod reply;
 mod send;
 mod store;
 mod topic_admin;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use producer_core::wire::code::request as ask;
 use producer_core::wire::send::SendForm;
-use producer_core::wire::{Frame, WireError};
+use producer_core::wire::{Frame, Header, WireError};
 
 use super::answer::{Answer, Request};
 use super::links::{Frames, Links};
@@ -42,6 +43,7 @@ use fault::Faults;
 use log::Log;
 use registrar::Registrar;
 use replica::Replica;
+use reply::Pushes;
 use topics::Topics;
 use transaction::Transactions;
 
@@ -61,6 +63,7 @@ pub struct Broker {
     log: Log,
     clients: Clients,
     transactions: Transactions,
+    pushes: Pushes,
     /// The next number of a question to a client.
     opaque: i32,
     faults: Faults,
@@ -112,6 +115,7 @@ impl Broker {
             log: Log::new(config.log_bytes_max),
             clients: Clients::default(),
             transactions: Transactions::default(),
+            pushes: Pushes::default(),
             opaque: 0,
             faults: Faults::default(),
             answer_delay: Duration::ZERO,
@@ -236,6 +240,9 @@ impl Broker {
         if SendForm::of_code(request.header.code).is_some() {
             let before = self.log.end();
             let (answer, delivery) = self.send(now, request);
+            if self.wait_for_client(ticket, &answer, delivery) {
+                return self.offer_copy(now);
+            }
             return self.deliver_when_copied(now, request, before, answer, delivery);
         }
         if request.header.code == replica::COPY_LOG {
@@ -306,6 +313,10 @@ impl Frames for Broker {
         if request.header.is_response() && self.is_master(conn) {
             return self.master_answered(now, &request);
         }
+        let Header { opaque, code, .. } = request.header;
+        if request.header.is_response() && self.client_answered(now, conn, opaque, code) {
+            return Ok(());
+        }
         if request.header.is_response() {
             self.name_server_answered(now, conn, request.header.opaque);
             return Ok(());
@@ -327,6 +338,7 @@ impl Node for Broker {
     fn handle_start(&mut self, now: Instant) {
         self.links.reset();
         self.clients = Clients::default();
+        self.pushes = Pushes::default();
         self.later.clear();
         self.disk.free_at = now;
         self.frozen = false;
@@ -366,6 +378,7 @@ impl Node for Broker {
             self.ended.push(conn);
         } else if self.links.remove(conn) {
             self.clients.disconnect(conn);
+            self.client_lost(now, conn);
             self.peer_closed(now, conn);
             self.name_server_closed(now, conn);
         }
@@ -380,6 +393,7 @@ impl Node for Broker {
         }
         self.registrar_timeout(now);
         self.check_transactions(now);
+        self.pushes_timeout(now);
         self.replica_timeout(now);
         for conn in self.clients.expire(now) {
             self.links.close(conn);
@@ -396,6 +410,7 @@ impl Node for Broker {
             self.replica.next_at(),
             self.clients.next_at(),
             self.transactions.next_at(),
+            self.pushes.next_at(),
         ];
         Output::Idle { wake_at: due.into_iter().flatten().min().filter(|_| !self.frozen) }
     }

@@ -129,8 +129,8 @@ impl Broker {
         Answer::bad_request(error)
     }
 
-    /// Timers and pushed replies have their own models, which are not there yet:
-    /// they are refused and never taken for plain messages.
+    /// Timers have their own models, which are not there yet: they are refused and never taken
+    /// for plain messages.
     fn not_yet_modelled(
         &self,
         request: &Request<'_>,
@@ -144,10 +144,7 @@ impl Broker {
         }
         let prepared = sys_flag::transaction(send.sys_flag) == sys_flag::TRANSACTION_PREPARED;
         let half = is_half(text);
-        let what = if is_reply(request.header.code) {
-            let client = properties::get(text, names::MESSAGE_REPLY_TO_CLIENT);
-            client.is_some_and(|id| self.clients.knows(id)).then_some("pushing replies")
-        } else if request.header.code == ask::SEND_BATCH_MESSAGE {
+        let what = if is_reply(request.header.code) || is_batch(request, send) {
             None
         } else if half && (delayed || timed) {
             Some("delayed half messages")
@@ -217,7 +214,7 @@ impl Broker {
     }
 
     fn check_message(&self, request: &Request<'_>, send: &SendRequest<'_>) -> Result<(), Answer> {
-        let batch = request.header.code == ask::SEND_BATCH_MESSAGE;
+        let batch = is_batch(request, send);
         if let Some(group) = send.topic.strip_prefix(RETRY_PREFIX) {
             if batch && self.config.release == Release::V5_4_0 {
                 let topic = &send.topic;
@@ -256,10 +253,13 @@ impl Broker {
 
     /// Adds what the send processor puts into each of its answers.
     pub(super) fn in_region(&self, mut answer: Answer) -> Answer {
-        let trace_on = if self.config.trace_on { "true" } else { "false" };
-        answer.fields.push(names::TRACE_SWITCH, trace_on);
+        answer.fields.push(names::TRACE_SWITCH, self.trace_on());
         answer.fields.push(names::MSG_REGION, self.config.region.clone());
         answer
+    }
+
+    pub(super) const fn trace_on(&self) -> &'static str {
+        if self.config.trace_on { "true" } else { "false" }
     }
 
     fn illegal_remark(&self) -> String {
@@ -282,6 +282,11 @@ impl Broker {
 /// Whether a code sends a reply.
 pub(super) const fn is_reply(code: i32) -> bool {
     matches!(code, ask::SEND_REPLY_MESSAGE | ask::SEND_REPLY_MESSAGE_V2)
+}
+
+/// Whether a body is a batch. The request's code does not say so, as in Java.
+pub(super) fn is_batch(request: &Request<'_>, send: &SendRequest<'_>) -> bool {
+    send.batch == Some(true) && !is_reply(request.header.code)
 }
 
 fn topic_of(request: &Request<'_>) -> String {

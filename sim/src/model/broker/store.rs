@@ -1,10 +1,8 @@
 //! How does a message get into the log, and what does its answer say?
 
-use producer_core::wire::code::{request as ask, response};
 use producer_core::wire::message_id::{OffsetMessageId, UniqKey, month_start_ms};
 use producer_core::wire::property_names::{
-    CLUSTER, MESSAGE_REPLY_TO_CLIENT, MSG_REGION, TRACE_SWITCH,
-    UNIQ_CLIENT_MESSAGE_ID_KEYIDX as UNIQ_KEY, WAIT_STORE_MSG_OK,
+    CLUSTER, MSG_REGION, TRACE_SWITCH, UNIQ_CLIENT_MESSAGE_ID_KEYIDX as UNIQ_KEY, WAIT_STORE_MSG_OK,
 };
 use producer_core::wire::send::SendRequest;
 use producer_core::wire::stored::StoredMessage;
@@ -13,7 +11,7 @@ use producer_core::wire::{Fields, WireError, batch, crc32, properties};
 use super::super::answer::{Answer, Request};
 use super::super::{Instant, Release};
 use super::Broker;
-use super::send::is_reply;
+use super::send::{is_batch, is_reply};
 use super::transaction::is_half;
 
 /// Where a message, or the first of a batch, went.
@@ -34,19 +32,23 @@ impl Broker {
         queue_id: usize,
     ) -> Answer {
         let text = send.properties.as_deref().unwrap_or("");
-        let batch = request.header.code == ask::SEND_BATCH_MESSAGE;
+        let reply = is_reply(request.header.code);
+        let batch = is_batch(request, send);
         let uniq_key = match properties::get(text, UNIQ_KEY) {
             Some(key) => Some(key.to_owned()),
-            None if batch => None,
+            None if batch || reply => None,
             None => Some(self.next_uniq_key(now)),
         };
+        if reply {
+            return self.store_reply(now, request, send, queue_id);
+        }
         let placed = if batch {
             self.store_batch(now, request, send, queue_id)
         } else {
             let key = uniq_key.as_deref().unwrap_or_default();
             let properties = self.stored_properties(text, key);
             let message = self.message(now, request, send, queue_id, properties.into());
-            if is_half(text) && !is_reply(request.header.code) {
+            if is_half(text) {
                 self.store_half(now, message, key)
             } else {
                 self.append(queue_id, message)
@@ -56,23 +58,50 @@ impl Broker {
             Ok(place) => place,
             Err(error) => return Answer::bad_request(error),
         };
-        let reply = is_reply(request.header.code);
+        let key = uniq_key.filter(|_| self.config.release == Release::V5_4_0);
+        self.placed(queue_id, key, place)
+    }
+
+    /// What a send is answered that was stored.
+    fn placed(&self, queue_id: usize, uniq_key: Option<String>, place: Place) -> Answer {
         let mut fields = Fields::new().show("queueId", queue_id);
-        if let Some(key) = uniq_key
-            && self.config.release == Release::V5_4_0
-            && !reply
-        {
+        if let Some(key) = uniq_key {
             fields.push("transactionId", key);
         }
         fields.push("msgId", place.ids);
         let mut answer = self.in_region(Answer::fields(fields));
         answer.fields.push("queueOffset", place.queue_offset.to_string());
-        if reply {
-            let client = properties::get(text, MESSAGE_REPLY_TO_CLIENT).unwrap_or("null");
-            answer.code = response::SYSTEM_ERROR;
-            answer.remark =
-                Some(format!("push reply message fail, channel of <{client}> not found."));
-        }
+        answer
+    }
+
+    /// Stores a reply, if that is what the broker does, and pushes it to the client.
+    fn store_reply(
+        &mut self,
+        now: Instant,
+        request: &Request<'_>,
+        send: &SendRequest<'_>,
+        queue_id: usize,
+    ) -> Answer {
+        let text = send.properties.as_deref().unwrap_or("");
+        let trace_on = self.trace_on();
+        let properties = match self.config.release {
+            Release::V4_9_7 => text.to_owned(),
+            Release::V5_4_0 => {
+                let ours = [(MSG_REGION, &*self.config.region), (TRACE_SWITCH, trace_on)];
+                format!("{}{}", closed(text), properties::encode(ours))
+            }
+        };
+        let place = if self.config.store_replies {
+            let message = self.message(now, request, send, queue_id, (&*properties).into());
+            self.append(queue_id, message)
+        } else {
+            Ok(Place { ids: "0".to_owned(), at: 0, queue_offset: 0 })
+        };
+        let mut answer = match place {
+            Ok(place) => self.placed(queue_id, None, place),
+            Err(error) => return Answer::bad_request(error),
+        };
+        self.push_reply(now, request, send, &properties, &mut answer);
         answer
     }
 
@@ -190,9 +219,8 @@ impl Broker {
                 properties::encode(kept.chain([cluster]))
             }
             Release::V5_4_0 => {
-                let trace_on = if self.config.trace_on { "true" } else { "false" };
                 let region = (MSG_REGION, &*self.config.region);
-                let ours = [region, cluster, (TRACE_SWITCH, trace_on)];
+                let ours = [region, cluster, (TRACE_SWITCH, self.trace_on())];
                 let has_key = properties::get(text, UNIQ_KEY).is_some();
                 let key = (!has_key).then_some((UNIQ_KEY, uniq_key));
                 format!("{}{}", closed(text), properties::encode(ours.into_iter().chain(key)))
