@@ -27,6 +27,8 @@ pub enum Concern {
     Healing,
     /// How plans are changed to make others.
     Mutants,
+    /// Which release servers are of.
+    Release,
 }
 
 impl Concern {
@@ -42,6 +44,7 @@ impl Concern {
             Self::Node(which) => (8, which),
             Self::Healing => (9, 0),
             Self::Mutants => (10, 0),
+            Self::Release => (11, 0),
         };
         (kind << 16) | which as u64
     }

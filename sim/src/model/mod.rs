@@ -14,6 +14,7 @@ mod schedule;
 use std::net::SocketAddr;
 
 pub use producer_core::Instant;
+use serde::{Deserialize, Serialize};
 
 /// A connection of one node.
 ///
@@ -97,12 +98,14 @@ pub trait Node {
 }
 
 /// Which release a node behaves like, where releases differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Release {
     /// 4.9.7: answers in the form of the request.
+    #[serde(rename = "4.9.7")]
     V4_9_7,
     /// 5.4.0: answers in its own form, JSON by default.
     #[default]
+    #[serde(rename = "5.4.0")]
     V5_4_0,
 }
 

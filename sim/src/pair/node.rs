@@ -10,7 +10,7 @@ use crate::dice::{Concern, Dice};
 use crate::model::broker::{Broker, BrokerConfig, Replication, TopicConfig};
 use crate::model::name_server::{NameServer, NameServerConfig, NameServerFaults};
 use crate::model::{ConnId, Node};
-use crate::plan::Plan;
+use crate::plan::{Plan, Release};
 
 /// One server and what the world knows of it.
 #[derive(Debug)]
@@ -112,8 +112,10 @@ pub(crate) fn all(plan: &Plan) -> Vec<Slot> {
     for (n, at) in servers.iter().enumerate() {
         let ordered = plan.cluster.topics.iter().any(|topic| topic.order.is_some());
         let config = NameServerConfig {
+            release: plan.cluster.release,
             order_messages: ordered,
-            acting_master: true,
+            // New in 5.0.0.
+            acting_master: plan.cluster.release != Release::V4_9_7,
             ..NameServerConfig::default()
         };
         let mut server = NameServer::new(config);
@@ -152,6 +154,7 @@ fn broker(plan: &Plan, servers: &[SocketAddr], n: u16, at: SocketAddr) -> Server
             true => plan.cluster.replication,
             false => Replication::Async,
         },
+        release: plan.cluster.release,
         wall_origin_ms: UNIX_MS as i64,
         seed: Dice::new(plan.seed, Concern::Node(n)).number(),
         ..BrokerConfig::new(format!("broker-{n}"), at)

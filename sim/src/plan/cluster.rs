@@ -2,12 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::Release;
 pub use crate::model::broker::Replication;
 
 /// The servers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterPlan {
+    /// Which release all of them behave like, where releases differ.
+    #[serde(default, skip_serializing_if = "is_newest")]
+    pub release: Release,
     /// How many name servers; they are called `ns-0`, `ns-1`, ...
     pub name_servers: u16,
     /// How many brokers, all masters; they are called `broker-0`, `broker-1`, ...
@@ -40,10 +44,16 @@ pub struct TopicPlan {
     pub order: Option<String>,
 }
 
+/// Plans do not say what most of them have.
+fn is_newest(release: &Release) -> bool {
+    *release == Release::default()
+}
+
 /// A name server and a broker without a topic.
 impl Default for ClusterPlan {
     fn default() -> Self {
         Self {
+            release: Release::default(),
             name_servers: 1,
             brokers: 1,
             slaves: 0,

@@ -13,7 +13,7 @@ mod swarm;
 
 use serde::{Deserialize, Serialize};
 
-pub use cluster::{ClusterPlan, Replication, TopicPlan};
+pub use cluster::{ClusterPlan, Release, Replication, TopicPlan};
 pub use config::{HealthPlan, Overrides, Preset, ProducerPlan};
 pub use fault::{
     Aim, Direction, FaultKind, FaultPlan, Heard, Loss, RefusalPlan, Scope, SendFault, StatusPlan,

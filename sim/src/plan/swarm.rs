@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{
     ClusterPlan, Direction, FaultKind, FaultPlan, HealthPlan, Heard, Loss, Mode, NetworkPlan,
-    Overrides, Plan, Preset, ProducerPlan, RefusalPlan, Replication, Scope, SendFault, StatusPlan,
-    Tail, TopicPlan, Workload,
+    Overrides, Plan, Preset, ProducerPlan, RefusalPlan, Release, Replication, Scope, SendFault,
+    StatusPlan, Tail, TopicPlan, Workload,
 };
 use crate::dice::{Concern, Dice};
 
@@ -15,7 +15,10 @@ impl Plan {
     pub fn from_seed(seed: u64) -> Self {
         let mut swarm = Dice::new(seed, Concern::Swarm);
         let run_ms = *swarm.pick(&[2_000, 5_000, 10_000, 20_000]);
-        let cluster = cluster(&mut Dice::new(seed, Concern::Topology));
+        let mut cluster = cluster(&mut Dice::new(seed, Concern::Topology));
+        if Dice::new(seed, Concern::Release).one_in(8) {
+            cluster.release = Release::V4_9_7;
+        }
         let mut config = config(&mut Dice::new(seed, Concern::Config));
         if cluster.auto_create_topics {
             config.overrides.auto_create_topics = Some(true);
@@ -52,6 +55,7 @@ pub(super) fn cluster(dice: &mut Dice) -> ClusterPlan {
     let queues = if made_by_sends { Vec::new() } else { queues };
     let order = order.filter(|_| !made_by_sends);
     ClusterPlan {
+        release: Release::default(),
         name_servers,
         brokers,
         slaves: if dice.one_in(2) { dice.between(1, brokers.into()) as u16 } else { 0 },
@@ -321,5 +325,7 @@ mod tests {
         assert_eq!(kinds.len(), 39, "{kinds:?}");
         assert!(plans.iter().any(|plan| plan.faults.is_empty()));
         assert!(plans.iter().any(|plan| plan.producers() == 2));
+        let old = |plan: &&Plan| plan.cluster.release == Release::V4_9_7;
+        assert!((100..500).contains(&plans.iter().filter(old).count()));
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Plan, each};
-use crate::plan::{Aim, ClusterPlan, Replication};
+use crate::plan::{Aim, ClusterPlan, Release, Replication};
 
 /// One name server or broker less, with the faults that happen to it; those above it move down. A
 /// node that a fault of another one names is not taken away.
@@ -43,7 +43,8 @@ fn without_last_slave(plan: &Plan) -> Option<Plan> {
 
 /// Without what a cluster need not have: slaves waited for, topics made by brokers, an order.
 pub(super) fn plainer(plan: &Plan) -> Vec<Plan> {
-    let changes: [fn(&mut ClusterPlan); 3] = [
+    let changes: [fn(&mut ClusterPlan); 4] = [
+        |cluster| cluster.release = Release::default(),
         |cluster| cluster.replication = Replication::default(),
         |cluster| cluster.auto_create_topics = false,
         |cluster| cluster.topics.iter_mut().for_each(|topic| topic.order = None),

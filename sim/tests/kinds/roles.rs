@@ -1,8 +1,10 @@
 //! Faults of the roles of a master and its slave.
 
-use super::*;
+use producer_core::SendStatus;
 use sim::model::broker::{Replication, Why};
-use sim::plan::{Heard, Tail};
+use sim::plan::{Heard, Release, Tail};
+
+use super::*;
 
 const SLAVE_0: &str = "10.0.2.1:";
 
@@ -78,6 +80,34 @@ fn a_master_that_waits_for_a_slave_that_is_down_says_so() {
 
     let late = run.history.requests.iter().filter(|r| r.answer.is_some_and(|(_, code)| code == 12));
     assert!(late.count() > 0, "FLUSH_SLAVE_TIMEOUT after three seconds");
+}
+
+/// 4.9.7 does not wait for a slave that it does not have, but says that there is none.
+#[test]
+fn a_master_of_an_old_release_says_that_its_slave_is_gone() {
+    let mut plan = with(paired(), 1_000, 500, "broker-0-slave", FaultKind::Crash);
+    plan.cluster.replication = Replication::Sync;
+    let said = |run: &Run| {
+        assert_eq!(failed(run), 0);
+        let receipts = sends(run).filter_map(SendRecord::receipt);
+        let alone = receipts.filter(|receipt| receipt.status == SendStatus::SlaveNotAvailable);
+        let brokers: Vec<_> = alone.map(|receipt| receipt.broker.clone()).collect();
+        assert!(brokers.iter().all(|broker| **broker == *"broker-0"), "{brokers:?}");
+        brokers.len()
+    };
+
+    assert_eq!(said(&run(&plan)), 0);
+    plan.cluster.release = Release::V4_9_7;
+
+    let told = said(&run(&plan));
+    assert!((40..=60).contains(&told), "every second send of 500 ms: {told}");
+    #[cfg(feature = "world")]
+    {
+        let world = sim::world::run(&plan, Lines::Forget);
+        assert_eq!(world.violations, []);
+        let told = said(&world);
+        assert!((40..=60).contains(&told), "on the simulated network, too: {told}");
+    }
 }
 
 #[test]
