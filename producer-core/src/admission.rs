@@ -1,22 +1,75 @@
 //! Who is let in, who waits for room, and who goes on when a wait is over?
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::error::{ErrorKind, Outcome, SendError};
+use crate::groups::GroupId;
 use crate::message::Message;
-use crate::output::Output;
 use crate::producer::Producer;
 use crate::route::TopicId;
 use crate::send::{Send, SendId, SendOptions, Stage};
 use crate::slab::Key;
+use crate::special::Special;
 use crate::time::Instant;
 
 impl<T> Producer<T> {
-    pub(crate) fn refuse(&mut self, ticket: T, kind: ErrorKind) -> SendId {
+    /// A message of any kind has come. Inlined where it is hot.
+    #[inline(always)]
+    pub(crate) fn start(
+        &mut self,
+        ticket: T,
+        message: Message,
+        options: SendOptions,
+        special: Option<Box<Special>>,
+    ) -> SendId {
+        self.stats.accepted += 1;
+        let body_bytes = message.body().len();
+        let bytes_max = self.config.message_bytes_max;
+        if self.closing.is_some() && !planted!(ClosedAccepts) {
+            reached!(SendClosed);
+            return self.refuse(ticket, special, options.group, ErrorKind::Closed);
+        }
+        if body_bytes > bytes_max {
+            reached!(SendTooLarge);
+            let kind = ErrorKind::MessageTooLarge { bytes: body_bytes, bytes_max };
+            return self.refuse(ticket, special, options.group, kind);
+        }
+        let topic = match self.topic(message.topic(), options.group) {
+            Ok(topic) => topic,
+            Err(kind) => return self.refuse(ticket, special, options.group, kind),
+        };
+        let bytes = message.budget_bytes();
+        let has_room = self.fits(bytes) && self.room.is_empty();
+        if !has_room && !self.may_wait(bytes) {
+            reached!(SendFull);
+            return self.refuse(ticket, special, options.group, ErrorKind::Full);
+        }
+        let key = self.insert(ticket, message, options, topic, bytes, special);
+        if has_room {
+            self.admit(key);
+        } else {
+            reached!(SendWaits);
+            self.waiting_for_room += 1;
+            self.bytes_waiting += bytes;
+            self.room.push(key, &self.sends);
+        }
+        self.run_ready();
+        SendId(key)
+    }
+
+    #[cold]
+    fn refuse(
+        &mut self,
+        ticket: T,
+        special: Option<Box<Special>>,
+        group: GroupId,
+        kind: ErrorKind,
+    ) -> SendId {
         self.stats.not_sent += 1;
         let error = SendError::new(kind, Outcome::NotSent, None, Duration::ZERO, Vec::new());
-        self.outputs.push_back(Output::Completed { ticket, result: Err(error) });
+        self.ended(Some(ticket), special, group, Err(error));
         SendId(Key::NONE)
     }
 
@@ -27,6 +80,7 @@ impl<T> Producer<T> {
         options: SendOptions,
         topic: TopicId,
         bytes: usize,
+        special: Option<Box<Special>>,
     ) -> Key {
         let timeout = options.timeout.unwrap_or(self.config.send_timeout);
         let deadline = self.now + timeout;
@@ -42,6 +96,8 @@ impl<T> Producer<T> {
             require: options.require,
             attempt_timeout: options.attempt_timeout,
             topic,
+            group: options.group,
+            special,
             id,
             stage: Stage::Room,
             accepted: self.now,

@@ -18,6 +18,7 @@ use crate::route::{QueueRef, TopicId};
 use crate::send::{self, Reply, Stage, Under, broker_bit};
 use crate::send_frame::Filling;
 use crate::slab::Key;
+use crate::special::{Way, append_frame};
 use crate::time::Instant;
 
 /// A failed attempt, before it is known what follows.
@@ -96,22 +97,31 @@ impl<T> Producer<T> {
         let Some(connection) = self.conns.get_mut(conn) else { return };
         let broker = &mut self.routes.brokers[queue.broker as usize];
         let from = connection.position();
-        self.templates.append(
-            connection.out(),
-            &Filling {
-                topic_head: &self.routes.topics[send.topic as usize].frame_head,
-                broker_part: &broker.frame_part,
-                queue_id: queue.id,
-                born_ms,
-                flag: send.message.flag_value(),
-                id: &send.id,
-                wait_store_ok: send.message.waits_for_store(),
-                properties: send.message.property_text(),
-                body: send.message.body(),
-                opaque,
-                one_way: one_way && !planted!(OneWayAsksAnswer),
-            },
-        );
+        let topic = &self.routes.topics[send.topic as usize];
+        if send.special.is_some() || !self.stamp.is_blank() {
+            let group = &self.groups[usize::from(send.group.0)].wire;
+            let way = Way { broker: &broker.name, queue_id: queue.id, born_ms, opaque, one_way };
+            let names = (group.as_str(), topic.wire.as_str());
+            append_frame(connection.out(), (&self.config, &self.stamp), names, send, &way);
+        } else {
+            self.templates.append(
+                connection.out(),
+                &Filling {
+                    topic_head: topic.head(send.group),
+                    broker_part: &broker.frame_part,
+                    queue_id: queue.id,
+                    born_ms,
+                    sys_flag: send.message.sys_flag(),
+                    flag: send.message.flag_value(),
+                    id: &send.id,
+                    wait_store_ok: send.message.waits_for_store(),
+                    properties: send.message.property_text(),
+                    body: send.message.wire_body(),
+                    opaque,
+                    one_way: one_way && !planted!(OneWayAsksAnswer),
+                },
+            );
+        }
         let to = connection.position();
         if one_way {
             connection.one_way(key, now);
@@ -388,9 +398,10 @@ impl<T> Producer<T> {
     pub(crate) fn fail(&mut self, key: Key, kind: ErrorKind) {
         let Some(outcome) = self.sends.get(key).map(|send| send.outcome) else { return };
         let ended = self.remove(key, outcome, |send| {
-            (send.ticket.take(), send.id, send.accepted, mem::take(&mut send.trail))
+            let special = (send.special.take(), send.group);
+            (send.ticket.take(), send.id, send.accepted, mem::take(&mut send.trail), special)
         });
-        let Some((ticket, id, accepted, trail)) = ended else { return };
+        let Some((ticket, id, accepted, trail, (special, group))) = ended else { return };
         let (counter, reported) = match (outcome, &mut self.closing) {
             (Outcome::NotSent, closing) => {
                 reached!(FailNotSent);
@@ -415,10 +426,9 @@ impl<T> Producer<T> {
         if let Some(reported) = reported {
             *reported += 1;
         }
-        let Some(ticket) = ticket else { return };
         let elapsed = self.now.since(accepted);
         let error = SendError::new(kind, outcome, Some(id), elapsed, trail);
-        self.outputs.push_back(Output::Completed { ticket, result: Err(error) });
+        self.ended(ticket, special, group, Err(error));
     }
 
     /// A one-way send's frame was taken by the driver: that is all there will ever be to know.

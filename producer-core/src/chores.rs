@@ -6,13 +6,14 @@ use alloc::vec::Vec;
 use crate::config::Health;
 use crate::connection::{ConnId, Connection, State};
 use crate::error::{ErrorKind, Phase};
+use crate::groups::GroupId;
 use crate::in_flight::Purpose;
 use crate::output::Output;
 use crate::producer::{ClosingStage, LEAVING, Producer};
 use crate::send::Stage;
 use crate::slab::Key;
 use crate::time::Instant;
-use crate::wire::client::{Heartbeat, UnregisterClient};
+use crate::wire::client::Heartbeat;
 use crate::wire::code;
 use crate::wire::offset::MaxOffset;
 
@@ -33,7 +34,9 @@ impl<T> Producer<T> {
             let poll = self.poll_routes();
             let probes = self.probe_brokers();
             let connections = self.tend_connections();
-            for at in [lookups, queries, poll, probes, connections] {
+            let asks = self.tend_asks().min(self.connect_all());
+            let requests = self.expire_requests();
+            for at in [lookups, queries, poll, probes, connections, asks, requests] {
                 self.wake_by(at);
             }
             self.go_on_closing();
@@ -88,6 +91,10 @@ impl<T> Producer<T> {
             }
             Purpose::Heartbeat => {
                 reached!(ChoreHeartbeat);
+                self.close_if_dead(conn);
+            }
+            Purpose::Ask(ask) => {
+                self.ask_timed_out(ask);
                 self.close_if_dead(conn);
             }
             Purpose::Send(_) | Purpose::Unregister => {}
@@ -189,7 +196,7 @@ impl<T> Producer<T> {
             let known = topic.route.as_ref();
             known.is_some_and(|known| known.stretches.iter().any(|s| s.broker == id))
         };
-        let topic = self.routes.topics.iter().find(uses).map(|topic| topic.name.clone());
+        let topic = self.routes.topics.iter().find(uses).map(|topic| topic.wire.clone());
         let Some(topic) = topic else {
             // In no route any more, so nothing needs to be known.
             reached!(ProbeUnwanted);
@@ -209,7 +216,7 @@ impl<T> Producer<T> {
         let due = self.now + timeout;
         let purpose = Purpose::Probe { broker: id };
         let code = code::request::GET_MAX_OFFSET;
-        self.request_until(conn, code, &request.to_ext(), &[], purpose, due);
+        self.request_until(conn, code, request.to_ext(), &[], purpose, due);
     }
 
     /// Heartbeats, and connections that carry nothing.
@@ -257,14 +264,14 @@ impl<T> Producer<T> {
         self.wake_by(due);
         let body = Heartbeat {
             client_id: self.client_id.clone(),
-            producer_groups: alloc::vec![self.config.group.as_str().into()],
+            producer_groups: self.announced_groups(),
             fingerprint: Some(0),
             without_sub: Some(false),
         };
         self.stats.heartbeats += 1;
         let fields = crate::wire::Fields::new();
         let body = body.encode();
-        self.request(key, code::request::HEART_BEAT, &fields, &body, Purpose::Heartbeat);
+        self.put_request(key, code::request::HEART_BEAT, fields, &body, Purpose::Heartbeat);
     }
 
     /// Moves a close forward: sends, then good-byes, then the end.
@@ -338,14 +345,11 @@ impl<T> Producer<T> {
                 self.close_connection(key);
                 continue;
             }
-            let request = UnregisterClient {
-                client_id: self.client_id.clone(),
-                producer_group: Some(self.config.group.as_str().into()),
-                consumer_group: None,
-            };
-            let (fields, purpose) = (request.to_ext(), Purpose::Unregister);
-            let code = code::request::UNREGISTER_CLIENT;
-            self.request_until(key, code, &fields, &[], purpose, until);
+            for group in 0..self.groups.len() {
+                if self.groups[group].announced {
+                    self.unregister(key, GroupId(group as u16), until);
+                }
+            }
         }
         if let Some(closing) = &mut self.closing {
             closing.stage = ClosingStage::Leaving { until };
@@ -365,6 +369,8 @@ impl<T> Producer<T> {
             self.close_connection(key);
         }
         self.chores.clear();
+        self.fail_asks();
+        self.fail_requests();
         self.chores_at = Instant::FAR;
         if let Some(closing) = &self.closing {
             self.outputs.push_back(Output::Closed(closing.report.clone()));

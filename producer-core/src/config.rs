@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use crate::names::{Address, GroupName};
 use crate::wire::SerializeType;
+use crate::wire::acl::Credentials;
 
 /// The response codes after which Java 5.4.0 tries another broker
 /// (`DefaultMQProducer.java`, `retryResponseCodes`).
@@ -56,6 +57,23 @@ pub struct Config {
     pub instance_name: Option<String>,
     /// Unit name, appended to the client id. Default `None`.
     pub unit_name: Option<String>,
+    /// Unit mode: brokers that create a topic mark it as one of a unit. Default false.
+    pub unit_mode: bool,
+    /// Namespace of old (`MQ_INST_…`): topics and the group are sent as `namespace%name` and shown
+    /// without it; names that are inside it already, and those of the system, stay
+    /// (`NamespaceUtil.java`). Default `None`.
+    pub namespace: Option<String>,
+    /// Namespace as brokers and proxies since 5.2 know it: names stay, every request says which
+    /// (fields `ns` and `nsd`). Default `None`.
+    pub namespace_v2: Option<String>,
+    /// Zone that every request names (`__ZONE_NAME`), so that name servers answer with brokers of
+    /// this zone. Default `None`.
+    pub zone: Option<String>,
+    /// Announce requests as those of a stream client (`ReqT`, and `STREAM` in the client id).
+    /// Default false.
+    pub stream_requests: bool,
+    /// Who signs requests, for clusters with access control. Default `None`: nobody.
+    pub credentials: Option<Credentials>,
     /// Encoding of request headers. Default JSON, which every peer reads; `RocketMq` is a quarter
     /// smaller and cheaper on both sides. Answers are read in either, whatever is chosen here.
     pub header: SerializeType,
@@ -171,6 +189,12 @@ impl Default for Config {
             name_servers: Vec::new(),
             instance_name: None,
             unit_name: None,
+            unit_mode: false,
+            namespace: None,
+            namespace_v2: None,
+            zone: None,
+            stream_requests: false,
+            credentials: None,
             header: SerializeType::Json,
             language: 12,
             version: 493,

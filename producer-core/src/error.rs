@@ -8,7 +8,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::connection_end::ConnectionEnd;
-use crate::names::Address;
+use crate::names::{Address, InvalidName};
 use crate::reason::Reason;
 use crate::receipt::SendStatus;
 use crate::unique_id::MessageId;
@@ -127,6 +127,13 @@ pub enum ErrorKind {
     TopicNotWritable,
     /// The topic has writable queues, but none of their brokers has a master.
     NoMaster,
+    /// The topic's name inside the namespace is none.
+    TopicInNamespace {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: InvalidName,
+    },
     /// More topics than [`Config::topics_max`](crate::Config::topics_max).
     TooManyTopics,
     /// The queue that was asked for is not in the route.
@@ -142,6 +149,10 @@ pub enum ErrorKind {
         /// Bytes allowed.
         bytes_max: usize,
     },
+    /// The request was stored, and no reply came in time.
+    NoReply,
+    /// No route that is known names this broker.
+    BrokerNotFound,
     /// The connection to the broker could not be made.
     Connect(ConnectionEnd),
     /// The connection ended before the broker answered.
@@ -190,11 +201,14 @@ impl ErrorKind {
             Self::TopicNotFound => "topic_not_found",
             Self::TopicNotWritable => "topic_not_writable",
             Self::NoMaster => "no_master",
+            Self::TopicInNamespace { .. } => "topic_in_namespace",
             Self::TooManyTopics => "too_many_topics",
             Self::QueueNotFound => "queue_not_found",
             Self::SelectorFailed => "selector_failed",
             Self::OrderBroken => "order_broken",
             Self::MessageTooLarge { .. } => "message_too_large",
+            Self::NoReply => "no_reply",
+            Self::BrokerNotFound => "broker_not_found",
             Self::Connect(_) => "connect",
             Self::ConnectionLost(_) => "connection_lost",
             Self::AttemptTimeout => "attempt_timeout",
@@ -261,6 +275,9 @@ impl fmt::Display for ErrorKind {
             Self::TopicNotFound => f.write_str("no name server knows the topic"),
             Self::TopicNotWritable => f.write_str("the topic has no writable queue"),
             Self::NoMaster => f.write_str("no broker of the topic has a master"),
+            Self::TopicInNamespace { name, problem } => {
+                write!(f, "the topic is {name} in its namespace: {problem}")
+            }
             Self::TooManyTopics => f.write_str("too many topics are in use"),
             Self::QueueNotFound => f.write_str("the chosen queue is not in the topic's route"),
             Self::SelectorFailed => f.write_str("the selector chose no queue"),
@@ -270,6 +287,8 @@ impl fmt::Display for ErrorKind {
             Self::MessageTooLarge { bytes, bytes_max } => {
                 write!(f, "the body has {bytes} bytes, {bytes_max} are allowed")
             }
+            Self::NoReply => f.write_str("the request is stored, but no reply came in time"),
+            Self::BrokerNotFound => f.write_str("no known route names this broker"),
             Self::Connect(end) => write!(f, "cannot connect: {end}"),
             Self::ConnectionLost(end) => write!(f, "connection lost: {end}"),
             Self::AttemptTimeout => f.write_str("no answer in time"),

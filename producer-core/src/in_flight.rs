@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     Probe { broker: u32 },
     /// Good-bye.
     Unregister,
+    /// Something that the application asked.
+    Ask(Key),
 }
 
 /// A request that waits for its answer.
@@ -61,6 +63,13 @@ impl InFlight {
                 return opaque;
             }
         }
+    }
+
+    /// A number for a request that nobody answers.
+    pub(crate) fn number(&mut self) -> i32 {
+        let opaque = (self.next & 0x7FFF_FFFF) as i32;
+        self.next = self.next.wrapping_add(1);
+        opaque
     }
 
     /// The request with this number, if it was made on this connection; it is no longer in flight.

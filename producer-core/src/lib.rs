@@ -52,7 +52,9 @@ extern crate std;
 mod switches;
 
 mod admission;
+mod ask;
 mod attempt;
+mod batch;
 mod budget;
 mod chores;
 mod config;
@@ -60,6 +62,7 @@ mod connection;
 mod connection_end;
 mod error;
 mod expiry;
+mod groups;
 mod health;
 mod in_flight;
 mod lane;
@@ -79,17 +82,24 @@ mod query;
 mod random;
 mod reason;
 mod receipt;
+mod request_reply;
 mod retry;
 mod route;
 mod send;
 mod send_frame;
 mod settle;
 mod slab;
+mod special;
+mod stamp;
 mod time;
+mod topics;
+mod transaction;
 mod unique_id;
 mod waiters;
 pub mod wire;
 
+pub use ask::{Answer, AskTarget, Request};
+pub use batch::{Batch, InvalidBatch};
 pub use config::{
     Adaptive, Backoff, Config, Environment, FaultTable, Health, JAVA_RETRY_CODES, OnUnknown,
     Require, RetryBudget, Rotation,
@@ -97,13 +107,16 @@ pub use config::{
 pub use connection::ConnId;
 pub use connection_end::{ConnectionEnd, TlsFault};
 pub use error::{Attempt, ErrorKind, Outcome, Phase, SendError};
+pub use groups::GroupId;
 pub use message::{InvalidMessage, Message, PROPERTY_BYTES_MAX};
 pub use names::{Address, GroupName, InvalidName, TopicName};
 pub use output::{CloseReport, Output, Stats};
 pub use producer::Producer;
 pub use reason::{AttemptUnderWay, Reason};
 pub use receipt::{OffsetId, Receipt, SendStatus};
+pub use request_reply::{ReplyMessage, RequestId};
 pub use route::{Queue, Route, RouteBroker};
 pub use send::{Order, QueueChoice, Reply, Selector, SendId, SendOptions};
 pub use time::Instant;
+pub use transaction::{Decision, HalfMessage, Transaction, TransactionCheck};
 pub use unique_id::MessageId;

@@ -129,7 +129,7 @@ impl<T> Producer<T> {
         let next =
             (0..count).map(|n| (current + n) % count).find(|&n| lookup.asked & (1 << n) == 0);
         match next {
-            Some(server) => self.ask(id, server),
+            Some(server) => self.ask_server(id, server),
             None if lookup.open == 0 => {
                 reached!(LookupNobodyLeft);
                 self.conclude(id);
@@ -138,7 +138,7 @@ impl<T> Producer<T> {
         }
     }
 
-    fn ask(&mut self, id: TopicId, server: usize) {
+    fn ask_server(&mut self, id: TopicId, server: usize) {
         let conn = self.server_connection(server);
         let hedge_at = self.config.name_server_hedge.map_or(Instant::FAR, |hedge| self.now + hedge);
         let topic = self.routes.topic_mut(id);
@@ -156,14 +156,14 @@ impl<T> Producer<T> {
         lookup.hedge_at = hedge_at;
         let name = match lookup.provisional {
             true => self.default_topic.clone(),
-            false => topic.name.as_str().to_string(),
+            false => topic.wire.as_str().to_string(),
         };
         let purpose = Purpose::Route { topic: id, lookup: lookup.number, server: server as u32 };
         let request = RouteRequest { topic: name, accept_standard_json_only: Some(true) };
         self.stats.route_requests += 1;
         self.wake_by(hedge_at);
         let fields = request.to_ext();
-        self.request(conn, code::request::GET_ROUTEINFO_BY_TOPIC, &fields, &[], purpose);
+        self.put_request(conn, code::request::GET_ROUTEINFO_BY_TOPIC, fields, &[], purpose);
     }
 
     /// The lookup that a report belongs to, if it is still under way.

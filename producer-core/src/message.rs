@@ -1,5 +1,6 @@
 //! What is a message, before anything is done with it?
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use bytes::Bytes;
 use core::fmt;
@@ -7,6 +8,7 @@ use core::fmt;
 use crate::names::{InvalidName, TopicName};
 use crate::wire::names::is_blank;
 use crate::wire::property_names;
+use crate::wire::sys_flag::{self, Compression};
 
 /// Most bytes that a message's properties may take as they are stored, the ones we add included.
 ///
@@ -41,6 +43,11 @@ pub enum InvalidMessage {
         /// The name.
         name: String,
     },
+    /// What is to be answered lacks a property that requests have.
+    NotARequest {
+        /// The property.
+        name: &'static str,
+    },
     /// All properties together are longer than [`PROPERTY_BYTES_MAX`].
     PropertiesTooLong {
         /// Bytes they take as stored.
@@ -61,6 +68,9 @@ impl fmt::Display for InvalidMessage {
                 "property {name:?} holds a separator (U+0001 or U+0002) at byte {position}"
             ),
             Self::ReservedProperty { name } => write!(f, "property {name:?} is reserved"),
+            Self::NotARequest { name } => {
+                write!(f, "the message is no request that can be answered: it has no {name}")
+            }
             Self::PropertiesTooLong { bytes } => {
                 write!(f, "properties take {bytes} bytes, {PROPERTY_BYTES_MAX} are allowed")
             }
@@ -99,6 +109,15 @@ pub struct Message {
     properties: String,
     flag: i32,
     wait_store_ok: bool,
+    /// The body as it is sent, if it is compressed.
+    packed: Option<Box<Packed>>,
+}
+
+/// A compressed body.
+#[derive(Clone, PartialEq, Eq)]
+struct Packed {
+    body: Bytes,
+    compression: Compression,
 }
 
 impl Message {
@@ -117,7 +136,14 @@ impl Message {
         if body.is_empty() {
             return Err(InvalidMessage::EmptyBody);
         }
-        Ok(Self { topic, body, properties: String::new(), flag: 0, wait_store_ok: true })
+        Ok(Self {
+            topic,
+            body,
+            properties: String::new(),
+            flag: 0,
+            wait_store_ok: true,
+            packed: None,
+        })
     }
 
     /// Sets the tag, by which consumers filter (`TAGS`).
@@ -169,6 +195,20 @@ impl Message {
         self
     }
 
+    /// Sends `body`, this message's body compressed in this way, in its place; the broker keeps it
+    /// so and consumers unpack it. Drivers do this, before the message reaches the producer and
+    /// once, however often it is tried.
+    #[must_use]
+    pub fn with_compressed(mut self, compression: Compression, body: impl Into<Bytes>) -> Self {
+        self.packed = Some(Box::new(Packed { body: body.into(), compression }));
+        self
+    }
+
+    /// How the body is compressed on the wire, if it is.
+    pub fn compression(&self) -> Option<Compression> {
+        self.packed.as_ref().map(|packed| packed.compression)
+    }
+
     /// The topic.
     pub fn topic(&self) -> &TopicName {
         &self.topic
@@ -204,10 +244,40 @@ impl Message {
         &self.properties
     }
 
+    /// The body as the wire has it.
+    #[inline]
+    pub(crate) fn wire_body(&self) -> &Bytes {
+        self.packed.as_ref().map_or(&self.body, |packed| &packed.body)
+    }
+
+    /// The bits that say how the body is compressed.
+    #[inline]
+    pub(crate) fn sys_flag(&self) -> i32 {
+        let flag = |packed: &Packed| sys_flag::COMPRESSED | packed.compression.flag();
+        self.packed.as_deref().map_or(0, flag)
+    }
+
     /// Bytes that count against the producer's budget: the message is held once as it is and once
     /// as a frame.
     pub(crate) fn budget_bytes(&self) -> usize {
         2 * (self.body.len() + self.properties.len() + MESSAGE_OVERHEAD_BYTES)
+    }
+
+    /// A message that carries `body`, already encoded, for this one and others like it.
+    pub(crate) fn envelope(&self, body: impl Into<Bytes>) -> Self {
+        Self {
+            topic: self.topic.clone(),
+            body: body.into(),
+            properties: String::new(),
+            flag: 0,
+            wait_store_ok: self.wait_store_ok,
+            packed: None,
+        }
+    }
+
+    /// Sets a property that may be one of RocketMQ's own.
+    pub(crate) fn put(self, name: &str, value: &str) -> Result<Self, InvalidMessage> {
+        self.set(name, value)
     }
 
     fn set(mut self, name: &str, value: &str) -> Result<Self, InvalidMessage> {

@@ -1,13 +1,17 @@
 //! What does the core want done?
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::ask::Answer;
 use crate::connection::ConnId;
 use crate::error::SendError;
 use crate::names::Address;
 use crate::receipt::Receipt;
+use crate::request_reply::ReplyMessage;
 use crate::route::Route;
 use crate::time::Instant;
+use crate::transaction::{HalfMessage, TransactionCheck};
 use crate::unique_id::MessageId;
 
 /// What [`Producer::poll_output`](crate::Producer::poll_output) gives out, one at a time.
@@ -41,6 +45,38 @@ pub enum Output<T> {
         ticket: T,
         /// How.
         result: Result<Receipt, SendError>,
+    },
+    /// A batch has ended.
+    BatchCompleted {
+        /// What the caller gave.
+        ticket: T,
+        /// A receipt for each message, in their order, or why there is none.
+        result: Result<Vec<Receipt>, SendError>,
+    },
+    /// A half message has ended.
+    Prepared {
+        /// What the caller gave.
+        ticket: T,
+        /// The transaction that is open now, or why there is none. After an error whose outcome is
+        /// unknown a broker may hold the half message, and will ask.
+        result: Result<Box<HalfMessage>, SendError>,
+    },
+    /// A broker asks how a transaction has ended. Answer with
+    /// [`end_transaction`](crate::Producer::end_transaction); whoever does not answer is asked again.
+    CheckTransaction(Box<TransactionCheck>),
+    /// A request has ended.
+    Replied {
+        /// What the caller gave.
+        ticket: T,
+        /// The reply, or why there is none.
+        result: Result<ReplyMessage, SendError>,
+    },
+    /// What was asked by [`ask`](crate::Producer::ask) has ended.
+    Answered {
+        /// What the caller gave.
+        ticket: T,
+        /// The answer, whatever its code, or why there is none.
+        result: Result<Answer, SendError>,
     },
     /// A one-way send was handed to a connection.
     Written {
@@ -124,6 +160,12 @@ pub struct Stats {
     pub route_changes: u64,
     /// Times that a broker was taken out of rotation.
     pub ejections: u64,
+    /// Questions of brokers how a transaction has ended.
+    pub checks: u64,
+    /// Such questions that could not be read, or were for a group that is not here.
+    pub checks_ignored: u64,
+    /// Replies to requests that had ended, or were never made.
+    pub late_replies: u64,
     /// Heartbeats sent.
     pub heartbeats: u64,
     /// Sends in hand, those waiting for room included.

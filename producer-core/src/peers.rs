@@ -17,8 +17,9 @@ use crate::random::Random;
 use crate::route::BrokerId;
 use crate::send::Stage;
 use crate::slab::Key;
+use crate::stamp::Line;
 use crate::time::Instant;
-use crate::wire::{Fields, Head, Language, encode_frame};
+use crate::wire::{Fields, Head};
 
 /// When an address may be dialled again after it could not be reached. However many sends want it,
 /// it is dialled a few times a second at most.
@@ -44,6 +45,9 @@ impl Rest {
         self.until = now + random.jitter(doubled.min(longest));
     }
 }
+
+/// How often it is seen whether brokers are connected that should be.
+const STAY_EVERY: Duration = Duration::from_secs(1);
 
 /// Why there is no connection to a broker.
 pub(crate) enum Unconnected {
@@ -122,7 +126,7 @@ impl<T> Producer<T> {
     }
 
     /// One connection an address, whoever is behind it: a proxy stands for many brokers.
-    fn connection_to(&mut self, address: Address, to_broker: bool) -> Key {
+    pub(crate) fn connection_to(&mut self, address: Address, to_broker: bool) -> Key {
         let same =
             |conn: &Connection| !conn.retiring && conn.dialled == address && !planted!(DialStorm);
         let found = self.conns.iter().find(|(_, conn)| same(conn)).map(|(key, _)| key);
@@ -164,11 +168,11 @@ impl<T> Producer<T> {
     }
 
     /// Puts a request that is not a send on a connection.
-    pub(crate) fn request(
+    pub(crate) fn put_request(
         &mut self,
         key: Key,
         code: i32,
-        fields: &Fields<'_>,
+        fields: Fields<'_>,
         body: &[u8],
         purpose: Purpose,
     ) {
@@ -180,23 +184,15 @@ impl<T> Producer<T> {
         &mut self,
         key: Key,
         code: i32,
-        fields: &Fields<'_>,
+        fields: Fields<'_>,
         body: &[u8],
         purpose: Purpose,
         due: Instant,
     ) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let opaque = self.in_flight.insert(key, purpose);
-        let head = Head {
-            code,
-            language: Language::from_code(self.config.language),
-            version: self.config.version,
-            opaque,
-            flag: Head::REQUEST,
-            remark: None,
-        };
-        let encoded = encode_frame(conn.out(), self.config.header, &head, fields.iter(), body);
-        debug_assert!(encoded.is_ok(), "requests of our own are small");
+        let line = Line { code, opaque, flag: Head::REQUEST, remark: None };
+        self.stamp.append(conn.out(), &line, fields, body);
         conn.asked(self.now);
         self.chores.push(Chore { opaque, conn: key, due });
         self.wake_by(due);
@@ -269,6 +265,7 @@ impl<T> Producer<T> {
                     self.route_failed(topic, lookup, server, &end.to_string());
                 }
                 Purpose::Probe { broker } => self.probe_failed(broker),
+                Purpose::Ask(ask) => self.ask_cut(ask, conn.state, end),
                 Purpose::Heartbeat | Purpose::Unregister => {}
             }
         }
@@ -304,6 +301,33 @@ impl<T> Producer<T> {
             suspect_route: !retired,
         };
         self.attempt_failed(key, failure);
+    }
+
+    /// From now on there is a connection to every broker of a known route, so that brokers can ask
+    /// and bring replies; one that ends is made again.
+    pub(crate) fn stay_connected(&mut self) {
+        if !self.stays_connected {
+            self.stays_connected = true;
+            self.wake_by(self.now);
+        }
+    }
+
+    /// Dials brokers that are wanted and not connected. Returns when to look again.
+    pub(crate) fn connect_all(&mut self) -> Instant {
+        if !self.stays_connected || self.closing.is_some() {
+            return Instant::FAR;
+        }
+        let mut wanted = alloc::vec![false; self.routes.brokers.len()];
+        for known in self.routes.topics.iter().filter_map(|topic| topic.route.as_ref()) {
+            for stretch in &known.stretches {
+                wanted[stretch.broker as usize] = true;
+            }
+        }
+        for id in (0..self.routes.brokers.len()).filter(|&id| wanted[id]) {
+            // One that cannot be reached now is dialled at the next look.
+            let _unreachable = self.broker_connection(id as BrokerId);
+        }
+        self.now + STAY_EVERY
     }
 
     /// Something came from this connection: a broker behind it that was thought dead is not.

@@ -7,11 +7,13 @@ use core::time::Duration;
 
 use hashbrown::HashMap;
 
+use crate::ask::Ask;
 use crate::budget::Account;
 use crate::config::{Config, Environment};
 use crate::connection::{ConnId, Connection};
 use crate::connection_end::ConnectionEnd;
 use crate::error::{ErrorKind, Outcome, SendError};
+use crate::groups::{Group, GroupId};
 use crate::in_flight::InFlight;
 use crate::lane::Lane;
 use crate::message::Message;
@@ -20,13 +22,17 @@ use crate::names::TopicName;
 use crate::output::{CloseReport, Output, Stats};
 use crate::query::Query;
 use crate::random::Random;
-use crate::route::{Hasher, Routes, Topic, TopicId};
+use crate::request_reply::Requests;
+use crate::route::{Hasher, Routes, TopicId};
 use crate::send::{Send, SendId, SendOptions, Stage};
 use crate::send_frame::Templates;
 use crate::slab::{Key, Slab};
+use crate::stamp::Stamp;
 use crate::time::Instant;
 use crate::unique_id::{IdGenerator, MessageId};
 use crate::waiters::Waiters;
+use crate::wire::acl::Credentials;
+use crate::wire::client;
 
 /// A RocketMQ producer without I/O. `T` is the caller's ticket: whatever it wants back with the
 /// answer.
@@ -47,6 +53,9 @@ pub struct Producer<T> {
     pub(crate) config: Config,
     pub(crate) client_id: String,
     pub(crate) templates: Templates,
+    pub(crate) stamp: Stamp,
+    /// The first is that of the configuration.
+    pub(crate) groups: Vec<Group>,
     pub(crate) default_topic: String,
     pub(crate) ids: IdGenerator,
     pub(crate) random: Random,
@@ -80,6 +89,10 @@ pub struct Producer<T> {
     pub(crate) lookups: Vec<TopicId>,
     pub(crate) suspects: Vec<(TopicId, Instant)>,
     pub(crate) queries: Vec<Query<T>>,
+    pub(crate) asks: Slab<Ask<T>>,
+    pub(crate) requests: Requests<T>,
+    /// Connections to all known brokers are wanted: they will ask us, or bring us replies.
+    pub(crate) stays_connected: bool,
     pub(crate) poll_at: Instant,
     pub(crate) poll_cursor: usize,
     /// Grows when the queues that can be used change.
@@ -146,11 +159,10 @@ impl<T> Producer<T> {
             Some(name) => name.clone(),
             None => alloc::format!("{}#{}", environment.process, random.next_u64() >> 1),
         };
-        let mut client_id = alloc::format!("{}@{instance}", environment.ip);
-        if let Some(unit) = config.unit_name.as_ref().filter(|unit| !unit.trim().is_empty()) {
-            client_id.push('@');
-            client_id.push_str(unit);
-        }
+        let ip = alloc::format!("{}", environment.ip);
+        let unit = config.unit_name.as_deref();
+        let client_id = client::client_id(&ip, &instance, unit, config.stream_requests);
+        let groups = alloc::vec![Group::new(&config, config.group.clone())];
         let servers = config.name_servers.iter().cloned();
         let name_servers: Vec<NameServer> = servers.map(NameServer::new).collect();
         let current_server = match u32::try_from(name_servers.len()) {
@@ -159,6 +171,8 @@ impl<T> Producer<T> {
         };
         Self {
             templates: Templates::new(&config),
+            stamp: Stamp::new(&config),
+            groups,
             default_topic: String::from("TBW102"),
             account: Account::new(config.retry_budget),
             client_id,
@@ -186,6 +200,9 @@ impl<T> Producer<T> {
             lookups: Vec::new(),
             suspects: Vec::new(),
             queries: Vec::new(),
+            asks: Slab::new(),
+            requests: Requests::new(),
+            stays_connected: false,
             poll_at: Instant::FAR,
             poll_cursor: 0,
             epoch: 0,
@@ -213,38 +230,7 @@ impl<T> Producer<T> {
         options: SendOptions,
     ) -> SendId {
         self.advance(now);
-        self.stats.accepted += 1;
-        let body_bytes = message.body().len();
-        let bytes_max = self.config.message_bytes_max;
-        if self.closing.is_some() && !planted!(ClosedAccepts) {
-            reached!(SendClosed);
-            return self.refuse(ticket, ErrorKind::Closed);
-        }
-        if body_bytes > bytes_max {
-            reached!(SendTooLarge);
-            let kind = ErrorKind::MessageTooLarge { bytes: body_bytes, bytes_max };
-            return self.refuse(ticket, kind);
-        }
-        let Some(topic) = self.topic(message.topic()) else {
-            return self.refuse(ticket, ErrorKind::TooManyTopics);
-        };
-        let bytes = message.budget_bytes();
-        let has_room = self.fits(bytes) && self.room.is_empty();
-        if !has_room && !self.may_wait(bytes) {
-            reached!(SendFull);
-            return self.refuse(ticket, ErrorKind::Full);
-        }
-        let key = self.insert(ticket, message, options, topic, bytes);
-        if has_room {
-            self.admit(key);
-        } else {
-            reached!(SendWaits);
-            self.waiting_for_room += 1;
-            self.bytes_waiting += bytes;
-            self.room.push(key, &self.sends);
-        }
-        self.run_ready();
-        SendId(key)
+        self.start(ticket, message, options, None)
     }
 
     /// The caller of a send has lost interest. Its ticket comes back, `None` if the send has ended
@@ -283,21 +269,20 @@ impl<T> Producer<T> {
         connect: bool,
     ) {
         self.advance(now);
-        let refusal = if self.closing.is_some() {
-            Some(ErrorKind::Closed)
-        } else if self.topic(topic).is_none() {
-            Some(ErrorKind::TooManyTopics)
-        } else {
-            None
+        let known = match self.closing {
+            Some(_) => Err(ErrorKind::Closed),
+            None => self.topic(topic, GroupId::default()),
         };
-        if let Some(kind) = refusal {
-            let error = SendError::new(kind, Outcome::NotSent, None, Duration::ZERO, Vec::new());
-            self.outputs.push_back(Output::Route { ticket, result: Err(error) });
-            return;
-        }
-        if let Some(topic) = self.topic(topic) {
-            let (begun, deadline) = (self.now, self.now + timeout);
-            self.begin_query(Query { ticket, topic, begun, deadline, connect });
+        match known {
+            Ok(topic) => {
+                let (begun, deadline) = (self.now, self.now + timeout);
+                self.begin_query(Query { ticket, topic, begun, deadline, connect });
+            }
+            Err(kind) => {
+                let outcome = Outcome::NotSent;
+                let error = SendError::new(kind, outcome, None, Duration::ZERO, Vec::new());
+                self.outputs.push_back(Output::Route { ticket, result: Err(error) });
+            }
         }
         self.run_ready();
     }
@@ -374,6 +359,11 @@ impl<T> Producer<T> {
         self.wall_offset_ms = unix_ms.saturating_sub(self.now.as_millis() as i64);
     }
 
+    /// From now on requests are signed by these, or by nobody. Requests under way stay as they are.
+    pub fn set_credentials(&mut self, credentials: Option<Credentials>) {
+        self.stamp.set_credentials(credentials);
+    }
+
     /// What the core wants done next; [`Output::Idle`] when there is nothing more.
     pub fn poll_output(&mut self) -> Output<T> {
         match self.outputs.pop_front() {
@@ -439,6 +429,7 @@ impl<T> Producer<T> {
         Some(sends.min(self.chores_at)).filter(|&at| at != Instant::FAR)
     }
 
+    #[inline]
     pub(crate) fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }
@@ -457,22 +448,6 @@ impl<T> Producer<T> {
     pub(crate) fn set_due(&mut self, key: Key, at: Instant) {
         self.due[key.slot as usize] = at;
         self.earliest = self.earliest.min(at);
-    }
-
-    fn topic(&mut self, name: &TopicName) -> Option<TopicId> {
-        if let Some(id) = self.routes.topic_id(name) {
-            return Some(id);
-        }
-        if self.routes.topics.len() >= self.config.topics_max {
-            return None;
-        }
-        let head = self.templates.topic_head(&self.config, name.as_str());
-        let turn = self.random.next_u32() & 0x7FFF_FFFF;
-        if self.poll_at == Instant::FAR {
-            self.poll_at = self.now + self.config.route_poll;
-            self.wake_by(self.poll_at);
-        }
-        Some(self.routes.add_topic(Topic::new(name.clone(), head, turn)))
     }
 
     /// The id under which a send goes, for those who trace it.

@@ -132,4 +132,7 @@ pub struct Receipt {
     pub region: Arc<str>,
     /// Whether the broker wants sends traced (`TRACE_ON`).
     pub trace_on: bool,
+    /// By this a timer message can be recalled before it is due (brokers since 5.3.2 that allow
+    /// it); `None` for any other message.
+    pub recall_handle: Option<Arc<str>>,
 }

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use hashbrown::HashMap;
 
+use crate::groups::GroupId;
 use crate::health::Record;
 use crate::lookup::Lookup;
 use crate::names::{Address, TopicName};
@@ -123,6 +124,8 @@ pub(crate) enum Empty {
 /// What we know about a topic.
 pub(crate) struct Topic {
     pub(crate) name: TopicName,
+    /// Its name inside the namespace.
+    pub(crate) wire: TopicName,
     pub(crate) route: Option<Known>,
     /// No name server knew it: until then, nobody is asked again.
     pub(crate) absent_until: Option<Instant>,
@@ -147,6 +150,8 @@ pub(crate) struct Topic {
     pub(crate) queue_turn: u32,
     /// The part of every frame that is the same for this topic.
     pub(crate) frame_head: Vec<u8>,
+    /// The same for further groups, by their number less one; empty until one is used.
+    pub(crate) more_heads: Vec<Vec<u8>>,
 }
 
 /// Topics and brokers by name and by number. A number, once given, is kept.
@@ -168,6 +173,17 @@ pub(crate) struct Installed {
     pub(crate) restored: bool,
     /// Brokers whose address is another than before.
     pub(crate) moved: Vec<BrokerId>,
+}
+
+impl Topic {
+    /// What all frames of this topic share that are sent on behalf of a group.
+    #[inline]
+    pub(crate) fn head(&self, group: GroupId) -> &[u8] {
+        match group.0 {
+            0 => &self.frame_head,
+            further => &self.more_heads[usize::from(further) - 1],
+        }
+    }
 }
 
 impl Routes {
@@ -381,9 +397,15 @@ impl Topic {
         at.is_some()
     }
 
-    pub(crate) fn new(name: TopicName, frame_head: Vec<u8>, broker_turn: u32) -> Self {
+    pub(crate) fn new(
+        name: TopicName,
+        wire: TopicName,
+        frame_head: Vec<u8>,
+        broker_turn: u32,
+    ) -> Self {
         Self {
             name,
+            wire,
             route: None,
             absent_until: None,
             waiters: Waiters::default(),
@@ -398,6 +420,7 @@ impl Topic {
             broker_turn,
             queue_turn: broker_turn,
             frame_head,
+            more_heads: Vec::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One message while it is ours, and what its caller may ask for.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,10 +8,12 @@ use core::time::Duration;
 
 use crate::config::Require;
 use crate::error::{Attempt, Outcome};
+use crate::groups::GroupId;
 use crate::message::Message;
 use crate::reason::Reason;
 use crate::route::{BrokerId, Queue, QueueRef, TopicId};
 use crate::slab::Key;
+use crate::special::Special;
 use crate::time::Instant;
 use crate::unique_id::MessageId;
 use crate::wire::java_hash;
@@ -18,6 +21,12 @@ use crate::wire::java_hash;
 /// Names a send until it completes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SendId(pub(crate) Key);
+
+impl SendId {
+    pub(crate) fn key(self) -> Key {
+        self.0
+    }
+}
 
 /// What one send asks for beyond its message. The default asks for nothing; write
 /// `SendOptions { field, ..SendOptions::default() }`, for fields are added without notice.
@@ -27,6 +36,8 @@ pub struct SendOptions {
     pub queue: QueueChoice,
     /// Whether the broker is to answer. Default: yes.
     pub reply: Reply,
+    /// On behalf of which group. Default: that of [`Config::group`](crate::Config::group).
+    pub group: GroupId,
     /// Instead of [`Config::send_timeout`](crate::Config::send_timeout).
     pub timeout: Option<Duration>,
     /// Instead of [`Config::attempt_timeout`](crate::Config::attempt_timeout).
@@ -216,6 +227,9 @@ pub(crate) struct Send<T> {
     pub(crate) require: Option<Require>,
     pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) topic: TopicId,
+    pub(crate) group: GroupId,
+    /// What few sends have.
+    pub(crate) special: Option<Box<Special>>,
     pub(crate) id: MessageId,
     pub(crate) stage: Stage,
     pub(crate) accepted: Instant,

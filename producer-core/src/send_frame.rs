@@ -20,6 +20,7 @@ pub(crate) struct Filling<'a> {
     pub(crate) broker_part: &'a [u8],
     pub(crate) queue_id: u32,
     pub(crate) born_ms: u64,
+    pub(crate) sys_flag: i32,
     pub(crate) flag: i32,
     pub(crate) id: &'a MessageId,
     pub(crate) wait_store_ok: bool,
@@ -65,7 +66,7 @@ impl Templates {
 
     /// Encodes the start of the frame, its holes empty, and what all frames of a topic share (V2
     /// fields a, b, c, d, j, k, m).
-    pub(crate) fn topic_head(&self, config: &Config, topic: &str) -> Vec<u8> {
+    pub(crate) fn topic_head(&self, config: &Config, group: &str, topic: &str) -> Vec<u8> {
         let mut head = Vec::from([0; LENGTHS]);
         match self.serialize {
             SerializeType::Json => {
@@ -83,12 +84,12 @@ impl Templates {
         let mut queues = Vec::new();
         digits::push_u64(&mut queues, config.default_topic_queues.into());
         let fields = [
-            (b'a', config.group.as_str().as_bytes()),
+            (b'a', group.as_bytes()),
             (b'b', topic.as_bytes()),
             (b'c', config.create_topic_key.as_bytes()),
             (b'd', &queues),
             (b'j', b"0"),
-            (b'k', b"false"),
+            (b'k', if config.unit_mode { &b"true"[..] } else { b"false" }),
             (b'm', b"false"),
         ];
         for (name, value) in fields {
@@ -112,9 +113,10 @@ impl Templates {
     /// Appends the whole frame to `out`.
     #[inline]
     pub(crate) fn append(&mut self, out: &mut Vec<u8>, filling: &Filling<'_>) {
-        let Filling { born_ms, flag, wait_store_ok, .. } = *filling;
-        if !self.middle.suits(born_ms, flag, wait_store_ok) {
-            self.middle.write(self.serialize, born_ms, flag, wait_store_ok);
+        let Filling { born_ms, sys_flag, flag, wait_store_ok, .. } = *filling;
+        let kind = Kind { born_ms, sys_flag, flag, wait_store_ok };
+        if self.middle.kind != kind || self.middle.id_at == 0 {
+            self.middle.write(self.serialize, kind);
         }
         let start = out.len();
         out.extend_from_slice(filling.topic_head);
@@ -173,20 +175,21 @@ fn finish_binary(out: &mut Vec<u8>, start: usize, id_at: usize, filling: &Fillin
 #[derive(Default)]
 struct Middle {
     bytes: Vec<u8>,
+    /// 0 in a new one, which suits no message.
     id_at: usize,
+    kind: Kind,
+}
+
+/// What messages have in common that share a middle.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Kind {
     born_ms: u64,
+    sys_flag: i32,
     flag: i32,
     wait_store_ok: bool,
 }
 
 impl Middle {
-    /// Whether it is what the message needs. A new one is empty and suits no message.
-    #[inline]
-    fn suits(&self, born_ms: u64, flag: i32, wait_store_ok: bool) -> bool {
-        (self.born_ms, self.flag, self.wait_store_ok) == (born_ms, flag, wait_store_ok)
-            && self.id_at > 0
-    }
-
     /// Appends it with the id; returns where in `out` the id is.
     #[inline]
     fn append(&self, out: &mut Vec<u8>, id: &MessageId) -> usize {
@@ -198,20 +201,25 @@ impl Middle {
 
     /// Makes it what the message needs.
     #[inline(never)]
-    fn write(&mut self, serialize: SerializeType, born_ms: u64, flag: i32, wait_store_ok: bool) {
-        (self.born_ms, self.flag, self.wait_store_ok) = (born_ms, flag, wait_store_ok);
+    fn write(&mut self, serialize: SerializeType, kind: Kind) {
+        self.kind = kind;
+        let Kind { born_ms, sys_flag, flag, wait_store_ok } = kind;
         let out = &mut self.bytes;
         out.clear();
         match serialize {
             SerializeType::Json => {
-                out.extend_from_slice(b"\",\"f\":\"0\",\"g\":\"");
+                out.extend_from_slice(b"\",\"f\":\"");
+                digits::push_i32(out, sys_flag);
+                out.extend_from_slice(b"\",\"g\":\"");
                 digits::push_u64(out, born_ms);
                 out.extend_from_slice(b"\",\"h\":\"");
                 digits::push_i32(out, flag);
                 out.extend_from_slice(b"\",\"i\":\"UNIQ_KEY\\u0001");
             }
             SerializeType::RocketMq => {
-                out.extend_from_slice(b"\0\x01f\0\0\0\x010\0\x01g\0\0\0");
+                out.extend_from_slice(b"\0\x01f\0\0\0");
+                push_counted(out, |out| digits::push_i32(out, sys_flag));
+                out.extend_from_slice(b"\0\x01g\0\0\0");
                 push_counted(out, |out| digits::push_u64(out, born_ms));
                 out.extend_from_slice(b"\0\x01h\0\0\0");
                 push_counted(out, |out| digits::push_i32(out, flag));

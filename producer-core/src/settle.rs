@@ -7,6 +7,7 @@ use crate::attempt::Failure;
 use crate::connection::ConnId;
 use crate::connection_end::ConnectionEnd;
 use crate::error::{ErrorKind, Outcome, Phase};
+use crate::groups::GroupId;
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
 use crate::output::Output;
@@ -14,6 +15,8 @@ use crate::producer::Producer;
 use crate::receipt::{OffsetId, Receipt, SendStatus};
 use crate::send::{Send, Stage, Under};
 use crate::slab::Key;
+use crate::special::Told;
+use crate::unique_id::MessageId;
 use crate::wire::code::response;
 use crate::wire::frame::{self, Frame};
 use crate::wire::send::SendResponse;
@@ -105,8 +108,7 @@ impl<T> Producer<T> {
         let mut answer = SendResponse::default();
         answer.fill(frame.serialize, frame.header).map_err(|error| error.to_string())?;
         if !answer.is_response() {
-            self.asked_by_peer(conn, &answer);
-            return Ok(());
+            return self.asked_by_peer(conn, &answer, frame);
         }
         let Some(purpose) = self.in_flight.remove(answer.opaque, conn) else {
             reached!(AnswerLate);
@@ -124,6 +126,7 @@ impl<T> Producer<T> {
                 self.route_answered(id, answer.code, answer.remark, frame.body);
             }
             Purpose::Probe { broker } => self.probe_answered(broker),
+            Purpose::Ask(key) => self.ask_answered(key, frame)?,
             Purpose::Heartbeat | Purpose::Unregister => {}
         }
         if retiring {
@@ -203,39 +206,64 @@ impl<T> Producer<T> {
             let latency = self.now.since(under.started);
             self.observe(under.queue.broker, Verdict::Answered, latency);
         }
-        let keep =
-            |send: &mut Send<T>| (send.ticket.take(), send.id, send.attempts_all, send.outcome);
+        let keep = |send: &mut Send<T>| {
+            let special = send.special.take();
+            (send.ticket.take(), send.id, send.attempts_all, send.outcome, special)
+        };
+        let group = match self.sends.get(key) {
+            Some(send) if send.special.is_some() => send.group,
+            _ => GroupId::default(),
+        };
         let ended = match planted!(EndsTwice) {
             true => self.sends.get_mut(key).map(keep),
             false => self.remove(key, Outcome::NotSent, keep),
         };
-        let Some((ticket, message_id, attempts, outcome)) = ended else { return };
+        let Some((ticket, message_id, attempts, outcome, special)) = ended else { return };
         reached!(if outcome == Outcome::Unknown => MaybeDuplicate);
         self.stats.stored += 1;
         if let Some(closing) = &mut self.closing {
             closing.report.stored += 1;
         }
+        let sent = (message_id, attempts, outcome == Outcome::Unknown);
+        if let Some(special) = special {
+            let receipt = self.receipt(under, status, answer, (queue_id, queue_offset), sent, name);
+            return self.ended(ticket, Some(special), group, Ok((receipt, Told::new(answer))));
+        }
         let Some(ticket) = ticket else { return };
+        // Made where it is put: it is large, and would be copied each time it changes hands.
+        let result = Ok(self.receipt(under, status, answer, (queue_id, queue_offset), sent, name));
+        self.outputs.push_back(Output::Completed { ticket, result });
+    }
+
+    /// What is told to who sent it.
+    #[inline(always)]
+    fn receipt(
+        &mut self,
+        under: &Under,
+        status: SendStatus,
+        answer: &SendResponse<'_>,
+        (queue_id, queue_offset): (i32, i64),
+        (message_id, attempts, maybe_stored): (MessageId, u32, bool),
+        broker: Arc<str>,
+    ) -> Receipt {
         let offset_id = answer.msg_id.and_then(|id| match id.as_bytes() {
             Some(digits) => OffsetId::from_digits(digits),
             None => OffsetId::parse(&id.to_cow()),
         });
-        let region = self.regions.intern(answer.region);
-        // Made where it is put: it is large, and would be copied each time it changes hands.
-        let result = Ok(Receipt {
+        Receipt {
             message_id,
             offset_id,
             status,
-            broker: name,
+            broker,
             queue_id: u32::try_from(queue_id).unwrap_or(under.queue.id),
             queue_offset: u64::try_from(queue_offset).unwrap_or(0),
             attempts,
-            maybe_duplicate: outcome == Outcome::Unknown && !planted!(DuplicateUnsaid),
+            maybe_duplicate: maybe_stored && !planted!(DuplicateUnsaid),
             epoch: under.epoch,
-            region,
+            region: self.regions.intern(answer.region),
             trace_on: answer.trace_on.unwrap_or(true),
-        });
-        self.outputs.push_back(Output::Completed { ticket, result });
+            recall_handle: answer.recall_handle.map(recall_handle),
+        }
     }
 
     /// As the planted bug has it: without an answer.
@@ -245,16 +273,26 @@ impl<T> Producer<T> {
     }
 
     /// A peer asked us something (spec §2.4). What a producer does not understand it says so.
-    fn asked_by_peer(&mut self, conn: Key, request: &SendResponse<'_>) {
-        const ONE_WAY: i32 = 2;
+    #[cold]
+    fn asked_by_peer(
+        &mut self,
+        conn: Key,
+        request: &SendResponse<'_>,
+        frame: &Frame<'_>,
+    ) -> Result<(), String> {
         let quiet = matches!(
             request.code,
-            code::request::CHECK_TRANSACTION_STATE
-                | code::request::NOTIFY_CONSUMER_IDS_CHANGED
+            code::request::NOTIFY_CONSUMER_IDS_CHANGED
                 | code::request::RESET_CONSUMER_CLIENT_OFFSET
         );
-        if quiet || request.flag & ONE_WAY != 0 {
-            return;
+        match request.code {
+            // A proxy forgets to say that this one is not answered (spec §2.3).
+            code::request::CHECK_TRANSACTION_STATE => return self.check_asked(conn, frame),
+            code::request::PUSH_REPLY_MESSAGE_TO_CLIENT => {
+                return self.reply_pushed(conn, request, frame);
+            }
+            _ if quiet || request.flag & Head::ONE_WAY != 0 => return Ok(()),
+            _ => {}
         }
         let (code, remark, body): (i32, Option<&str>, &[u8]) = match request.code {
             code::request::GET_CONSUMER_STATUS_FROM_CLIENT => {
@@ -269,11 +307,24 @@ impl<T> Producer<T> {
                 (response::REQUEST_CODE_NOT_SUPPORTED, Some(remark), &[])
             }
         };
+        self.answer_peer(conn, request.opaque, code, remark, body);
+        Ok(())
+    }
+
+    /// Answers a question of a peer.
+    pub(crate) fn answer_peer(
+        &mut self,
+        conn: Key,
+        opaque: i32,
+        code: i32,
+        remark: Option<&str>,
+        body: &[u8],
+    ) {
         let head = Head {
             code,
             language: crate::wire::Language::from_code(self.config.language),
             version: self.config.version,
-            opaque: request.opaque,
+            opaque,
             flag: Head::RESPONSE,
             remark,
         };
@@ -291,6 +342,11 @@ impl<T> Producer<T> {
 const ANSWERS_BYTES_MAX: usize = 64 << 20;
 /// Room kept for the head of the next unfinished frame.
 const UNFINISHED_KEPT: usize = 64 << 10;
+
+#[cold]
+fn recall_handle(text: Text<'_>) -> Arc<str> {
+    Arc::from(&*text.to_cow())
+}
 
 /// The message is stored, but the answer is not what was asked for.
 fn stored_but(kind: ErrorKind) -> Failure {

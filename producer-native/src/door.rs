@@ -218,6 +218,20 @@ impl State {
                 Output::Written { ticket, message_id } => {
                     self.end_send(ticket, Ended::Written(message_id), effects);
                 }
+                Output::BatchCompleted { ticket, result } => {
+                    self.end_send(ticket, Ended::Batch(result), effects);
+                }
+                Output::Prepared { ticket, result } => {
+                    self.end_send(ticket, Ended::Prepared(result), effects);
+                }
+                Output::Replied { ticket, result } => {
+                    self.end_send(ticket, Ended::Replied(result), effects);
+                }
+                Output::Answered { ticket, result } => {
+                    effects.wake(self.slots.end(ticket, Ended::Answered(result)).1);
+                }
+                // Nobody here knows; the broker asks again, or another producer of the group.
+                Output::CheckTransaction(_) => {}
                 Output::Route { ticket, result } => {
                     effects.wake(self.slots.end(ticket, Ended::Route(result)).1);
                 }

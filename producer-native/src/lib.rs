@@ -74,6 +74,7 @@ mod builder;
 mod connection;
 mod door;
 mod eras;
+mod exchange;
 mod identity;
 mod log;
 mod pace;
@@ -92,9 +93,10 @@ pub use bytes::Bytes;
 pub use producer::Producer;
 pub use producer_core::wire::SerializeType;
 pub use producer_core::{
-    Adaptive, Address, Attempt, Backoff, CloseReport, Config, ConnectionEnd, ErrorKind, FaultTable,
-    GroupName, Health, InvalidMessage, InvalidName, JAVA_RETRY_CODES, Message, MessageId, OffsetId,
-    OnUnknown, Order, Outcome, PROPERTY_BYTES_MAX, Phase, Queue, QueueChoice, Receipt, Reply,
+    Adaptive, Address, Answer, AskTarget, Attempt, Backoff, Batch, CloseReport, Config,
+    ConnectionEnd, ErrorKind, FaultTable, GroupName, HalfMessage, Health, InvalidBatch,
+    InvalidMessage, InvalidName, JAVA_RETRY_CODES, Message, MessageId, OffsetId, OnUnknown, Order,
+    Outcome, PROPERTY_BYTES_MAX, Phase, Queue, QueueChoice, Receipt, Reply, ReplyMessage, Request,
     Require, RetryBudget, Rotation, Route, RouteBroker, Selector, SendError, SendOptions,
     SendStatus, Stats, TlsFault, TopicName,
 };

@@ -250,7 +250,7 @@ impl Producer {
         &self.owner.shared
     }
 
-    fn wait(&self, slot: Slot) -> Wait<'_> {
+    pub(crate) fn wait(&self, slot: Slot) -> Wait<'_> {
         Wait { shared: self.shared(), slot: Some(slot) }
     }
 }
@@ -285,9 +285,7 @@ fn begin(
 fn route_of(ended: Ended) -> Result<Route, SendError> {
     match ended {
         Ended::Route(result) => result,
-        Ended::Sent(_) | Ended::Written(_) | Ended::Done => {
-            unreachable!("the core answers a query with a route")
-        }
+        _ => unreachable!("the core answers a query with a route"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use producer_core::{MessageId, Receipt, Route, SendError};
+use producer_core::{Answer, HalfMessage, MessageId, Receipt, ReplyMessage, Route, SendError};
 
 /// Names a place among the [`Slots`]; the core carries it and brings it back with the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub(crate) struct Slot {
 pub(crate) enum Ended {
     Sent(Result<Receipt, SendError>),
     Written(MessageId),
+    Batch(Result<Vec<Receipt>, SendError>),
+    Prepared(Result<Box<HalfMessage>, SendError>),
+    Replied(Result<ReplyMessage, SendError>),
+    Answered(Result<Answer, SendError>),
     Route(Result<Route, SendError>),
     /// What was waited for has come to pass; there is nothing to hand over.
     Done,

@@ -40,7 +40,7 @@ impl Drop for Wait<'_> {
 
 const POLLED_AGAIN: &str = "a future is not polled after it was ready";
 
-fn poll_slot(shared: &Arc<Shared>, slot: Slot, cx: &mut Context<'_>) -> Poll<Ended> {
+pub(crate) fn poll_slot(shared: &Arc<Shared>, slot: Slot, cx: &mut Context<'_>) -> Poll<Ended> {
     let polled = shared.peek().slots.poll(slot, cx.waker());
     match polled {
         Ok(ended) => Poll::Ready(ended),
@@ -158,7 +158,7 @@ impl Future for SendingOneway<'_> {
         self.0.poll(cx).map(|ended| match ended {
             Ended::Written(id) => Ok(id),
             Ended::Sent(result) => result.map(|receipt| receipt.message_id),
-            Ended::Route(_) | Ended::Done => unreachable!("{NOT_A_SEND}"),
+            _ => unreachable!("{NOT_A_SEND}"),
         })
     }
 }
@@ -167,7 +167,7 @@ impl Future for SendingOneway<'_> {
 pub(crate) fn receipt(ended: Ended) -> Result<Receipt, SendError> {
     match ended {
         Ended::Sent(result) => result,
-        Ended::Written(_) | Ended::Route(_) | Ended::Done => unreachable!("{NOT_A_SEND}"),
+        _ => unreachable!("{NOT_A_SEND}"),
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 
 use base64ct::{Base64, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,8 +11,8 @@ use sha1::Sha1;
 
 use super::{Fields, WireError, java_hash};
 
-/// Who signs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who signs. Its `Debug` shows the access key and nothing else.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// Name of the account, sent along.
     pub access_key: String,
@@ -19,6 +20,12 @@ pub struct Credentials {
     pub secret_key: String,
     /// Token of a temporary account, sent along.
     pub security_token: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("access_key", &self.access_key).finish_non_exhaustive()
+    }
 }
 
 /// Base64 of the HMAC-SHA1 of `content`. An empty secret is refused, as in Java.

@@ -103,12 +103,11 @@ pub struct World {
     pub closed: Option<producer_core::CloseReport>,
     /// Bodies as they were stored, at whatever broker.
     pub log: Vec<String>,
-    /// Answers arrive in pieces of so many bytes.
     pub piece_bytes: usize,
     /// How long connections accept nothing more after there is something to write.
     pub stall: Duration,
+    pub others: Vec<Output<u64>>,
     pub routes_seen: BTreeMap<u64, Result<producer_core::Route, SendError>>,
-    /// Where to, and when the last bytes written arrive.
     conns: BTreeMap<ConnId, (String, Instant)>,
     closed_by_us: BTreeSet<ConnId>,
     events: BTreeMap<(Instant, u64), Event>,
@@ -149,6 +148,7 @@ impl World {
             log: Vec::new(),
             piece_bytes: usize::MAX,
             stall: Duration::ZERO,
+            others: Vec::new(),
             routes_seen: BTreeMap::new(),
             conns: BTreeMap::new(),
             closed_by_us: BTreeSet::new(),
@@ -334,6 +334,7 @@ impl World {
                     self.wake_at = wake_at;
                     return;
                 }
+                other => self.others.push(other),
             }
         }
     }

@@ -49,7 +49,13 @@ impl Pair {
                     self.ended(client, ticket, End::Written);
                     over.push(ticket);
                 }
-                Output::Route { .. } => {}
+                // Plans have none of these yet.
+                Output::Route { .. }
+                | Output::BatchCompleted { .. }
+                | Output::Prepared { .. }
+                | Output::CheckTransaction(_)
+                | Output::Replied { .. }
+                | Output::Answered { .. } => {}
                 Output::Closed(report) => {
                     note!(self, "p{client} closed {report:?}");
                     self.clients[client].report = Some(report);

@@ -1,0 +1,225 @@
+//! How do several messages go out in one request (spec §7.8, `MessageBatch.java`)?
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::message::Message;
+use crate::producer::Producer;
+use crate::receipt::{OffsetId, Receipt};
+use crate::send::{SendId, SendOptions};
+use crate::special::{Form, Special, Told};
+use crate::time::Instant;
+use crate::unique_id::MessageId;
+use crate::wire::namespace::is_retry_topic;
+use crate::wire::{batch, property_names as names};
+
+/// Messages that go out in one request, to one queue, and are stored together or not at all.
+///
+/// All have one topic and one answer to "wait for flush and replication"; none is delayed. How long
+/// all may be together is checked when they are sent
+/// ([`Config::message_bytes_max`](crate::Config::message_bytes_max)); [`Batch::split`] makes
+/// batches that fit. Bodies are sent as they are, never compressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    messages: Vec<Message>,
+    bytes: usize,
+}
+
+/// Why messages cannot go out together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidBatch {
+    /// There are no messages.
+    Empty,
+    /// This message has another topic than the first.
+    MixedTopics {
+        /// Its position, from 0.
+        index: usize,
+    },
+    /// This message differs from the first in whether the broker is to wait for flush and
+    /// replication.
+    MixedWait {
+        /// Its position, from 0.
+        index: usize,
+    },
+    /// This message is to be delivered later. Java lets timers pass, and brokers ignore them.
+    Delayed {
+        /// Its position, from 0.
+        index: usize,
+    },
+    /// The topic holds what a consumer group is to see again.
+    RetryTopic,
+}
+
+impl fmt::Display for InvalidBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the batch is empty"),
+            Self::MixedTopics { index } => {
+                write!(f, "message {index} has another topic than the first")
+            }
+            Self::MixedWait { index } => {
+                write!(f, "message {index} and the first disagree on waiting for the store")
+            }
+            Self::Delayed { index } => {
+                write!(f, "message {index} is delayed; delayed messages go out alone")
+            }
+            Self::RetryTopic => f.write_str("retry topics take no batches"),
+        }
+    }
+}
+
+impl core::error::Error for InvalidBatch {}
+
+/// Properties that have a message delivered later.
+const DELAYS: [&str; 4] = [
+    names::DELAY_TIME_LEVEL,
+    names::TIMER_DELAY_SEC,
+    names::TIMER_DELAY_MS,
+    names::TIMER_DELIVER_MS,
+];
+
+impl Batch {
+    /// A batch of these messages.
+    ///
+    /// # Errors
+    /// [`InvalidBatch`] when they cannot go out together.
+    pub fn new(messages: impl IntoIterator<Item = Message>) -> Result<Self, InvalidBatch> {
+        let messages: Vec<Message> = messages.into_iter().collect();
+        let first = messages.first().ok_or(InvalidBatch::Empty)?;
+        if is_retry_topic(first.topic().as_str()) {
+            return Err(InvalidBatch::RetryTopic);
+        }
+        let mut bytes = 0;
+        for (index, message) in messages.iter().enumerate() {
+            if message.topic() != first.topic() {
+                return Err(InvalidBatch::MixedTopics { index });
+            }
+            if message.waits_for_store() != first.waits_for_store() {
+                return Err(InvalidBatch::MixedWait { index });
+            }
+            if message.is_delayed() {
+                return Err(InvalidBatch::Delayed { index });
+            }
+            bytes += message.member_bytes();
+        }
+        Ok(Self { messages, bytes })
+    }
+
+    /// Batches of these messages, in their order, none longer than `bytes_max` unless it is one
+    /// message that is.
+    ///
+    /// # Errors
+    /// [`InvalidBatch`] when they cannot go out together.
+    pub fn split(
+        messages: impl IntoIterator<Item = Message>,
+        bytes_max: usize,
+    ) -> Result<Vec<Self>, InvalidBatch> {
+        let Self { messages, .. } = Self::new(messages)?;
+        let mut batches: Vec<Self> = Vec::new();
+        for message in messages {
+            let bytes = message.member_bytes();
+            match batches.last_mut() {
+                Some(last) if last.bytes + bytes <= bytes_max => {
+                    last.bytes += bytes;
+                    last.messages.push(message);
+                }
+                _ => batches.push(Self { messages: alloc::vec![message], bytes }),
+            }
+        }
+        Ok(batches)
+    }
+
+    /// How many messages; at least one.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Bytes of the request's body.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The messages.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// The messages.
+    pub fn into_messages(self) -> Vec<Message> {
+        self.messages
+    }
+}
+
+impl Message {
+    /// Whether it is to be delivered later.
+    pub(crate) fn is_delayed(&self) -> bool {
+        DELAYS.iter().any(|name| self.property(name).is_some())
+    }
+
+    /// Bytes that it takes in a batch.
+    pub(crate) fn member_bytes(&self) -> usize {
+        // UNIQ_KEY, 32 digits and WAIT with their separators.
+        const OURS: usize = 8 + 1 + 32 + 1 + 4 + 1 + 4 + 1;
+        let wait = usize::from(!self.waits_for_store());
+        batch::MEMBER_BYTES_MIN + self.body().len() + self.property_text().len() + OURS + wait
+    }
+
+    /// Appends it to the body of a batch.
+    pub(crate) fn push_member(&self, out: &mut Vec<u8>, id: &MessageId) {
+        let wait = if self.waits_for_store() { "true" } else { "false" };
+        let mut properties = alloc::format!("UNIQ_KEY\u{1}{id}\u{2}WAIT\u{1}{wait}\u{2}");
+        properties.push_str(self.property_text());
+        let pushed = batch::push_member(out, self.flag_value(), self.body(), properties.as_bytes());
+        debug_assert!(pushed.is_ok(), "properties and body were checked when they were set");
+    }
+}
+
+impl<T> Producer<T> {
+    /// Takes over a batch. Its ticket comes back exactly once, with [`Output::BatchCompleted`] or
+    /// from [`cancel`](Self::cancel). It is one send: one queue, one deadline, one place in a lane.
+    ///
+    /// [`Output::BatchCompleted`]: crate::Output::BatchCompleted
+    pub fn send_batch(
+        &mut self,
+        now: Instant,
+        ticket: T,
+        batch: Batch,
+        options: SendOptions,
+    ) -> SendId {
+        self.advance(now);
+        let unix_ms = self.unix_ms();
+        let mut ids = Vec::with_capacity(batch.len());
+        let mut body = Vec::with_capacity(batch.bytes());
+        for message in batch.messages() {
+            let id = self.ids.next_id(unix_ms);
+            message.push_member(&mut body, &id);
+            ids.push(id);
+        }
+        let envelope = batch.messages()[0].envelope(body);
+        let special = Special { form: Form::Batch(ids), properties: String::new() };
+        self.start(ticket, envelope, options, Some(Box::new(special)))
+    }
+}
+
+impl Receipt {
+    /// The receipts of a batch's messages. A broker that stored it as one (`batchUniqId`) names one
+    /// place for all of them; else they follow one another.
+    pub(crate) fn of_members(self, ids: &[MessageId], told: &Told) -> Vec<Self> {
+        let mut offset_ids = told.offset_ids.split(',');
+        let shared = told.inner_batch;
+        let members = ids.iter().zip(0_u64..).map(|(&message_id, behind)| Self {
+            message_id,
+            offset_id: match shared {
+                true => self.offset_id,
+                false => offset_ids.next().and_then(OffsetId::parse),
+            },
+            queue_offset: self.queue_offset + if shared { 0 } else { behind },
+            ..self.clone()
+        });
+        members.collect()
+    }
+}

@@ -1,0 +1,326 @@
+//! How does another client answer a message (spec §7.10)?
+//!
+//! A request is an ordinary message that names its sender. Whoever consumes it sends the reply to a
+//! broker, which pushes it down the connection on which that sender last said who it is.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use hashbrown::HashMap;
+
+use crate::error::{ErrorKind, Outcome, SendError};
+use crate::message::{InvalidMessage, Message};
+use crate::output::Output;
+use crate::producer::Producer;
+use crate::receipt::Receipt;
+use crate::route::Hasher;
+use crate::send::{SendId, SendOptions};
+use crate::slab::Key;
+use crate::special::{Form, Special};
+use crate::time::Instant;
+use crate::unique_id::MessageId;
+use crate::wire::code::response;
+use crate::wire::frame::Frame;
+use crate::wire::reply::PushReply;
+use crate::wire::send::SendResponse;
+use crate::wire::{Header, properties, property_names as names};
+
+/// Names a request until its reply has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(u128);
+
+impl fmt::Display for RequestId {
+    /// As a UUID, which Java's correlation ids are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hex = format!("{:032x}", self.0);
+        let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+        f.write_str(&parts.join("-"))
+    }
+}
+
+impl RequestId {
+    fn parse(text: &str) -> Option<Self> {
+        let groups = text.len() == 36 && text.bytes().filter(|&byte| byte == b'-').count() == 4;
+        let digits = text.replace('-', "");
+        let number = u128::from_str_radix(&digits, 16).ok().filter(|_| groups);
+        number.map(Self).filter(|id| id.to_string() == text)
+    }
+}
+
+/// What another client answered to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReplyMessage {
+    /// The id that the request had.
+    pub request_id: MessageId,
+    /// The body as it was sent: compressed if `sys_flag` says so.
+    pub body: Vec<u8>,
+    /// Bits that say how the body is compressed ([`wire::sys_flag`](crate::wire::sys_flag)).
+    pub sys_flag: i32,
+    /// The answering application's flag.
+    pub flag: i32,
+    /// When the reply was made, in milliseconds since 1970.
+    pub born_ms: i64,
+    /// Who made it, `ip:port`.
+    pub born_host: String,
+    properties: String,
+}
+
+impl ReplyMessage {
+    /// The value of a property.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        properties::get(&self.properties, name)
+    }
+
+    /// All properties.
+    pub fn properties(&self) -> impl Iterator<Item = (&str, &str)> {
+        properties::decode(&self.properties)
+    }
+}
+
+/// A request whose reply has not come.
+struct Waiting<T> {
+    /// Its send, until that has ended; the ticket is there then.
+    send: Option<SendId>,
+    /// Here once it is sent.
+    ticket: Option<T>,
+    message_id: Option<MessageId>,
+    begun: Instant,
+    deadline: Instant,
+}
+
+/// Requests by correlation id.
+pub(crate) struct Requests<T> {
+    waiting: HashMap<RequestId, Waiting<T>, Hasher>,
+    /// In the order in which they were made, so that nothing depends on the order of a map.
+    order: Vec<RequestId>,
+}
+
+impl<T> Requests<T> {
+    pub(crate) fn new() -> Self {
+        Self { waiting: HashMap::with_hasher(Hasher::with_seed(0)), order: Vec::new() }
+    }
+
+    fn insert(&mut self, id: RequestId, waiting: Waiting<T>) {
+        self.waiting.insert(id, waiting);
+        self.order.push(id);
+    }
+
+    fn remove(&mut self, id: RequestId) -> Option<Waiting<T>> {
+        let removed = self.waiting.remove(&id);
+        if self.order.len() > 2 * self.waiting.len() + 64 {
+            let waiting = &self.waiting;
+            self.order.retain(|id| waiting.contains_key(id));
+        }
+        removed
+    }
+}
+
+impl<T> Producer<T> {
+    /// Takes over a request. Its ticket comes back exactly once, with [`Output::Replied`] or from
+    /// [`cancel_request`](Self::cancel_request). The timeout of `options` covers sending and the
+    /// wait for the reply.
+    ///
+    /// The reply comes by the broker to which its sender gave it, so connections to all brokers of
+    /// known routes are kept from the first request on.
+    pub fn request(
+        &mut self,
+        now: Instant,
+        ticket: T,
+        message: Message,
+        options: SendOptions,
+    ) -> RequestId {
+        self.advance(now);
+        self.stay_connected();
+        let id = self.next_request_id();
+        let timeout = options.timeout.unwrap_or(self.config.send_timeout);
+        let ttl = timeout.as_millis();
+        let properties = format!(
+            "{}\u{1}{id}\u{2}{}\u{1}{}\u{2}{}\u{1}{ttl}\u{2}",
+            names::CORRELATION_ID,
+            names::MESSAGE_REPLY_TO_CLIENT,
+            self.client_id,
+            names::MESSAGE_TTL,
+        );
+        let (begun, deadline) = (self.now, self.now + timeout);
+        let waiting = Waiting { send: None, ticket: None, message_id: None, begun, deadline };
+        self.requests.insert(id, waiting);
+        self.wake_by(deadline);
+        let special = Special { form: Form::Request(id), properties };
+        let send = self.start(ticket, message, options, Some(Box::new(special)));
+        let message_id = self.message_id(send);
+        if let Some(waiting) = self.requests.waiting.get_mut(&id) {
+            waiting.send = message_id.map(|_| send);
+            waiting.message_id = waiting.message_id.or(message_id);
+        }
+        id
+    }
+
+    /// The caller of a request has lost interest. Its ticket comes back, `None` if the request has
+    /// ended already. Whether the message is sent is as with [`cancel`](Self::cancel).
+    pub fn cancel_request(&mut self, now: Instant, id: RequestId) -> Option<T> {
+        self.advance(now);
+        let waiting = self.requests.remove(id)?;
+        match waiting.send {
+            Some(send) => self.cancel(now, send).or(waiting.ticket),
+            None => waiting.ticket,
+        }
+    }
+
+    /// The send of a request has ended.
+    pub(crate) fn request_sent(
+        &mut self,
+        id: RequestId,
+        ticket: T,
+        result: Result<Receipt, SendError>,
+    ) {
+        match result {
+            Ok(receipt) => {
+                let Some(waiting) = self.requests.waiting.get_mut(&id) else { return };
+                waiting.send = None;
+                waiting.ticket = Some(ticket);
+                waiting.message_id = Some(receipt.message_id);
+            }
+            Err(error) => {
+                self.requests.remove(id);
+                self.outputs.push_back(Output::Replied { ticket, result: Err(error) });
+            }
+        }
+    }
+
+    /// A broker brings a reply (PUSH_REPLY_MESSAGE_TO_CLIENT); it waits for our answer.
+    pub(crate) fn reply_pushed(
+        &mut self,
+        conn: Key,
+        request: &SendResponse<'_>,
+        frame: &Frame<'_>,
+    ) -> Result<(), String> {
+        let header =
+            Header::decode(frame.serialize, frame.header).map_err(|error| error.to_string())?;
+        let pushed = match PushReply::from_ext(&header.ext) {
+            Ok(pushed) => pushed,
+            Err(error) => {
+                let remark = error.to_string();
+                let code = response::SYSTEM_ERROR;
+                self.answer_peer(conn, request.opaque, code, Some(&remark), &[]);
+                return Ok(());
+            }
+        };
+        self.take_reply(pushed, frame.body);
+        // Also for one that nobody waits for: the broker did its part.
+        self.answer_peer(conn, request.opaque, response::SUCCESS, None, &[]);
+        Ok(())
+    }
+
+    fn take_reply(&mut self, pushed: PushReply, body: &[u8]) {
+        let text = pushed.properties.unwrap_or_default();
+        let id = properties::get(&text, names::CORRELATION_ID).and_then(RequestId::parse);
+        let Some(waiting) = id.and_then(|id| self.requests.remove(id)) else {
+            self.stats.late_replies += 1;
+            return;
+        };
+        // The reply may be quicker than the broker's answer to the request itself.
+        let message_id = waiting.send.and_then(|send| self.message_id(send));
+        let early = waiting.send.and_then(|send| self.sends.get_mut(send.key())?.ticket.take());
+        let (Some(ticket), Some(request_id)) =
+            (waiting.ticket.or(early), waiting.message_id.or(message_id))
+        else {
+            return;
+        };
+        let reply = ReplyMessage {
+            request_id,
+            body: Vec::from(body),
+            sys_flag: pushed.sys_flag,
+            flag: pushed.flag,
+            born_ms: pushed.born_timestamp,
+            born_host: pushed.born_host,
+            properties: text,
+        };
+        self.outputs.push_back(Output::Replied { ticket, result: Ok(reply) });
+    }
+
+    /// Requests whose time is up. Returns when the next one's is.
+    pub(crate) fn expire_requests(&mut self) -> Instant {
+        let mut next = Instant::FAR;
+        for at in 0..self.requests.order.len() {
+            let id = self.requests.order[at];
+            let Some(waiting) = self.requests.waiting.get(&id) else { continue };
+            // What is still being sent ends as a send does.
+            if waiting.ticket.is_none() {
+                continue;
+            }
+            if waiting.deadline > self.now {
+                next = next.min(waiting.deadline);
+                continue;
+            }
+            if let Some(waiting) = self.requests.waiting.remove(&id) {
+                self.fail_request(waiting, ErrorKind::NoReply);
+            }
+        }
+        next
+    }
+
+    /// The producer is closed: replies that have not come will not.
+    pub(crate) fn fail_requests(&mut self) {
+        for id in core::mem::take(&mut self.requests.order) {
+            if let Some(waiting) = self.requests.waiting.remove(&id) {
+                self.fail_request(waiting, ErrorKind::Closed);
+            }
+        }
+    }
+
+    /// The request itself is stored: it may yet be answered, but nobody will hear of it.
+    fn fail_request(&mut self, waiting: Waiting<T>, kind: ErrorKind) {
+        let Some(ticket) = waiting.ticket else { return };
+        let elapsed = self.now.since(waiting.begun);
+        let outcome = Outcome::Unknown;
+        let error = SendError::new(kind, outcome, waiting.message_id, elapsed, Vec::new());
+        self.outputs.push_back(Output::Replied { ticket, result: Err(error) });
+    }
+
+    fn next_request_id(&mut self) -> RequestId {
+        let random = u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64());
+        // Version 4, variant 1, as `UUID.randomUUID` has them.
+        let version = random & !(0xF << 76) | 0x4 << 76;
+        RequestId(version & !(0x3 << 62) | 0x2 << 62)
+    }
+
+    /// Sends the answer to a request that this process has consumed ([`Message::reply_to`]). Its
+    /// ticket comes back with [`Output::Completed`]. The broker answers that it has handed the reply
+    /// on; code 1 means that the requester is not connected to it, and another broker is tried.
+    pub fn reply(
+        &mut self,
+        now: Instant,
+        ticket: T,
+        message: Message,
+        options: SendOptions,
+    ) -> SendId {
+        self.advance(now);
+        let special = Special { form: Form::Reply, properties: String::new() };
+        self.start(ticket, message, options, Some(Box::new(special)))
+    }
+}
+
+impl Message {
+    /// The answer to a request, to be sent by [`Producer::reply`]. `property` gives the properties
+    /// of the request as it was consumed: CLUSTER, CORRELATION_ID, REPLY_TO_CLIENT and TTL
+    /// (`MessageUtil.createReplyMessage`).
+    ///
+    /// # Errors
+    /// [`InvalidMessage::NotARequest`] when one of them is missing; and as [`Message::new`].
+    pub fn reply_to<'p>(
+        property: impl Fn(&str) -> Option<&'p str>,
+        body: impl Into<bytes::Bytes>,
+    ) -> Result<Self, InvalidMessage> {
+        let need = |name: &'static str| property(name).ok_or(InvalidMessage::NotARequest { name });
+        let topic = format!("{}_REPLY_TOPIC", need(names::CLUSTER)?);
+        let mut message = Self::new(topic, body)?.put(names::MESSAGE_TYPE, "reply")?;
+        for name in [names::CORRELATION_ID, names::MESSAGE_REPLY_TO_CLIENT, names::MESSAGE_TTL] {
+            message = message.put(name, need(name)?)?;
+        }
+        Ok(message)
+    }
+}

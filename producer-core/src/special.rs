@@ -1,0 +1,163 @@
+//! What do few sends have, and what becomes of them when they end?
+//!
+//! Half messages, batches, requests and replies are sends like others: one path, one retry. What
+//! they have besides is kept apart, so that the many stay small and quick.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::error::SendError;
+use crate::groups::GroupId;
+use crate::names::TopicName;
+use crate::output::Output;
+use crate::producer::Producer;
+use crate::receipt::Receipt;
+use crate::request_reply::RequestId;
+use crate::send::Send;
+use crate::stamp::Line;
+use crate::unique_id::MessageId;
+use crate::wire::send::{SendForm, SendRequest, SendResponse};
+use crate::wire::{Head, Text, code, sys_flag};
+
+/// What a send has that is not an ordinary one.
+pub(crate) struct Special {
+    pub(crate) form: Form,
+    /// Properties besides those of the message, as the wire has them.
+    pub(crate) properties: String,
+}
+
+/// What kind of send it is.
+pub(crate) enum Form {
+    /// The first half of a transaction about a message to this topic.
+    Half(TopicName),
+    /// Several messages in one request: their ids, in order.
+    Batch(Vec<MessageId>),
+    /// A request that another client is to answer.
+    Request(RequestId),
+    /// The answer to a request of another client.
+    Reply,
+}
+
+impl Form {
+    /// The request code (`MQClientAPIImpl.sendMessage`).
+    const fn code(&self) -> i32 {
+        match self {
+            Self::Half(_) | Self::Request(_) => code::request::SEND_MESSAGE_V2,
+            Self::Batch(_) => code::request::SEND_BATCH_MESSAGE,
+            Self::Reply => code::request::SEND_REPLY_MESSAGE_V2,
+        }
+    }
+}
+
+/// What a broker's answer says beyond a receipt.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// The broker's ids, joined by commas.
+    pub(crate) offset_ids: String,
+    pub(crate) transaction_id: Option<String>,
+    /// Whether the messages of a batch were stored as one.
+    pub(crate) inner_batch: bool,
+}
+
+impl Told {
+    /// What `answer` says.
+    pub(crate) fn new(answer: &SendResponse<'_>) -> Self {
+        let text = |text: Option<Text<'_>>| text.map(|text| text.to_cow().into_owned());
+        Self {
+            offset_ids: text(answer.msg_id).unwrap_or_default(),
+            transaction_id: text(answer.transaction_id),
+            inner_batch: answer.batch_uniq_id.is_some(),
+        }
+    }
+}
+
+/// What an attempt has found out that its frame needs.
+pub(crate) struct Way<'a> {
+    pub(crate) broker: &'a str,
+    pub(crate) queue_id: u32,
+    pub(crate) born_ms: u64,
+    pub(crate) opaque: i32,
+    pub(crate) one_way: bool,
+}
+
+/// Appends the frame of a send that templates do not serve: a special one, or any where requests
+/// are signed or marked.
+#[cold]
+pub(crate) fn append_frame<T>(
+    out: &mut Vec<u8>,
+    (config, stamp): (&crate::Config, &crate::stamp::Stamp),
+    (group, topic): (&str, &str),
+    send: &Send<T>,
+    way: &Way<'_>,
+) {
+    let special = send.special.as_deref();
+    let form = special.map(|special| &special.form);
+    let code = form.map_or(code::request::SEND_MESSAGE_V2, Form::code);
+    let half = matches!(form, Some(Form::Half(_)));
+    let transaction = if half { sys_flag::TRANSACTION_PREPARED } else { 0 };
+    let mut properties = String::with_capacity(64 + send.message.property_text().len());
+    properties.push_str("UNIQ_KEY\u{1}");
+    properties.push_str(send.id.as_str());
+    properties.push_str(match send.message.waits_for_store() {
+        true => "\u{2}WAIT\u{1}true\u{2}",
+        false => "\u{2}WAIT\u{1}false\u{2}",
+    });
+    properties.push_str(send.message.property_text());
+    properties.push_str(special.map_or("", |special| &special.properties));
+    let request = SendRequest {
+        producer_group: group.into(),
+        topic: topic.into(),
+        default_topic: (&*config.create_topic_key).into(),
+        default_topic_queue_nums: i32::try_from(config.default_topic_queues).unwrap_or(i32::MAX),
+        queue_id: i32::try_from(way.queue_id).unwrap_or(i32::MAX),
+        sys_flag: send.message.sys_flag() | transaction,
+        born_timestamp: i64::try_from(way.born_ms).unwrap_or(i64::MAX),
+        flag: send.message.flag_value(),
+        properties: Some(properties.into()),
+        reconsume_times: Some(0),
+        unit_mode: Some(config.unit_mode),
+        max_reconsume_times: None,
+        batch: Some(matches!(form, Some(Form::Batch(_)))),
+        broker_name: Some(way.broker.into()),
+    };
+    let line = Line {
+        code,
+        opaque: way.opaque,
+        flag: if way.one_way { Head::ONE_WAY } else { Head::REQUEST },
+        remark: None,
+    };
+    stamp.append(out, &line, request.to_ext(SendForm::V2), send.message.wire_body());
+}
+
+impl<T> Producer<T> {
+    /// A send has ended: its caller is told in the way of its kind.
+    #[cold]
+    pub(crate) fn ended(
+        &mut self,
+        ticket: Option<T>,
+        special: Option<Box<Special>>,
+        group: GroupId,
+        result: Result<(Receipt, Told), SendError>,
+    ) {
+        let Some(ticket) = ticket else { return };
+        let form = special.map(|special| special.form);
+        let output = match form {
+            None | Some(Form::Reply) => {
+                Output::Completed { ticket, result: result.map(|(receipt, _)| receipt) }
+            }
+            Some(Form::Half(topic)) => {
+                let half = |(receipt, told)| Box::new(Self::prepared(&topic, group, receipt, told));
+                Output::Prepared { ticket, result: result.map(half) }
+            }
+            Some(Form::Request(id)) => {
+                return self.request_sent(id, ticket, result.map(|(receipt, _)| receipt));
+            }
+            Some(Form::Batch(ids)) => {
+                let members = |(receipt, told): (Receipt, Told)| receipt.of_members(&ids, &told);
+                Output::BatchCompleted { ticket, result: result.map(members) }
+            }
+        };
+        self.outputs.push_back(output);
+    }
+}

@@ -1,0 +1,285 @@
+//! How does a message become visible only if something else succeeds (spec §7.11)?
+//!
+//! A half message is stored where no consumer sees it. Its producer then does its own work and says
+//! how it ended; if that word is lost, the broker asks.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::groups::GroupId;
+use crate::message::Message;
+use crate::names::{Address, TopicName};
+use crate::producer::Producer;
+use crate::receipt::Receipt;
+use crate::send::{SendId, SendOptions};
+use crate::slab::Key;
+use crate::special::{Form, Special, Told};
+use crate::stamp::Line;
+use crate::time::Instant;
+use crate::wire::frame::Frame;
+use crate::wire::message_id::OffsetMessageId;
+use crate::wire::stored::StoredMessage;
+use crate::wire::transaction::{CheckTransaction, EndTransaction};
+use crate::wire::{Head, Header, code, namespace, properties, property_names as names, sys_flag};
+
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// Consumers get the message.
+    Commit,
+    /// Nobody gets it.
+    Rollback,
+    /// Not known yet: the broker asks again (by default after 6 s, then every 30 s, 15 times, after
+    /// which it gives the message up).
+    Unknown,
+}
+
+impl Decision {
+    /// The transaction bits that END_TRANSACTION carries.
+    const fn bits(self) -> i32 {
+        match self {
+            Self::Commit => sys_flag::TRANSACTION_COMMIT,
+            Self::Rollback => sys_flag::TRANSACTION_ROLLBACK,
+            Self::Unknown => 0,
+        }
+    }
+}
+
+/// An open transaction: what a broker needs to know to end it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transaction {
+    /// Its id: the message's `UNIQ_KEY`.
+    pub id: String,
+    /// Broker that holds the half message.
+    pub broker: Arc<str>,
+    /// Topic of the message.
+    pub topic: String,
+    group: GroupId,
+    tran_state_table_offset: i64,
+    commit_log_offset: i64,
+    transaction_id: Option<String>,
+    origin: Origin,
+}
+
+/// Where a transaction is known from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    Send,
+    /// A check: its answer goes back where it came from, with what it said.
+    Check {
+        conn: Key,
+        address: Address,
+        topic: Option<String>,
+        broker_name: Option<String>,
+    },
+}
+
+/// A half message that a broker has stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HalfMessage {
+    /// The receipt. Offset and queue are those among half messages. A status other than `SEND_OK`
+    /// means that the transaction has to be rolled back
+    /// (`DefaultMQProducerImpl.sendMessageInTransaction`).
+    pub receipt: Receipt,
+    /// The transaction.
+    pub transaction: Transaction,
+}
+
+/// A broker's question how a transaction has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransactionCheck {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// On behalf of which group the message was sent.
+    pub group: GroupId,
+    /// The body as it was sent: compressed if `sys_flag` says so.
+    pub body: Vec<u8>,
+    /// Bits that say how the body is compressed ([`wire::sys_flag`](crate::wire::sys_flag)).
+    pub sys_flag: i32,
+    /// The application's flag.
+    pub flag: i32,
+    /// When it was made, in milliseconds since 1970.
+    pub born_ms: i64,
+    /// How often the broker has asked, this time included.
+    pub times: u32,
+    properties: String,
+}
+
+impl TransactionCheck {
+    /// The value of a property of the message.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        properties::get(&self.properties, name)
+    }
+
+    /// All its properties.
+    pub fn properties(&self) -> impl Iterator<Item = (&str, &str)> {
+        properties::decode(&self.properties)
+    }
+}
+
+impl<T> Producer<T> {
+    /// Takes over the message of a transaction. Its ticket comes back exactly once, with
+    /// [`Output::Prepared`](crate::Output::Prepared) or from [`cancel`](Self::cancel).
+    ///
+    /// Delay levels and timers cannot be had together with transactions: brokers drop one or the
+    /// other without a word, so drivers refuse them.
+    pub fn send_half(
+        &mut self,
+        now: Instant,
+        ticket: T,
+        message: Message,
+        options: SendOptions,
+    ) -> SendId {
+        self.advance(now);
+        self.stay_connected();
+        let group = self.wire_group(options.group);
+        let (half, of) = (names::TRANSACTION_PREPARED, names::PRODUCER_GROUP);
+        let properties = alloc::format!("{half}\u{1}true\u{2}{of}\u{1}{group}\u{2}");
+        let special = Special { form: Form::Half(message.topic().clone()), properties };
+        self.start(ticket, message, options, Some(Box::new(special)))
+    }
+
+    /// What a stored half message leaves open.
+    pub(crate) fn prepared(
+        topic: &TopicName,
+        group: GroupId,
+        receipt: Receipt,
+        told: Told,
+    ) -> HalfMessage {
+        let id = String::from(receipt.message_id.as_str());
+        let place = OffsetMessageId::decode(&told.offset_ids);
+        let transaction = Transaction {
+            broker: receipt.broker.clone(),
+            topic: String::from(topic.as_str()),
+            group,
+            tran_state_table_offset: i64::try_from(receipt.queue_offset).unwrap_or(0),
+            commit_log_offset: place.map_or(0, |place| place.offset),
+            transaction_id: told.transaction_id,
+            origin: Origin::Send,
+            id,
+        };
+        HalfMessage { receipt, transaction }
+    }
+
+    /// Tells the broker how a transaction has ended (END_TRANSACTION). It is not answered: a broker
+    /// that does not get it asks. `remark` goes along, for those who read the broker's log. False if
+    /// the broker cannot be reached now.
+    pub fn end_transaction(
+        &mut self,
+        now: Instant,
+        transaction: &Transaction,
+        decision: Decision,
+        remark: Option<&str>,
+    ) -> bool {
+        self.advance(now);
+        let Some(conn) = self.transaction_connection(transaction) else { return false };
+        let (topic, broker_name, checked) = match &transaction.origin {
+            Origin::Send => {
+                (Some(transaction.topic.clone()), Some((*transaction.broker).into()), false)
+            }
+            Origin::Check { topic, broker_name, .. } => (topic.clone(), broker_name.clone(), true),
+        };
+        let request = EndTransaction {
+            topic,
+            producer_group: self.wire_group(transaction.group).into(),
+            tran_state_table_offset: transaction.tran_state_table_offset,
+            commit_log_offset: transaction.commit_log_offset,
+            commit_or_rollback: decision.bits(),
+            from_transaction_check: Some(checked),
+            msg_id: transaction.id.clone(),
+            transaction_id: transaction.transaction_id.clone(),
+            broker_name,
+        };
+        let code = code::request::END_TRANSACTION;
+        let line = Line { code, opaque: self.in_flight.number(), flag: Head::ONE_WAY, remark };
+        let Some(connection) = self.conns.get_mut(conn) else { return false };
+        if connection.out_bytes() > ENDS_BYTES_MAX {
+            return false;
+        }
+        self.stamp.append(connection.out(), &line, request.to_ext(), &[]);
+        connection.last_used = self.now;
+        self.announce(conn);
+        self.run_ready();
+        true
+    }
+
+    /// The connection on which a transaction is to be ended: the one that asked, or, if that is
+    /// gone, another to the same address.
+    fn transaction_connection(&mut self, transaction: &Transaction) -> Option<Key> {
+        match &transaction.origin {
+            Origin::Send => {
+                let broker = self.routes.broker_id(&transaction.broker)?;
+                self.broker_connection(broker).ok()
+            }
+            Origin::Check { conn, address, .. } => {
+                if self.conns.get(*conn).is_some() {
+                    return Some(*conn);
+                }
+                let same = |conn: &crate::connection::Connection| {
+                    conn.dialled == *address && !conn.retiring
+                };
+                self.conns.iter().find(|(_, conn)| same(conn)).map(|(key, _)| key)
+            }
+        }
+    }
+
+    /// A broker asks how a transaction has ended (CHECK_TRANSACTION_STATE).
+    pub(crate) fn check_asked(&mut self, conn: Key, frame: &Frame<'_>) -> Result<(), String> {
+        use alloc::string::ToString;
+        let header =
+            Header::decode(frame.serialize, frame.header).map_err(|error| error.to_string())?;
+        let asked = CheckTransaction::from_ext(&header.ext);
+        let stored = StoredMessage::decode(frame.body);
+        let (Ok(asked), Ok((stored, _))) = (asked, stored) else {
+            // One question that cannot be read costs no connection: the broker asks again.
+            self.stats.checks_ignored += 1;
+            return Ok(());
+        };
+        let wire = properties::get(&stored.properties, names::PRODUCER_GROUP).unwrap_or("");
+        let group = self.groups.iter().position(|group| group.wire == wire);
+        let (Some(group), Some(connection)) = (group, self.conns.get(conn)) else {
+            self.stats.checks_ignored += 1;
+            return Ok(());
+        };
+        let group = GroupId(u16::try_from(group).unwrap_or(0));
+        let id = stored.uniq_key().map(String::from).or_else(|| asked.msg_id.clone());
+        let namespace = self.config.namespace.as_deref().unwrap_or("");
+        let times = properties::get(&stored.properties, names::TRANSACTION_CHECK_TIMES);
+        let transaction = Transaction {
+            id: id.unwrap_or_else(|| stored.offset_message_id().encode()),
+            broker: asked.broker_name.as_deref().unwrap_or_default().into(),
+            topic: namespace::unwrap(namespace, &stored.topic).into_owned(),
+            group,
+            tran_state_table_offset: asked.tran_state_table_offset,
+            commit_log_offset: asked.commit_log_offset,
+            transaction_id: asked.transaction_id,
+            origin: Origin::Check {
+                conn,
+                address: connection.dialled.clone(),
+                topic: asked.topic,
+                broker_name: asked.broker_name,
+            },
+        };
+        self.stats.checks += 1;
+        let check = TransactionCheck {
+            transaction,
+            group,
+            sys_flag: stored.sys_flag,
+            flag: stored.flag,
+            born_ms: stored.born_timestamp,
+            times: times.and_then(|times| times.parse().ok()).unwrap_or(1),
+            body: stored.body.into_owned(),
+            properties: stored.properties.into_owned(),
+        };
+        self.outputs.push_back(crate::Output::CheckTransaction(Box::new(check)));
+        Ok(())
+    }
+}
+
+/// Ends of transactions stop while so much waits to be written to a broker.
+const ENDS_BYTES_MAX: usize = 64 << 20;

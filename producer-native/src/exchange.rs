@@ -1,0 +1,177 @@
+//! What else can be exchanged with brokers: batches, requests and replies, questions.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use producer_core::{
+    Answer, Batch, HalfMessage, Instant, Message, Receipt, ReplyMessage, Request, RequestId,
+    SendError, SendId, SendOptions,
+};
+
+use crate::door::{Effects, Shared, State};
+use crate::producer::Producer;
+use crate::slots::{Ended, Slot};
+use crate::wait::poll_slot;
+
+impl Producer {
+    /// Sends several messages in one request, to one queue: all are stored or none. The receipts
+    /// are in the order of the messages.
+    ///
+    /// **Cancel**: as [`send`](Self::send), for all of them.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); the outcome is that of every message.
+    pub async fn send_batch(&self, batch: Batch) -> Result<Vec<Receipt>, SendError> {
+        self.send_batch_with(batch, SendOptions::default()).await
+    }
+
+    /// [`send_batch`](Self::send_batch) with options.
+    ///
+    /// # Errors
+    /// As [`send_batch`](Self::send_batch).
+    pub async fn send_batch_with(
+        &self,
+        batch: Batch,
+        options: SendOptions,
+    ) -> Result<Vec<Receipt>, SendError> {
+        let begin = |state: &mut State, now, slot| {
+            Name::Send(state.core.send_batch(now, slot, batch, options))
+        };
+        match Exchange::begin(self.shared(), begin).await_end().await {
+            Ended::Batch(result) => result,
+            _ => unreachable!("the core answers a batch as a batch"),
+        }
+    }
+
+    /// Sends the message of a transaction, which nobody sees before it is committed.
+    ///
+    /// **Cancel**: as [`send`](Self::send); a half message that is stored all the same is rolled
+    /// back or asked about by the broker.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send). An unknown outcome means that a broker may ask.
+    pub async fn send_half(
+        &self,
+        message: Message,
+        options: SendOptions,
+    ) -> Result<Box<HalfMessage>, SendError> {
+        let begin = |state: &mut State, now, slot| {
+            Name::Send(state.core.send_half(now, slot, message, options))
+        };
+        match Exchange::begin(self.shared(), begin).await_end().await {
+            Ended::Prepared(result) => result,
+            _ => unreachable!("the core answers a half message as one"),
+        }
+    }
+
+    /// Sends a message and waits until whoever consumes it has answered. The timeout of `options`
+    /// covers both; by default it is the send timeout.
+    ///
+    /// **Cancel**: the message as with [`send`](Self::send); its reply is dropped.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); [`NoReply`](crate::ErrorKind::NoReply) when the message is stored and
+    /// no reply came in time.
+    pub async fn request(
+        &self,
+        message: Message,
+        options: SendOptions,
+    ) -> Result<ReplyMessage, SendError> {
+        let begin = |state: &mut State, now, slot| {
+            Name::Request(state.core.request(now, slot, message, options))
+        };
+        match Exchange::begin(self.shared(), begin).await_end().await {
+            Ended::Replied(result) => result,
+            _ => unreachable!("the core answers a request with a reply"),
+        }
+    }
+
+    /// Answers a request that this process has consumed; [`Message::reply_to`] makes the message.
+    ///
+    /// **Cancel**: as [`send`](Self::send).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send). Code 1 of the last broker says that the requester is not connected.
+    pub async fn reply(&self, message: Message) -> Result<Receipt, SendError> {
+        let begin = |state: &mut State, now, slot| {
+            Name::Send(state.core.reply(now, slot, message, SendOptions::default()))
+        };
+        match Exchange::begin(self.shared(), begin).await_end().await {
+            Ended::Sent(result) => result,
+            _ => unreachable!("the core answers a reply as a send"),
+        }
+    }
+
+    /// Asks a broker or name server anything, and gives the answer whatever its code.
+    ///
+    /// **Cancel**: the question has been asked; its answer is dropped.
+    ///
+    /// # Errors
+    /// [`SendError`] when there is no answer within `timeout`.
+    pub async fn ask(&self, request: Request, timeout: Duration) -> Result<Answer, SendError> {
+        let slot = self.shared().enter(|state, now| {
+            let slot = state.slots.insert(0, None);
+            state.core.ask(now, slot, request, timeout);
+            slot
+        });
+        match self.wait(slot).await {
+            Ended::Answered(result) => result,
+            _ => unreachable!("the core answers a question with an answer"),
+        }
+    }
+}
+
+/// By what name the core knows it.
+#[derive(Clone, Copy)]
+enum Name {
+    Send(SendId),
+    Request(RequestId),
+}
+
+/// Something under way that is cancelled when it is dropped.
+struct Exchange<'a> {
+    shared: &'a Arc<Shared>,
+    slot: Slot,
+    name: Name,
+    over: bool,
+}
+
+impl<'a> Exchange<'a> {
+    fn begin(
+        shared: &'a Arc<Shared>,
+        begin: impl FnOnce(&mut State, Instant, Slot) -> Name,
+    ) -> Self {
+        shared.enter(|state, now| {
+            let slot = state.begin_send(None);
+            let name = begin(state, now, slot);
+            Self { shared, slot, name, over: false }
+        })
+    }
+
+    async fn await_end(mut self) -> Ended {
+        let ended = poll_fn(|cx| poll_slot(self.shared, self.slot, cx)).await;
+        self.over = true;
+        ended
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        let (slot, name) = (self.slot, self.name);
+        let leftover = self.shared.enter_if_sound(&mut Effects::default(), |state, now| {
+            let given_back = match name {
+                Name::Send(id) => state.core.cancel(now, id),
+                Name::Request(id) => state.core.cancel_request(now, id),
+            };
+            match given_back {
+                Some(slot) => state.send_given_back(slot),
+                None => state.slots.abandon(slot),
+            }
+        });
+        drop(leftover);
+    }
+}
