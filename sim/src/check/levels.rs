@@ -73,10 +73,10 @@ fn refused(history: &History, producer: u16, config: &Config, found: &mut Found)
     };
     for send in ours().filter(at_once) {
         let earlier = ours().take_while(|other| other.ticket != send.ticket);
-        // What ended at the same instant may have ended after it.
+        // What ended at the same instant may have ended after it, unless it was refused as well.
         let in_hand = earlier.filter(|other| {
             let ended = other.ends.first().map(|(at, _)| *at);
-            ended.is_none_or(|at| at > send.at || (at == send.at && other.at < send.at))
+            ended.is_none_or(|at| at > send.at || (at == send.at && !at_once(other)))
         });
         let in_hand = in_hand.count();
         if in_hand < config.sends_max + config.waiting_max {

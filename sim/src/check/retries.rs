@@ -112,7 +112,7 @@ fn hurried(joined: &Joined<'_>, config: &Config, send: &SendRecord, found: &mut 
             && second.at.since(answered) < PAUSE
             && !joined.stood_still(send.producer, second.at)
             && is_heeded(config, send, first)
-            && !dialled_lately(joined, second)
+            && !may_have_failed(joined, second, answered)
         {
             let at = second.at.as_millis();
             found.report(format!(
@@ -155,7 +155,7 @@ fn went_elsewhere(joined: &Joined<'_>, found: &mut Found) {
                 && !lacked_queue(joined, send)
                 && !request.waited
                 && links.untried_is_well(request, request.at, &before)
-                && !dialled_lately(joined, request)
+                && !may_have_failed(joined, request, send.at)
                 && !joined.stood_still(send.producer, request.at);
             if back {
                 let (ticket, address) = (send.ticket, &request.address);
@@ -173,12 +173,15 @@ fn lacked_queue(joined: &Joined<'_>, send: &SendRecord) -> bool {
     answers.any(|(_, code)| matches!(code, 1 | 29))
 }
 
-/// Whether an attempt may have failed a moment ago that is not seen on the wire: a dial was not
-/// answered soon and well, or a connection was lost.
-fn dialled_lately(joined: &Joined<'_>, request: &Request) -> bool {
+/// Whether an attempt since then may have failed that is not seen on the wire: a connection was
+/// lost, or a dial a moment ago was not answered soon and well.
+fn may_have_failed(joined: &Joined<'_>, request: &Request, since: Instant) -> bool {
     let history = joined.history;
     let lately = |at: Instant| at <= request.at && request.at.since(at) < LATELY;
-    let lost = history.lost.iter().any(|lost| lost.producer == request.producer && lately(lost.at));
+    let lost = history
+        .lost
+        .iter()
+        .any(|lost| lost.producer == request.producer && since <= lost.at && lost.at <= request.at);
     lost || history.dials.iter().any(|dial| {
         let well = |ended: Instant| dial.connected && ended.since(dial.at) < QUICK_DIAL;
         dial.producer == request.producer

@@ -12,6 +12,8 @@ use crate::dice::{Concern, Dice};
 /// Faults of one drill, and the time from one to the next.
 const FAULTS: usize = 6;
 const EVERY_MS: u64 = 350;
+/// A drill of kinds has as many of [`FIRST`] in between, and so is twice as dense.
+const KINDS: usize = 2 * FAULTS;
 
 /// What a drill is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,8 +27,10 @@ enum About {
     /// Brokers that fail together.
     Pairs,
     /// What the others seldom meet: bursts while two brokers are busy, bytes that are no frame,
-    /// fewer queues for long, a broker's name with a slave alone.
+    /// fewer queues or none to write for long, a broker's name with a slave alone.
     Corners,
+    /// Too little room, slow brokers, short timeouts, and callers who give up.
+    Crowd,
 }
 
 impl Plan {
@@ -44,6 +48,7 @@ fn plan(seed: u64) -> Plan {
         (5, _) => About::Pairs,
         (7, _) => About::Calm,
         (_, 9) => About::Corners,
+        (_, 1) if number > 1 => About::Crowd,
         _ => About::Kinds,
     };
     let mut cluster = swarm::cluster(&mut Dice::new(seed, Concern::Topology));
@@ -81,6 +86,11 @@ fn config(seed: u64, number: u64, about: About) -> ProducerPlan {
             binary_header: Some(number % 32 == 9),
             ..Overrides::default()
         },
+        (About::Crowd, _) => Overrides {
+            sends_max: Some(if number % 32 == 1 { 3 } else { 8 }),
+            waiting_max: Some(40),
+            ..Overrides::default()
+        },
         _ => {
             let mut config = swarm::config(&mut Dice::new(seed, Concern::Config));
             config.overrides.require_ok = (number % 4 == 2).then_some(true);
@@ -94,6 +104,7 @@ fn workloads(dice: &mut Dice, number: u64, about: About) -> Vec<Workload> {
     let modes: &[(Mode, u64, u32)] = match about {
         About::Calm => &[(Mode::Rotate, 10, 1)],
         About::Corners => &[(Mode::Rotate, 20, 4), (Mode::Strict, 60, 2), (Mode::OneWay, 90, 1)],
+        About::Crowd => &[(Mode::Rotate, 30, 3), (Mode::Strict, 50, 3), (Mode::Available, 70, 1)],
         About::Kinds | About::Servers | About::Pairs => &[
             (Mode::Rotate, 8, 1),
             (Mode::Strict, 40, 4),
@@ -115,7 +126,10 @@ fn workloads(dice: &mut Dice, number: u64, about: About) -> Vec<Workload> {
         body_bytes: 24,
         keys: *dice.pick(&[1, 3]),
         serial: false,
-        timeout_ms: (mode == Mode::Strict && number.is_multiple_of(2)).then_some(400),
+        timeout_ms: match about {
+            About::Crowd => (mode != Mode::Available).then_some(300),
+            _ => (mode == Mode::Strict && number.is_multiple_of(2)).then_some(400),
+        },
     });
     workloads.collect()
 }
@@ -128,17 +142,25 @@ fn faults(dice: &mut Dice, number: u64, about: About, cluster: &ClusterPlan) -> 
     match about {
         About::Calm => Vec::new(),
         About::Kinds => {
-            let all = in_turn();
-            let first = (number - number / 8 * 3) as usize * FAULTS;
-            let next = (first..first + FAULTS).map(|n| all[n % all.len()]);
-            let targets = |n: usize, sort: &str| match sort {
-                "broker" => n % usize::from(cluster.brokers),
-                "ns" => n % usize::from(cluster.name_servers),
-                _ => 0,
+            // Those of every drill take turns too, and come between the others.
+            let drills = (number - number / 8 * 3) as usize;
+            let rest = in_turn();
+            let kind = |n: usize| match (n / 2, n % 2) {
+                (half, 0) => FIRST[(drills * FAULTS + half) % FIRST.len()],
+                (half, _) => rest[(drills * FAULTS + half) % rest.len()],
             };
-            let next = next.enumerate();
-            next.map(|(n, (sort, make))| fault(n, format!("{sort}-{}", targets(n, sort)), make))
-                .collect()
+            let faults = (0..KINDS).map(|n| {
+                let (sort, make) = kind(n);
+                let among = match sort {
+                    "broker" => usize::from(cluster.brokers),
+                    "ns" => usize::from(cluster.name_servers),
+                    _ => 1,
+                };
+                let mut fault = fault(n, format!("{sort}-{}", n % among), make);
+                fault.at_ms = 50 + EVERY_MS / 2 * n as u64;
+                fault
+            });
+            faults.collect()
         }
         About::Servers => {
             // All but one in one drill, all in the next.
@@ -163,6 +185,7 @@ fn faults(dice: &mut Dice, number: u64, about: About, cluster: &ClusterPlan) -> 
             faults.collect()
         }
         About::Corners => corners(number, cluster.brokers),
+        About::Crowd => crowd(number, cluster.brokers),
     }
 }
 
@@ -174,6 +197,7 @@ fn corners(number: u64, brokers: u16) -> Vec<FaultPlan> {
         (200, 60, 1, busy),
         (500, 40, 2, FaultKind::Sends { fault: SendFault::Garbage }),
         (600, 900, 0, FaultKind::Queues { count: 1 }),
+        (700, 800, 2, FaultKind::ReadOnly),
         (1_300, 700, 1, FaultKind::Crash),
     ];
     let fault = |(at_ms, for_ms, nth, kind): (u64, u64, u64, FaultKind)| {
@@ -183,12 +207,39 @@ fn corners(number: u64, brokers: u16) -> Vec<FaultPlan> {
     faults.map(fault).to_vec()
 }
 
-/// All kinds of faults, and to what sort of target they happen.
+/// Everybody waits: for room, for a turn, for slow brokers; and some no longer.
+fn crowd(number: u64, brokers: u16) -> Vec<FaultPlan> {
+    let slow = (0..brokers).flat_map(|broker| {
+        let at = |at_ms, for_ms, kind| FaultPlan {
+            at_ms,
+            for_ms,
+            target: format!("broker-{broker}"),
+            kind,
+        };
+        [
+            at(150, 700, FaultKind::SlowDisk { ms: if number % 32 == 1 { 150 } else { 250 } }),
+            at(1_100, 250, FaultKind::SlowReader { window_bytes: 1 }),
+            at(1_700, 300, FaultKind::Sends { fault: SendFault::NoAnswer }),
+        ]
+    });
+    let cancels = [(300, 1), (420, 2), (640, 2), (1_250, 2), (1_800, 2)];
+    let cancels = cancels.map(|(at_ms, nth)| FaultPlan {
+        at_ms,
+        for_ms: 0,
+        target: "producer-0".to_owned(),
+        kind: FaultKind::Cancel { nth },
+    });
+    let mut faults: Vec<FaultPlan> = slow.chain(cancels).collect();
+    faults.sort_by_key(|fault| fault.at_ms);
+    faults
+}
+
+/// The kinds of faults that are not in every drill, and to what sort of target they happen.
 fn in_turn() -> Vec<(&'static str, Make)> {
     let sort = |sort: &'static str| move |make: &Make| (sort, *make);
-    FIRST
-        .into_iter()
-        .chain(swarm::BROKER.iter().map(sort("broker")))
+    swarm::BROKER
+        .iter()
+        .map(sort("broker"))
         .chain(swarm::NAME_SERVER.iter().map(sort("ns")))
         .chain(swarm::ANY_NODE.iter().map(sort("broker")))
         .chain(swarm::PRODUCER.iter().map(sort("producer")))
