@@ -20,7 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use producer_core::{
-    CloseReport, Message, MessageId, Receipt, Route, SendError, SendOptions, Stats, TopicName,
+    CloseReport, InvalidName, Message, MessageId, Receipt, Route, SendError, SendOptions, Stats,
+    TopicName,
 };
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -157,6 +158,15 @@ impl Producer {
     /// [`Producer::close`](crate::Producer::close).
     pub fn close(&self, deadline: Duration) -> CloseReport {
         self.wait(self.inner.close(deadline))
+    }
+
+    /// Asks these name servers from now on:
+    /// [`Producer::set_name_servers`](crate::Producer::set_name_servers).
+    ///
+    /// # Errors
+    /// [`InvalidName`] when one of them is no address, or there is none; then nothing changes.
+    pub fn set_name_servers(&self, list: &str) -> Result<(), InvalidName> {
+        self.inner.set_name_servers(list)
     }
 
     /// Counters since the producer was made, and levels now.

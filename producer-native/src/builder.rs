@@ -146,9 +146,10 @@ impl Builder {
     }
 
     /// Name servers, separated by `;` or `,`: `"a:9876;b:9876"`. Default: the variable
-    /// `NAMESRV_ADDR`, as Java.
+    /// `NAMESRV_ADDR`, as Java. Of a value that begins with `http://` only what stands after the
+    /// last slash counts, as in Java (`NameServerAddressUtils.java`).
     pub fn name_servers(mut self, list: &str) -> Self {
-        match Address::list(list) {
+        match name_server_list(list) {
             Ok(servers) => self.config.name_servers = servers,
             Err(problem) => self.note(BuildError::NameServers { given: list.to_owned(), problem }),
         }
@@ -278,7 +279,8 @@ impl Builder {
     /// [`BuildError`] when something that was given cannot be right, when there are no name
     /// servers, and outside a tokio runtime.
     pub fn build(mut self) -> Result<Producer, BuildError> {
-        if self.config.name_servers.is_empty() && self.problem.is_none() {
+        let discovers = self.ways.discovery.as_ref().map(|discovery| discovery.describe());
+        if discovers.is_none() && self.config.name_servers.is_empty() && self.problem.is_none() {
             match std::env::var("NAMESRV_ADDR") {
                 Ok(list) if !list.trim().is_empty() => self = self.name_servers(&list),
                 _ => return Err(BuildError::NoNameServers),
@@ -296,14 +298,17 @@ impl Builder {
         let mut environment = Environment::new(seed, (self.wall_clock)());
         environment.ip = self.host_ip.unwrap_or_else(identity::host_ip);
         environment.process = self.process.unwrap_or_else(std::process::id);
-        let transport = self.ways.over(self.transport)?;
+        let ways = self.ways.over(self.transport)?;
         let origin = {
             // The runtime's clock may be a paused or a simulated one.
             let _inside = runtime.enter();
             tokio::time::Instant::now()
         };
-        let core = Core::new(self.config, environment);
-        let shared = Shared::new(core, origin, runtime, transport, self.wall_clock);
+        let mut core = Core::new(self.config, environment);
+        if let Some(what) = discovers {
+            core.await_name_servers(format!("{what}: no answer yet"));
+        }
+        let shared = Shared::new(core, origin, runtime, ways, self.wall_clock);
         Ok(Producer::new(Arc::new(shared)))
     }
 
@@ -311,6 +316,12 @@ impl Builder {
     fn note(&mut self, problem: BuildError) {
         self.problem.get_or_insert(problem);
     }
+}
+
+/// Name servers as users write them.
+pub(crate) fn name_server_list(text: &str) -> Result<Vec<Address>, InvalidName> {
+    let endpoint = text.trim().strip_prefix("http://");
+    Address::list(endpoint.map_or(text, |rest| rest.rsplit('/').next().unwrap_or_default()))
 }
 
 fn check_limits(config: &Config) -> Result<(), BuildError> {

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 
 use crate::alarm::Alarm;
 use crate::connection::{self, Links};
+use crate::discovery::{self, Discovery, Search};
 use crate::eras::Eras;
 use crate::log::Log;
 use crate::slots::{Ended, Leftover, Slot, Slots};
@@ -21,10 +22,20 @@ pub(crate) struct Shared {
     origin: tokio::time::Instant,
     pub(crate) runtime: Handle,
     pub(crate) transport: Arc<dyn Transport>,
+    /// The same without TLS, for whoever searches name servers.
+    pub(crate) without_tls: Arc<dyn Transport>,
+    discovery: Option<Arc<dyn Discovery>>,
     pub(crate) log: Log,
     wall_clock: Box<WallClock>,
     /// For route queries, which have no options of their own.
     pub(crate) query_timeout: Duration,
+}
+
+/// How a producer finds and reaches others.
+pub(crate) struct Ways {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) without_tls: Arc<dyn Transport>,
+    pub(crate) discovery: Option<Arc<dyn Discovery>>,
 }
 
 /// Milliseconds since 1970.
@@ -37,6 +48,7 @@ pub(crate) struct State {
     pub(crate) eras: Eras,
     pub(crate) links: Links,
     pub(crate) alarm: Alarm,
+    pub(crate) search: Search,
     /// Whether a close was asked for.
     pub(crate) closing: bool,
     /// How the close went, once it is over. Nothing happens after it.
@@ -73,7 +85,7 @@ impl Shared {
         core: Core,
         origin: tokio::time::Instant,
         runtime: Handle,
-        transport: Arc<dyn Transport>,
+        ways: Ways,
         wall_clock: Box<WallClock>,
     ) -> Self {
         let query_timeout = core.config().send_timeout;
@@ -83,6 +95,7 @@ impl Shared {
             eras: Eras::new(),
             links: Links::default(),
             alarm: Alarm::default(),
+            search: Search::default(),
             closing: false,
             closed: None,
             closers: Vec::new(),
@@ -92,7 +105,9 @@ impl Shared {
             state: Mutex::new(state),
             origin,
             runtime,
-            transport,
+            transport: ways.transport,
+            without_tls: ways.without_tls,
+            discovery: ways.discovery,
             log: Log::default(),
             wall_clock,
             query_timeout,
@@ -171,6 +186,9 @@ impl Shared {
         }
         if std::mem::take(&mut effects.start_alarm) {
             self.runtime.spawn(alarm::run(self.clone()));
+            if let Some(discovery) = self.discovery.clone() {
+                self.runtime.spawn(discovery::run(self.clone(), discovery));
+            }
         }
         for dial in effects.dials.drain(..) {
             self.runtime.spawn(connection::run(self.clone(), dial));
@@ -247,6 +265,7 @@ impl State {
                 effects.wake(self.slots.end(slot, Ended::Done).1);
             }
             effects.wake(self.alarm.end());
+            effects.wake(self.search.end());
         } else if let Some(at) = wake_at {
             effects.start_alarm |= self.alarm.wants_start();
             effects.wake(self.alarm.advance(at));

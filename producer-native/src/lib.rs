@@ -72,6 +72,7 @@ mod alarm;
 pub mod blocking;
 mod builder;
 mod connection;
+mod discovery;
 mod door;
 mod eras;
 mod exchange;
@@ -90,6 +91,7 @@ type Core = producer_core::Producer<slots::Slot>;
 
 pub use builder::{BuildError, Builder};
 pub use bytes::Bytes;
+pub use discovery::{AddressServer, Discovery, Dns, Finding, InvalidAddressServer};
 pub use producer::Producer;
 pub use producer_core::wire::SerializeType;
 pub use producer_core::{

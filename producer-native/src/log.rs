@@ -34,6 +34,12 @@ impl Log {
         }
     }
 
+    pub(crate) fn no_name_servers(&self, why: &str) {
+        if let Some(suppressed) = self.line(Instant::now()) {
+            tracing::warn!(why, suppressed, "name servers not found");
+        }
+    }
+
     /// A selector of the application panicked, in a send that now fails.
     pub(crate) fn selector_panicked() {
         tracing::error!("a queue selector panicked; its send fails");

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use producer_core::{
-    CloseReport, Message, QueueChoice, Receipt, Reply, Route, SendError, SendOptions, Stats,
-    TopicName,
+    CloseReport, InvalidName, Message, QueueChoice, Receipt, Reply, Route, SendError, SendOptions,
+    Stats, TopicName,
 };
 
-use crate::builder::Builder;
+use crate::builder::{Builder, name_server_list};
 use crate::door::{Effects, Shared, State};
 use crate::log::Log;
 use crate::slots::{Ended, Slot};
@@ -234,6 +234,25 @@ impl Producer {
         self.wait(slot).await;
         let report = shared.peek().closed.clone();
         report.unwrap_or_default()
+    }
+
+    /// Asks these name servers from now on, written as for
+    /// [`Builder::name_servers`](crate::Builder::name_servers). No send is lost: routes that are
+    /// known stay, and a lookup under way at a server that is gone begins anew at one that is there.
+    /// A [`Discovery`](crate::Discovery) ends with this.
+    ///
+    /// # Errors
+    /// [`InvalidName`] when one of them is no address, or there is none; then nothing changes.
+    pub fn set_name_servers(&self, list: &str) -> Result<(), InvalidName> {
+        let servers = name_server_list(list)?;
+        let searching = self.shared().enter(|state, now| {
+            state.core.set_name_servers(now, servers);
+            state.search.end()
+        });
+        if let Some(search) = searching {
+            search.wake();
+        }
+        Ok(())
     }
 
     /// Counters since the producer was made, and levels now.

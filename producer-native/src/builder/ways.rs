@@ -1,47 +1,74 @@
 //! Which ways lead to the cluster, as a builder is told.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::{BuildError, Builder};
+use crate::discovery::Discovery;
+use crate::door;
 #[cfg(feature = "tls")]
 use crate::transport::Tls;
 use crate::transport::{AddressRule, Dialer, InvalidRule, Proxy, Transport};
 
 /// What is to be decided by address, in the order in which it was said.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Ways {
+    pub(super) discovery: Option<Arc<dyn Discovery>>,
     proxies: Vec<(AddressRule, Option<Proxy>)>,
     #[cfg(feature = "tls")]
     tls: Vec<(AddressRule, Option<Tls>)>,
 }
 
 impl Ways {
-    /// The transport that goes these ways; `base` itself if there is nothing to decide.
-    pub(super) fn over(&self, base: Arc<dyn Transport>) -> Result<Arc<dyn Transport>, BuildError> {
+    /// Transports that go these ways over `base`, or `base` itself if there is nothing to decide.
+    pub(super) fn over(self, base: Arc<dyn Transport>) -> Result<door::Ways, BuildError> {
         let mut dialer = Dialer::over(base.clone());
-        let mut any = false;
+        let mut decides = false;
         for (rule, proxy) in &self.proxies {
-            any = true;
+            decides = true;
             dialer = match proxy {
                 Some(proxy) => dialer.proxy(rule.clone(), proxy.clone()),
                 None => dialer.direct(rule.clone()),
             };
         }
+        let without_tls: Arc<dyn Transport> =
+            if decides { Arc::new(dialer.clone()) } else { base.clone() };
         #[cfg(feature = "tls")]
         for (rule, tls) in &self.tls {
-            any = true;
+            decides = true;
             dialer = match tls {
                 Some(tls) => dialer.tls(rule.clone(), tls).map_err(BuildError::Tls)?,
                 None => dialer.plain(rule.clone()),
             };
         }
-        Ok(if any { Arc::new(dialer) } else { base })
+        let transport: Arc<dyn Transport> = if decides { Arc::new(dialer) } else { base };
+        Ok(door::Ways { transport, without_tls, discovery: self.discovery })
+    }
+}
+
+impl fmt::Debug for Ways {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Ways");
+        shown.field("discovery", &self.discovery.as_ref().map(|discovery| discovery.describe()));
+        shown.field("proxies", &self.proxies);
+        #[cfg(feature = "tls")]
+        shown.field("tls", &self.tls);
+        shown.finish()
     }
 }
 
 /// Ways to the cluster. For each kind of decision, the first rule that covers an address decides:
 /// put `plain_for` before the general `tls`, and `direct_for` before `proxy`.
 impl Builder {
+    /// Searches for name servers by itself: an [`AddressServer`](crate::AddressServer), a
+    /// [`Dns`](crate::Dns) name with several addresses, or a [`Discovery`] of your own. Name
+    /// servers that are given as well are used until some are found; the variable `NAMESRV_ADDR` is
+    /// not looked at.
+    pub fn discover(mut self, discovery: impl Discovery) -> Self {
+        self.ways.discovery = Some(Arc::new(discovery));
+        self
+    }
+
     /// Goes through a proxy to every address that no earlier rule covers.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.ways.proxies.push((AddressRule::ALL, Some(proxy)));
