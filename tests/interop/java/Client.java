@@ -29,6 +29,7 @@ import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.TransactionListener;
 import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.client.producer.TransactionSendResult;
+import org.apache.rocketmq.client.producer.selector.SelectMessageQueueByHash;
 import org.apache.rocketmq.client.utils.MessageUtil;
 import org.apache.rocketmq.common.compression.CompressionType;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
@@ -354,6 +355,9 @@ public final class Client {
             case "priority":
                 message.setPriority((int) value);
                 break;
+            case "selector":
+                return plain(step[0], keys, producer.send(
+                    message, new SelectMessageQueueByHash(), message.getKeys()));
             case "request":
                 return request(keys, producer.request(message, value));
             case "transaction":

@@ -39,7 +39,7 @@ pub use members::public_members;
 pub use node::{Node, Role};
 pub use release::{Release, jars};
 pub use stored::Stored;
-pub use topic::{Topic, read_from};
+pub use topic::{Topic, create_at, read_from};
 
 use home::Home;
 use interop_wait::wait_for;

@@ -100,6 +100,11 @@ impl Topic {
     }
 }
 
+/// Creates or changes a topic on any broker that takes the request, real or not.
+pub fn create_at(address: SocketAddr, topic: &Topic) -> Result<()> {
+    topic.create_on(&mut Client::connect(address)?)
+}
+
 /// All messages of a topic on any broker that can be pulled from, real or not, by queue and offset.
 pub fn read_from(address: SocketAddr, broker: &str, topic: &str) -> Result<Vec<Stored>> {
     read(&mut Client::connect(address)?, broker, topic)

@@ -167,6 +167,7 @@ impl Java {
     /// message of a step has the key and body `step-i` and the tag `step`. Steps:
     ///
     /// - `sync:count[:bytes]`, `batch:count[:bytes]`: bodies filled up with `x`;
+    /// - `selector:count`: to the queue of Java's hash of the key;
     /// - `delay:count:level`, `timer:count:ms`, `deliver:count:ms from now`, `priority:count:n`;
     /// - `recall:count:ms`: timer messages recalled at once, the answer in `recalled`;
     /// - `request:count:timeout ms`: results with `keys`, `body` and `properties` of the reply;

@@ -1,0 +1,139 @@
+//! Which feature was seen to work with which servers: interop tests say so when they have seen it,
+//! and the README's table is made of what they said, not written by hand.
+//!
+//! A test calls [`record`] after its last assertion. `./check interop` collects the records of one
+//! run and fails if the README says otherwise, or if a cell that servers support is empty.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::PathBuf;
+use std::{env, fmt, io};
+
+use crate::cluster::{Error, Release, Result};
+
+/// A row of the table: something that a producer does, as users name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// Body, tag, keys, properties and flag.
+    Messages,
+    /// Sends that no broker answers.
+    OneWay,
+    /// A queue by number, and by Java's hash of a key.
+    Queues,
+    /// Messages of a key in their order.
+    OrderingKeys,
+    /// A topic that its first message brings about.
+    CreatedTopics,
+}
+
+/// A column: with whom it was seen to work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// Real brokers of that release store it as asked.
+    Broker(Release),
+    /// A Java consumer, 5.4.0, reads from real brokers what was sent.
+    JavaReads,
+    /// Our models of both releases store the same, and a Java consumer reads it from them.
+    Model(Release),
+}
+
+impl Feature {
+    /// All rows, in the order of the table.
+    pub const ALL: [Self; 5] =
+        [Self::Messages, Self::OneWay, Self::Queues, Self::OrderingKeys, Self::CreatedTopics];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Messages => "messages with tag, keys, properties, flag",
+            Self::OneWay => "one-way sends",
+            Self::Queues => "a chosen queue, Java's hash selector",
+            Self::OrderingKeys => "ordering keys",
+            Self::CreatedTopics => "topics made by their first message",
+        }
+    }
+
+    /// Why servers of that release do not have it.
+    pub fn lacks(self, release: Release) -> Option<&'static str> {
+        match (self, release) {
+            (
+                Self::Messages
+                | Self::OneWay
+                | Self::Queues
+                | Self::OrderingKeys
+                | Self::CreatedTopics,
+                _,
+            ) => None,
+        }
+    }
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broker(release) => write!(f, "broker {release}"),
+            Self::JavaReads => f.write_str("Java consumer"),
+            Self::Model(release) => write!(f, "model {release}"),
+        }
+    }
+}
+
+/// Notes that a feature was seen to work.
+pub fn record(feature: Feature, column: Column) -> Result<()> {
+    let path = records()?;
+    let write = || -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = File::options().create(true).append(true).open(&path)?;
+        // In one piece: test programs may run side by side.
+        file.write_all(line(feature, column).as_bytes())
+    };
+    write().map_err(Error::doing(format!("writing {}", path.display())))
+}
+
+/// The file of the records, below the target folder of this build: `interop/seen.txt`.
+pub fn records() -> Result<PathBuf> {
+    let program = env::current_exe().map_err(Error::doing("finding this program"))?;
+    // target/PROFILE/deps/PROGRAM
+    let target = program.ancestors().nth(3).ok_or_else(|| Error::new("no target folder"))?;
+    Ok(target.join("interop/seen.txt"))
+}
+
+/// The table as Markdown, and what it lacks: cells that servers support and nobody recorded.
+pub fn table(records: &str) -> (String, Vec<String>) {
+    let seen: BTreeSet<&str> = records.split_inclusive('\n').collect();
+    let mut missing = Vec::new();
+    let mut text = String::from(HEAD);
+    for feature in Feature::ALL {
+        let mut cell = |releases: &[Release], column: fn(Release) -> Column| {
+            let supported: Vec<_> =
+                releases.iter().filter(|release| feature.lacks(**release).is_none()).collect();
+            if supported.is_empty() {
+                return feature.lacks(releases[0]).unwrap_or_default();
+            }
+            let unseen = supported.iter().map(|release| column(**release));
+            let unseen: Vec<_> =
+                unseen.filter(|column| !seen.contains(&*line(feature, *column))).collect();
+            missing.extend(unseen.iter().map(|column| format!("{feature:?} at {column}")));
+            if unseen.is_empty() { "yes" } else { "" }
+        };
+        let cells = [
+            cell(&[Release::V5_4_0], Column::Broker),
+            cell(&[Release::V4_9_7], Column::Broker),
+            cell(&Release::ALL, |_| Column::JavaReads),
+            cell(&Release::ALL, Column::Model),
+        ];
+        text += &format!("| {} | {} |\n", feature.title(), cells.join(" | "));
+    }
+    (text, missing)
+}
+
+fn line(feature: Feature, column: Column) -> String {
+    format!("{feature:?}\t{column}\n")
+}
+
+const HEAD: &str = "\
+| | broker 5.4.0 | broker 4.9.7 | a Java consumer reads it | our models agree |
+|---|---|---|---|---|
+";

@@ -1,0 +1,108 @@
+//! Servers, real or modelled, with our producer and the Java client before them.
+
+use std::time::Duration;
+
+use producer_native::{Builder, Message, Producer, Receipt};
+use sim::model;
+use sim::serve::EmbeddedCluster;
+use tests::cluster::{Cluster, Release, Result, Stored, Topic, create_at, read_from};
+use tests::interop::client::{Java, Reach};
+use tests::interop::{runtime, stored, until};
+use tokio::runtime::Runtime;
+
+/// One broker and one name server, and who uses them.
+pub(crate) struct World {
+    servers: Servers,
+    release: Release,
+    pub(crate) runtime: Runtime,
+    /// With the default configuration.
+    pub(crate) plain: Producer,
+    pub(crate) java: Java,
+    /// How Java reaches them.
+    pub(crate) reach: Reach,
+}
+
+enum Servers {
+    Real(Cluster),
+    Model(EmbeddedCluster),
+}
+
+impl Servers {
+    fn name_servers(&self) -> String {
+        match self {
+            Self::Real(cluster) => cluster.name_server_list(),
+            Self::Model(cluster) => cluster.name_servers(),
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn real(release: Release) -> Result<Self> {
+        let cluster = Cluster::builder(release).master("a").start()?;
+        Self::around(Servers::Real(cluster), release, runtime())
+    }
+
+    pub(crate) fn model(release: Release) -> Result<Self> {
+        let runtime = runtime();
+        let cluster = EmbeddedCluster::builder().broker("a", |broker| broker);
+        let cluster = cluster.release(match release {
+            Release::V5_4_0 => model::Release::V5_4_0,
+            Release::V4_9_7 => model::Release::V4_9_7,
+        });
+        let cluster = runtime.block_on(cluster.start()).expect("ports of this process are free");
+        Self::around(Servers::Model(cluster), release, runtime)
+    }
+
+    fn around(servers: Servers, release: Release, runtime: Runtime) -> Result<Self> {
+        let name_servers = servers.name_servers();
+        let reach = Reach::new(&name_servers, "java");
+        let builder = Producer::builder("compat").name_servers(&name_servers);
+        let plain = builder.runtime(runtime.handle().clone()).build().expect("complete");
+        Ok(Self { servers, release, runtime, plain, java: Java::start()?, reach })
+    }
+
+    pub(crate) fn release(&self) -> Release {
+        self.release
+    }
+
+    pub(crate) fn name_servers(&self) -> String {
+        self.servers.name_servers()
+    }
+
+    pub(crate) fn is_model(&self) -> bool {
+        matches!(self.servers, Servers::Model(_))
+    }
+
+    /// A producer of the group `compat`, to be configured further.
+    pub(crate) fn producer(&self) -> Builder {
+        let builder = Producer::builder("compat").name_servers(&self.servers.name_servers());
+        builder.runtime(self.runtime.handle().clone())
+    }
+
+    pub(crate) fn create_topic(&self, topic: &Topic) -> Result<()> {
+        match &self.servers {
+            Servers::Real(cluster) => cluster.create_topic(topic),
+            // The name server knows it when the broker answers.
+            Servers::Model(cluster) => create_at(cluster.broker("a").address(), topic),
+        }
+    }
+
+    /// What is stored in a topic, once there are so many.
+    pub(crate) fn stored(&self, topic: &str, count: usize) -> Result<Vec<Stored>> {
+        match &self.servers {
+            Servers::Real(cluster) => cluster.read_back_when(topic, count),
+            Servers::Model(cluster) => {
+                let address = cluster.broker("a").address();
+                until(Duration::from_secs(5), topic, || match read_from(address, "a", topic) {
+                    Ok(messages) if messages.len() < count => None,
+                    other => Some(other),
+                })
+            }
+        }
+    }
+
+    /// Sends by the plain producer; panics if it fails.
+    pub(crate) fn send(&self, message: Message) -> Receipt {
+        stored(self.runtime.block_on(self.plain.send(message)))
+    }
+}
