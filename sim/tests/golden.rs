@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
+use producer_core::wire::recall::RecallHandle;
 use producer_core::wire::route::TopicRouteData;
 use producer_core::wire::send::SendForm;
 use producer_core::wire::{SerializeType, hex};
@@ -59,28 +60,22 @@ fn replay(folder: &str, release: Release) {
     assert!(cases > 20, "{folder}: {cases} cases");
 }
 
-/// Cases that begin like this need what has no model yet (signing, timers, delay
-/// levels, recall, static topics, inner batches, zones), the disk of the recorded
-/// broker, or a broker that the recorded name server heard from in between. Pushed replies, which answer one
-/// client after another was asked, are in `models/recorded.rs`.
+/// Cases that begin like this need what has no model yet (signing, static topics, inner batches,
+/// zones), the disk of the recorded broker, or a broker that the recorded name server heard from
+/// in between. Pushed replies, which answer one client after another was asked, are in
+/// `models/recorded.rs`.
 const NOT_MODELLED: &[&str] = &[
     "acl-",
     "batch-inner",
-    "binary-server-timer",
     "error-not-leader",
-    "error-recall",
-    "error-timer",
     "ipv6-route",
     "ipv6-view",
     "namesrv-config",
     "pull-inner-batch",
-    "recall",
     "request-reply",
     "route-auto-create",
     "route-static-topic",
     "route-zone-mode",
-    "send-delay-level",
-    "send-timer",
 ];
 
 /// One case: the nodes that its frames went to.
@@ -168,6 +163,13 @@ impl Replay {
             broker.node.fault(fault, Times::Next(1));
         }
         let ext = &asked["extFields"];
+        let handle = ext["recallHandle"].as_str().and_then(|text| RecallHandle::decode(text).ok());
+        let recalled = handle.and_then(|handle| handle.timestamp.parse::<i64>().ok());
+        let sent = ext["g"].as_str().and_then(|text| text.parse().ok());
+        if let Some(at) = recalled.map(|at| at - 60_000).or(sent) {
+            let millis = u64::try_from(at - WALL_ORIGIN_MS).unwrap_or(0);
+            broker.now = broker.now.max(Instant::from_millis(millis));
+        }
         let reads = matches!(asked["code"].as_i64(), Some(11 | 12));
         if reads && real["code"].as_i64() == Some(0) {
             let key = ext["key"].as_str().unwrap_or("k");
@@ -307,6 +309,7 @@ fn broker(release: Release, case: &str, peer: &str) -> Direct<Broker> {
         config.topics.iter_mut().for_each(|(_, topic)| topic.order = false);
     }
     config.wall_origin_ms = WALL_ORIGIN_MS;
+    config.recall = true;
     if case.contains("read-only-order") {
         config.permission = 4;
     }
@@ -320,6 +323,8 @@ fn broker(release: Release, case: &str, peer: &str) -> Direct<Broker> {
             config.auto_create_groups = false;
             config.body_bytes_max = 2048;
             config.reject_transactions = true;
+            config.timers = false;
+            config.recall = false;
             config.trace_on = false;
             config.region = "region-x".into();
         }
@@ -345,6 +350,7 @@ fn topics(broker: &str) -> Vec<(String, TopicConfig)> {
         ("golden-slave", 0, 3),
         ("golden-stored", 2, 0),
         ("golden-inner", 1, 0),
+        ("golden-timer", 1, 0),
         ("golden-read-only", 4, 0),
         ("golden-write-only", 4, 0),
         ("special-tiny", 2, 2),

@@ -61,6 +61,22 @@ fn a_negative_queue_is_any_queue_of_the_same_seed() {
 }
 
 #[test]
+fn a_priority_chooses_the_queue() {
+    let mut broker = Direct::new(Broker::new(config()));
+    let conn = broker.connect();
+    let mut send = |text: &str| {
+        let mut request = send_request("T", 2);
+        request.properties = Some(format!("UNIQ_KEY\u{1}0A\u{2}{text}\u{2}").into());
+        let got = broker.ask(conn, 310, &request.to_ext(SendForm::V2), b"x").remove(0);
+        got.ext("queueId").map(str::to_owned)
+    };
+    let queues = ["0", "1", "9", "-1"].map(|p| send(&format!("_SYS_MSG_PRIORITY_\u{1}{p}")));
+    assert_eq!(queues.map(|id| id.unwrap_or_default()), ["0", "1", "3", "2"]);
+    let ordered = send("_SYS_MSG_PRIORITY_\u{1}0\u{2}__SHARDINGKEY\u{1}s");
+    assert_eq!(ordered.as_deref(), Some("2"));
+}
+
+#[test]
 fn a_batch_is_stored_member_by_member_or_not_at_all() {
     let mut broker = Direct::new(Broker::new(config()));
     let conn = broker.connect();
@@ -133,12 +149,9 @@ fn releases_refuse_differently() {
 fn what_has_no_model_is_refused_and_not_stored() {
     let mut broker = Direct::new(Broker::new(config()));
     let conn = broker.connect();
-    for (sys_flag, properties) in [
-        (4, "TRAN_MSG\u{1}false\u{2}"),
-        (4, "TRAN_MSG\u{1}true\u{2}DELAY\u{1}3\u{2}"),
-        (0, "DELAY\u{1}3\u{2}"),
-        (0, "TIMER_DELAY_SEC\u{1}3\u{2}"),
-    ] {
+    for (sys_flag, properties) in
+        [(4, "TRAN_MSG\u{1}false\u{2}"), (4, "TRAN_MSG\u{1}true\u{2}DELAY\u{1}3\u{2}")]
+    {
         let mut request = send_request("T", 0);
         request.sys_flag = sys_flag;
         request.properties = Some(properties.into());

@@ -4,6 +4,7 @@
 mod support;
 
 mod broker;
+mod delays;
 mod faults;
 mod name_server;
 mod network;

@@ -43,6 +43,16 @@ pub struct BrokerConfig {
     pub transaction_check_interval: Duration,
     /// How often a half message is asked about before it is given up.
     pub transaction_check_max: u32,
+    /// The delay of each level, from level 1 on; a level beyond is the last one.
+    pub delay_levels: Vec<Duration>,
+    /// Whether timer messages are taken; 4.9.7 never looks at what makes them.
+    pub timers: bool,
+    /// Timers are rounded to multiples of this.
+    pub timer_precision: Duration,
+    /// Largest delay of a timer.
+    pub timer_max: Duration,
+    /// Whether timer messages can be recalled; 5.4.0.
+    pub recall: bool,
     /// Whether replies are stored besides being pushed.
     pub store_replies: bool,
     /// Region in each answer.
@@ -93,6 +103,11 @@ impl BrokerConfig {
             transaction_timeout: Duration::from_secs(6),
             transaction_check_interval: Duration::from_secs(30),
             transaction_check_max: 15,
+            delay_levels: DELAY_LEVELS.map(Duration::from_secs).to_vec(),
+            timers: true,
+            timer_precision: Duration::from_secs(1),
+            timer_max: Duration::from_secs(3 * 24 * 60 * 60),
+            recall: false,
             store_replies: true,
             region: "DefaultRegion".to_owned(),
             trace_on: true,
@@ -149,3 +164,7 @@ impl TopicConfig {
         }
     }
 }
+
+/// Seconds of each delay level (`messageDelayLevel`).
+const DELAY_LEVELS: [u64; 18] =
+    [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1_200, 1_800, 3_600, 7_200];

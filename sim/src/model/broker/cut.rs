@@ -8,15 +8,16 @@ use super::{Broker, Cut, Message, Why};
 
 impl Broker {
     /// All messages that consumers can read, in the order they were stored, without those of
-    /// deleted topics. For half messages see [`Self::transactions`].
+    /// deleted topics. For half messages see [`Self::transactions`], for what waits for its time
+    /// [`Self::delayed_messages`].
     pub fn messages(&self) -> Vec<Message> {
         let readable = self.live().filter(|message| !is_internal(&message.topic));
         readable.map(|stored| Message::from(&stored)).collect()
     }
 
     /// The messages that were in the log and are there no more, in the order they went; without
-    /// those that fell out because the log became too large. Half messages are among them, under
-    /// their topic `RMQ_SYS_TRANS_HALF_TOPIC`.
+    /// those that fell out because the log became too large. Half messages and what waited are
+    /// among them, under their internal topics.
     pub fn cuts(&self) -> &[Cut] {
         &self.cuts
     }
@@ -56,6 +57,7 @@ impl Broker {
         self.topics.truncate(offset);
         self.epochs.truncate(offset);
         self.find_open_halves();
+        self.find_delayed();
     }
 
     fn live(&self) -> impl Iterator<Item = StoredMessage<'_>> {

@@ -4,11 +4,13 @@ mod clients;
 mod config;
 mod copy;
 mod cut;
+mod delay;
 mod deliver;
 mod fault;
 mod log;
 mod offsets;
 mod read;
+mod recall;
 mod registrar;
 mod replica;
 mod reply;
@@ -32,12 +34,14 @@ use super::schedule::Schedule;
 use super::{ConnId, Instant, Node, Output};
 
 pub use config::{BrokerConfig, Replication, TopicConfig};
+pub use delay::DelayedMessage;
 pub use fault::{Fault, Malformed, Refusal, Status, Times};
 pub use log::{Cut, Message, Why};
 pub use transaction_log::Transaction;
 
 use clients::Clients;
 use copy::Epochs;
+use delay::Delayed;
 use deliver::Later;
 use fault::Faults;
 use log::Log;
@@ -63,6 +67,7 @@ pub struct Broker {
     log: Log,
     clients: Clients,
     transactions: Transactions,
+    delayed: Delayed,
     pushes: Pushes,
     /// The next number of a question to a client.
     opaque: i32,
@@ -115,6 +120,7 @@ impl Broker {
             log: Log::new(config.log_bytes_max),
             clients: Clients::default(),
             transactions: Transactions::default(),
+            delayed: Delayed::default(),
             pushes: Pushes::default(),
             opaque: 0,
             faults: Faults::default(),
@@ -273,6 +279,7 @@ impl Broker {
             ask::PULL_MESSAGE => self.pull(request),
             ask::VIEW_MESSAGE_BY_ID => self.view(request),
             ask::QUERY_MESSAGE => self.query(request),
+            ask::RECALL_MESSAGE => self.recall(now, request),
             code => Ok(Answer::not_supported(code)),
         };
         let answer = answer.unwrap_or_else(Answer::bad_request);
@@ -393,6 +400,7 @@ impl Node for Broker {
         }
         self.registrar_timeout(now);
         self.check_transactions(now);
+        self.deliver_delayed(now);
         self.pushes_timeout(now);
         self.replica_timeout(now);
         for conn in self.clients.expire(now) {
@@ -410,6 +418,7 @@ impl Node for Broker {
             self.replica.next_at(),
             self.clients.next_at(),
             self.transactions.next_at(),
+            self.delayed.next_at(self.config.wall_origin_ms).filter(|_| self.config.id == 0),
             self.pushes.next_at(),
         ];
         Output::Idle { wake_at: due.into_iter().flatten().min().filter(|_| !self.frozen) }

@@ -106,6 +106,7 @@ impl Broker {
     /// Takes over what a slave leaves to its master.
     pub(super) fn serve_as_master(&mut self, now: Instant) {
         self.find_open_halves();
+        self.find_delayed();
         self.plan_checks(now);
     }
 

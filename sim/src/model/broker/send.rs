@@ -8,6 +8,7 @@ use producer_core::wire::{WireError, names as legal, perm, properties, sys_flag}
 
 use super::super::answer::{Answer, Request};
 use super::super::{Instant, Release};
+use super::delay::Delay;
 use super::fault::{Delivery, Fault, Refusal};
 use super::topics::{RETRY_PREFIX, describe};
 use super::transaction::is_half;
@@ -109,11 +110,11 @@ impl Broker {
             Ok(send) => send,
             Err(error) => return self.bad_send(error),
         };
-        if let Err(later) = self.not_yet_modelled(request, &send) {
-            return later;
+        if let Err(refused) = Self::not_modelled(request, &send) {
+            return refused;
         }
         match self.check(now, request, &send) {
-            Ok(queue_id) => self.store(now, request, &send, queue_id),
+            Ok((queue_id, delay)) => self.store(now, request, &send, queue_id, delay),
             Err(refused) if refused.own_form => refused,
             Err(refused) => self.in_region(refused),
         }
@@ -129,46 +130,29 @@ impl Broker {
         Answer::bad_request(error)
     }
 
-    /// Timers have their own models, which are not there yet: they are refused and never taken
-    /// for plain messages.
-    fn not_yet_modelled(
-        &self,
-        request: &Request<'_>,
-        send: &SendRequest<'_>,
-    ) -> Result<(), Answer> {
+    /// What has no model is refused and never taken for a plain message.
+    fn not_modelled(request: &Request<'_>, send: &SendRequest<'_>) -> Result<(), Answer> {
         let text = send.properties.as_deref().unwrap_or("");
-        let (mut delayed, mut timed) = (false, false);
-        for (name, _) in properties::decode(text) {
-            delayed |= name == names::DELAY_TIME_LEVEL;
-            timed |= TIMERS.contains(&name);
+        if is_reply(request.header.code) || is_batch(request, send) {
+            return Ok(());
         }
         let prepared = sys_flag::transaction(send.sys_flag) == sys_flag::TRANSACTION_PREPARED;
-        let half = is_half(text);
-        let what = if is_reply(request.header.code) || is_batch(request, send) {
-            None
-        } else if half && (delayed || timed) {
-            Some("delayed half messages")
-        } else if prepared && !half {
-            Some("half messages without TRAN_MSG")
-        } else if delayed {
-            Some("delay levels")
-        } else if timed && self.config.release == Release::V5_4_0 {
-            Some("timers")
-        } else {
-            None
+        let what = match (is_half(text), prepared) {
+            (true, _) if is_delayed(text) => "delayed half messages",
+            (false, true) => "half messages without TRAN_MSG",
+            _ => return Ok(()),
         };
-        let Some(what) = what else { return Ok(()) };
-        let remark = format!("the broker model does not know {what} yet");
+        let remark = format!("the broker model does not know {what}");
         Err(Answer::outside(response::REQUEST_CODE_NOT_SUPPORTED, remark))
     }
 
-    /// All checks, in Java's order; the queue to be written.
+    /// All checks, in Java's order; the queue to be written, and how the message is delayed.
     fn check(
         &mut self,
         now: Instant,
         request: &Request<'_>,
         send: &SendRequest<'_>,
-    ) -> Result<usize, Answer> {
+    ) -> Result<(usize, Option<Delay>), Answer> {
         let topic = &*send.topic;
         let ordered = self.topics.get(topic).is_some_and(|topic| topic.config.order);
         if ordered && !perm::is_writable(self.config.permission) {
@@ -192,9 +176,35 @@ impl Broker {
             return Err(Answer::error(self.invalid_parameter(), remark));
         }
         self.check_message(request, send)?;
+        let text = send.properties.as_deref().unwrap_or("");
+        let delay = match is_reply(request.header.code) || is_batch(request, send) {
+            true => None,
+            false => self.delay_of(now, text)?,
+        };
         let random = self.next_random();
-        Ok(usize::try_from(send.queue_id)
-            .unwrap_or_else(|_| (random % config.write_queues.max(1) as u64) as usize))
+        let asked = usize::try_from(send.queue_id)
+            .unwrap_or_else(|_| (random % config.write_queues.max(1) as u64) as usize);
+        Ok((self.queue_by_priority(request, send, &config).unwrap_or(asked), delay))
+    }
+
+    /// The queue that a message's priority chooses (5.4.0).
+    fn queue_by_priority(
+        &self,
+        request: &Request<'_>,
+        send: &SendRequest<'_>,
+        config: &TopicConfig,
+    ) -> Option<usize> {
+        let text = send.properties.as_deref().unwrap_or("");
+        let priority = properties::get(text, names::PRIORITY)?.parse::<i32>().ok()?;
+        let is_special = is_reply(request.header.code)
+            || is_batch(request, send)
+            || is_half(text)
+            || is_delayed(text)
+            || properties::get(text, names::SHARDING_KEY).is_some();
+        if self.config.release == Release::V4_9_7 || is_special {
+            return None;
+        }
+        usize::try_from(priority.min(config.write_queues - 1)).ok()
     }
 
     /// The topic of a send, created if that is what sends do.
@@ -289,6 +299,17 @@ pub(super) fn is_batch(request: &Request<'_>, send: &SendRequest<'_>) -> bool {
     send.batch == Some(true) && !is_reply(request.header.code)
 }
 
+/// Whether properties ask for a later delivery.
+fn is_delayed(text: &str) -> bool {
+    let delays = [
+        names::DELAY_TIME_LEVEL,
+        names::TIMER_DELIVER_MS,
+        names::TIMER_DELAY_SEC,
+        names::TIMER_DELAY_MS,
+    ];
+    properties::decode(text).any(|(name, _)| delays.contains(&name))
+}
+
 fn topic_of(request: &Request<'_>) -> String {
     let name = match SendForm::of_code(request.header.code) {
         Some(SendForm::V1) => "topic",
@@ -300,9 +321,6 @@ fn topic_of(request: &Request<'_>) -> String {
 const DISK_FULL: &str = "service not available now. It may be caused by one of the following \
     reasons: the broker's disk is full [CL:  0.92 CQ:  0.92 INDEX: -1.00], messages are put to the \
     slave, message store has been shut down, etc.";
-
-/// Properties that make a timer message of 5.x.
-const TIMERS: [&str; 3] = [names::TIMER_DELIVER_MS, names::TIMER_DELAY_SEC, names::TIMER_DELAY_MS];
 
 /// Clients that announce a later version than 5.3.1 understand GO_AWAY (spec §1.7).
 const GO_AWAY_ABOVE: i32 = producer_core::wire::version::ordinal(5, 3, 1);

@@ -11,7 +11,9 @@ use producer_core::wire::{Fields, WireError, batch, crc32, properties};
 use super::super::answer::{Answer, Request};
 use super::super::{Instant, Release};
 use super::Broker;
+use super::delay::Delay;
 use super::send::{is_batch, is_reply};
+use super::topics::RETRY_PREFIX;
 use super::transaction::is_half;
 
 /// Where a message, or the first of a batch, went.
@@ -30,6 +32,7 @@ impl Broker {
         request: &Request<'_>,
         send: &SendRequest<'_>,
         queue_id: usize,
+        delay: Option<Delay>,
     ) -> Answer {
         let text = send.properties.as_deref().unwrap_or("");
         let reply = is_reply(request.header.code);
@@ -48,18 +51,28 @@ impl Broker {
             let key = uniq_key.as_deref().unwrap_or_default();
             let properties = self.stored_properties(text, key);
             let message = self.message(now, request, send, queue_id, properties.into());
-            if is_half(text) {
-                self.store_half(now, message, key)
-            } else {
-                self.append(queue_id, message)
+            match delay {
+                _ if is_half(text) => self.store_half(now, message, key),
+                Some(delay) => self.store_delayed(now, message, delay),
+                None => self.append(queue_id, message),
             }
         };
         let place = match placed {
             Ok(place) => place,
             Err(error) => return Answer::bad_request(error),
         };
+        let mut handle = None;
+        if let (Some(Delay::Timer(out)), Some(key)) = (delay, &uniq_key)
+            && !send.topic.starts_with(RETRY_PREFIX)
+        {
+            handle = Some(self.recall_handle(&send.topic, out, key));
+        }
         let key = uniq_key.filter(|_| self.config.release == Release::V5_4_0);
-        self.placed(queue_id, key, place)
+        let mut answer = self.placed(queue_id, key, place);
+        if let Some(handle) = handle {
+            answer.fields.push("recallHandle", handle);
+        }
+        answer
     }
 
     /// What a send is answered that was stored.
@@ -246,6 +259,11 @@ impl Broker {
 pub(super) fn replaced(text: &str, with: &[(&str, &str)]) -> String {
     let kept = properties::decode(text).filter(|old| with.iter().all(|new| new.0 != old.0));
     properties::encode(kept.chain(with.iter().copied()))
+}
+
+/// A property string less some names.
+pub(super) fn without(text: &str, names: &[&str]) -> String {
+    properties::encode(properties::decode(text).filter(|one| !names.contains(&one.0)))
 }
 
 /// A property string to which more can be appended.

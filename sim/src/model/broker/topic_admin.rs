@@ -67,6 +67,8 @@ impl Broker {
             "autoCreateTopicEnable" => config.auto_create_topics = truth,
             "autoCreateSubscriptionGroup" => config.auto_create_groups = truth,
             "rejectTransactionMessage" => config.reject_transactions = truth,
+            "recallMessageEnable" => config.recall = truth,
+            "timerWheelEnable" => config.timers = truth,
             "transactionTimeOut" => set_millis(&mut config.transaction_timeout, value),
             "transactionCheckInterval" => {
                 set_millis(&mut config.transaction_check_interval, value);

@@ -22,11 +22,15 @@ pub(super) const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 pub(super) const OP_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
 /// Half messages that were asked about too often.
 pub(super) const GIVEN_UP_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
+/// What waits for a delay level, a queue each.
+pub(super) const DELAY_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+/// What waits for its time (`TimerMessageStore.java`).
+pub(super) const TIMER_TOPIC: &str = "rmq_sys_wheel_timer";
 
 /// Whether a topic holds what is not for consumers yet, or never. Such topics come into being when
 /// first written, and are in no route.
 pub(super) fn is_internal(name: &str) -> bool {
-    [HALF_TOPIC, OP_TOPIC, GIVEN_UP_TOPIC].contains(&name)
+    [HALF_TOPIC, OP_TOPIC, GIVEN_UP_TOPIC, DELAY_TOPIC, TIMER_TOPIC].contains(&name)
 }
 
 /// A topic and the positions of its messages.

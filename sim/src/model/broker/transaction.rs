@@ -19,6 +19,7 @@ use producer_core::wire::{Head, WireError, crc32, properties, sys_flag};
 
 use super::super::answer::{Answer, Request, owned};
 use super::super::{Instant, Release};
+use super::delay::real_queue;
 use super::store::{Place, closed, replaced};
 use super::topics::{GIVEN_UP_TOPIC, HALF_TOPIC, OP_TOPIC};
 use super::{Broker, Cut, Message, Why};
@@ -290,11 +291,6 @@ impl Broker {
             Release::V5_4_0 => own.map_or(timeout, |own| own.max(timeout)),
         }
     }
-}
-
-/// The queue that a half message is for.
-fn real_queue(text: &str) -> i32 {
-    properties::get(text, REAL_QUEUE_ID).and_then(|id| id.parse().ok()).unwrap_or(0)
 }
 
 fn wrong(remark: &str) -> Answer {
