@@ -81,6 +81,8 @@ mod log;
 mod pace;
 mod producer;
 mod secret;
+#[cfg(feature = "config")]
+pub mod settings;
 mod slots;
 mod ticket;
 mod transport;
