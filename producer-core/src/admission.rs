@@ -60,7 +60,7 @@ impl<T> Producer<T> {
     }
 
     #[cold]
-    fn refuse(
+    pub(crate) fn refuse(
         &mut self,
         ticket: T,
         special: Option<Box<Special>>,

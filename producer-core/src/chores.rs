@@ -284,7 +284,7 @@ impl<T> Producer<T> {
                     reached!(CloseDeadline);
                     self.fail_all();
                 }
-                if self.sends.len() == 0 {
+                if self.sends.len() == 0 && (self.requests.is_empty() || self.now >= deadline) {
                     self.say_good_bye();
                 } else {
                     reached!(CloseDrains);

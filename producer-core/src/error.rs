@@ -149,6 +149,12 @@ pub enum ErrorKind {
         /// Bytes allowed.
         bytes_max: usize,
     },
+    /// A message with this property cannot be part of a transaction: brokers would lose the one or
+    /// the other.
+    NotForTransactions {
+        /// The property.
+        property: &'static str,
+    },
     /// The request was stored, and no reply came in time.
     NoReply,
     /// No route that is known names this broker.
@@ -207,6 +213,7 @@ impl ErrorKind {
             Self::SelectorFailed => "selector_failed",
             Self::OrderBroken => "order_broken",
             Self::MessageTooLarge { .. } => "message_too_large",
+            Self::NotForTransactions { .. } => "not_for_transactions",
             Self::NoReply => "no_reply",
             Self::BrokerNotFound => "broker_not_found",
             Self::Connect(_) => "connect",
@@ -286,6 +293,9 @@ impl fmt::Display for ErrorKind {
             }
             Self::MessageTooLarge { bytes, bytes_max } => {
                 write!(f, "the body has {bytes} bytes, {bytes_max} are allowed")
+            }
+            Self::NotForTransactions { property } => {
+                write!(f, "a message with {property} cannot be part of a transaction")
             }
             Self::NoReply => f.write_str("the request is stored, but no reply came in time"),
             Self::BrokerNotFound => f.write_str("no known route names this broker"),

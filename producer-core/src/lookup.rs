@@ -263,6 +263,9 @@ impl<T> Producer<T> {
         for broker in installed.moved {
             self.broker_moved(broker);
         }
+        if self.stays_connected {
+            self.wake_by(self.now);
+        }
         let after = self.brokers_of(id);
         if after > before || self.config.backoff.first.is_zero() {
             self.routes.topic_mut(id).recheck = None;

@@ -164,6 +164,14 @@ pub struct Stats {
     pub checks: u64,
     /// Such questions that could not be read, or were for a group that is not here.
     pub checks_ignored: u64,
+    /// Ends of transactions handed to a connection, answers to checks included.
+    pub transactions_ended: u64,
+    /// Questions that nobody here answered, for there is no checker. Counted by drivers.
+    pub checks_without_checker: u64,
+    /// Questions passed over because too many were waiting. Counted by drivers.
+    pub checks_dropped: u64,
+    /// Times that a checker panicked, failed or took too long. Counted by drivers.
+    pub checks_failed: u64,
     /// Replies to requests that had ended, or were never made.
     pub late_replies: u64,
     /// Heartbeats sent.

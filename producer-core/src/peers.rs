@@ -314,7 +314,7 @@ impl<T> Producer<T> {
 
     /// Dials brokers that are wanted and not connected. Returns when to look again.
     pub(crate) fn connect_all(&mut self) -> Instant {
-        if !self.stays_connected || self.closing.is_some() {
+        if !self.stays_connected || self.closing.is_some() || planted!(NotStayingConnected) {
             return Instant::FAR;
         }
         let mut wanted = alloc::vec![false; self.routes.brokers.len()];

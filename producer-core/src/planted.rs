@@ -30,6 +30,8 @@ pub enum Area {
     Dial,
     /// Which brokers are avoided.
     Health,
+    /// Transactions, requests and replies.
+    Special,
 }
 
 macro_rules! declare_bugs {
@@ -210,4 +212,26 @@ declare_bugs! {
     AvoidedForEver: Health, "apache/rocketmq#7812";
     /// A broker that did not answer its probe is not asked again.
     ProbedOnce: Health, "";
+    /// A half message that is stored less well than it should be goes on.
+    HalfStatusIgnored: Special, "";
+    /// A half message with a delay is sent.
+    DelayedHalfSent: Special, "";
+    /// The answer to a check is dropped when the connection that asked is gone.
+    CheckAnswerLost: Special, "";
+    /// The answer to a check does not say that it is one.
+    CheckUnsaid: Special, "";
+    /// A transaction of which nothing is known is committed.
+    UnknownCommits: Special, "";
+    /// The answer to a check names where the half message was before.
+    CheckPlaceFromBody: Special, "";
+    /// A request that is replied to before it is acknowledged is sent again.
+    RepliedSentAgain: Special, "";
+    /// A broker that brings a reply is not answered.
+    PushUnanswered: Special, "";
+    /// A reply is taken for that to the oldest request.
+    AnyReplyTaken: Special, "";
+    /// A broker that cannot hand on a reply is taken for unwell.
+    NotConnectedIsUnwell: Special, "";
+    /// Only brokers that were sent to are connected.
+    NotStayingConnected: Special, "";
 }

@@ -4,6 +4,7 @@
 //! broker, which pushes it down the connection on which that sender last said who it is.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -17,7 +18,7 @@ use crate::output::Output;
 use crate::producer::Producer;
 use crate::receipt::Receipt;
 use crate::route::Hasher;
-use crate::send::{SendId, SendOptions};
+use crate::send::{Reply, SendId, SendOptions};
 use crate::slab::Key;
 use crate::special::{Form, Special};
 use crate::time::Instant;
@@ -29,7 +30,7 @@ use crate::wire::send::SendResponse;
 use crate::wire::{Header, properties, property_names as names};
 
 /// Names a request until its reply has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(u128);
 
 impl fmt::Display for RequestId {
@@ -95,34 +96,45 @@ struct Waiting<T> {
 /// Requests by correlation id.
 pub(crate) struct Requests<T> {
     waiting: HashMap<RequestId, Waiting<T>, Hasher>,
-    /// In the order in which they were made, so that nothing depends on the order of a map.
-    order: Vec<RequestId>,
+    /// By deadline, so that nothing depends on the order of a map.
+    due: BTreeSet<(Instant, RequestId)>,
 }
+
+/// Most requests that wait for their replies. A sixteenth of a million replies are not awaited by
+/// accident.
+const REQUESTS_MAX: usize = 1 << 16;
 
 impl<T> Requests<T> {
     pub(crate) fn new() -> Self {
-        Self { waiting: HashMap::with_hasher(Hasher::with_seed(0)), order: Vec::new() }
+        Self { waiting: HashMap::with_hasher(Hasher::with_seed(0)), due: BTreeSet::new() }
+    }
+
+    /// Whether no reply is awaited.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.due.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.due.len()
     }
 
     fn insert(&mut self, id: RequestId, waiting: Waiting<T>) {
+        self.due.insert((waiting.deadline, id));
         self.waiting.insert(id, waiting);
-        self.order.push(id);
     }
 
     fn remove(&mut self, id: RequestId) -> Option<Waiting<T>> {
-        let removed = self.waiting.remove(&id);
-        if self.order.len() > 2 * self.waiting.len() + 64 {
-            let waiting = &self.waiting;
-            self.order.retain(|id| waiting.contains_key(id));
-        }
-        removed
+        let removed = self.waiting.remove(&id)?;
+        self.due.remove(&(removed.deadline, id));
+        Some(removed)
     }
 }
 
 impl<T> Producer<T> {
     /// Takes over a request. Its ticket comes back exactly once, with [`Output::Replied`] or from
     /// [`cancel_request`](Self::cancel_request). The timeout of `options` covers sending and the
-    /// wait for the reply.
+    /// wait for the reply. One more than 65,536 that wait ends with [`ErrorKind::Full`]. The message
+    /// is always answered, whatever [`SendOptions::reply`] says.
     ///
     /// The reply comes by the broker to which its sender gave it, so connections to all brokers of
     /// known routes are kept from the first request on.
@@ -131,10 +143,11 @@ impl<T> Producer<T> {
         now: Instant,
         ticket: T,
         message: Message,
-        options: SendOptions,
+        mut options: SendOptions,
     ) -> RequestId {
         self.advance(now);
         self.stay_connected();
+        options.reply = Reply::Awaited;
         let id = self.next_request_id();
         let timeout = options.timeout.unwrap_or(self.config.send_timeout);
         let ttl = timeout.as_millis();
@@ -145,12 +158,17 @@ impl<T> Producer<T> {
             self.client_id,
             names::MESSAGE_TTL,
         );
+        let special = Some(Box::new(Special { form: Form::Request(id), properties }));
+        if self.requests.len() >= REQUESTS_MAX {
+            self.stats.accepted += 1;
+            self.refuse(ticket, special, options.group, ErrorKind::Full);
+            return id;
+        }
         let (begun, deadline) = (self.now, self.now + timeout);
         let waiting = Waiting { send: None, ticket: None, message_id: None, begun, deadline };
         self.requests.insert(id, waiting);
         self.wake_by(deadline);
-        let special = Special { form: Form::Request(id), properties };
-        let send = self.start(ticket, message, options, Some(Box::new(special)));
+        let send = self.start(ticket, message, options, special);
         let message_id = self.message_id(send);
         if let Some(waiting) = self.requests.waiting.get_mut(&id) {
             waiting.send = message_id.map(|_| send);
@@ -183,6 +201,10 @@ impl<T> Producer<T> {
                 waiting.send = None;
                 waiting.ticket = Some(ticket);
                 waiting.message_id = Some(receipt.message_id);
+                // It may be that only the send was waited for any more.
+                let deadline = waiting.deadline;
+                self.requests.due.insert((deadline, id));
+                self.wake_by(deadline);
             }
             Err(error) => {
                 self.requests.remove(id);
@@ -211,20 +233,26 @@ impl<T> Producer<T> {
         };
         self.take_reply(pushed, frame.body);
         // Also for one that nobody waits for: the broker did its part.
-        self.answer_peer(conn, request.opaque, response::SUCCESS, None, &[]);
+        if !planted!(PushUnanswered) {
+            self.answer_peer(conn, request.opaque, response::SUCCESS, None, &[]);
+        }
         Ok(())
     }
 
     fn take_reply(&mut self, pushed: PushReply, body: &[u8]) {
         let text = pushed.properties.unwrap_or_default();
         let id = properties::get(&text, names::CORRELATION_ID).and_then(RequestId::parse);
+        let id = match planted!(AnyReplyTaken) {
+            true => self.requests.due.first().map(|&(_, id)| id),
+            false => id,
+        };
         let Some(waiting) = id.and_then(|id| self.requests.remove(id)) else {
             self.stats.late_replies += 1;
             return;
         };
         // The reply may be quicker than the broker's answer to the request itself.
         let message_id = waiting.send.and_then(|send| self.message_id(send));
-        let early = waiting.send.and_then(|send| self.sends.get_mut(send.key())?.ticket.take());
+        let early = waiting.send.and_then(|send| self.replied_early(send.key()));
         let (Some(ticket), Some(request_id)) =
             (waiting.ticket.or(early), waiting.message_id.or(message_id))
         else {
@@ -242,30 +270,42 @@ impl<T> Producer<T> {
         self.outputs.push_back(Output::Replied { ticket, result: Ok(reply) });
     }
 
+    /// A request was replied to before the broker said that it is stored: it is, so it is not sent
+    /// again.
+    fn replied_early(&mut self, key: Key) -> Option<T> {
+        if planted!(RepliedSentAgain) {
+            return self.sends.get_mut(key)?.ticket.take();
+        }
+        self.abandon_attempt(key);
+        let ticket = self.remove(key, Outcome::NotSent, |send| send.ticket.take())?;
+        self.stats.stored += 1;
+        if let Some(closing) = &mut self.closing {
+            closing.report.stored += 1;
+        }
+        ticket
+    }
+
     /// Requests whose time is up. Returns when the next one's is.
     pub(crate) fn expire_requests(&mut self) -> Instant {
-        let mut next = Instant::FAR;
-        for at in 0..self.requests.order.len() {
-            let id = self.requests.order[at];
-            let Some(waiting) = self.requests.waiting.get(&id) else { continue };
+        while let Some(&(deadline, id)) = self.requests.due.first() {
+            if deadline > self.now {
+                return deadline;
+            }
+            self.requests.due.pop_first();
             // What is still being sent ends as a send does.
-            if waiting.ticket.is_none() {
-                continue;
-            }
-            if waiting.deadline > self.now {
-                next = next.min(waiting.deadline);
-                continue;
-            }
-            if let Some(waiting) = self.requests.waiting.remove(&id) {
+            let sent = |waiting: &Waiting<T>| waiting.ticket.is_some();
+            if self.requests.waiting.get(&id).is_some_and(sent)
+                && let Some(waiting) = self.requests.waiting.remove(&id)
+            {
                 self.fail_request(waiting, ErrorKind::NoReply);
             }
         }
-        next
+        Instant::FAR
     }
 
     /// The producer is closed: replies that have not come will not.
     pub(crate) fn fail_requests(&mut self) {
-        for id in core::mem::take(&mut self.requests.order) {
+        while let Some((_, id)) = self.requests.due.pop_first() {
             if let Some(waiting) = self.requests.waiting.remove(&id) {
                 self.fail_request(waiting, ErrorKind::Closed);
             }
@@ -290,15 +330,17 @@ impl<T> Producer<T> {
 
     /// Sends the answer to a request that this process has consumed ([`Message::reply_to`]). Its
     /// ticket comes back with [`Output::Completed`]. The broker answers that it has handed the reply
-    /// on; code 1 means that the requester is not connected to it, and another broker is tried.
+    /// on; code 1 means that the requester is not connected to it, and another broker is tried. It
+    /// says nothing of the broker's health.
     pub fn reply(
         &mut self,
         now: Instant,
         ticket: T,
         message: Message,
-        options: SendOptions,
+        mut options: SendOptions,
     ) -> SendId {
         self.advance(now);
+        options.reply = Reply::Awaited;
         let special = Special { form: Form::Reply, properties: String::new() };
         self.start(ticket, message, options, Some(Box::new(special)))
     }

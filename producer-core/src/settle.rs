@@ -142,6 +142,10 @@ impl<T> Producer<T> {
         let require = send.require.unwrap_or(self.config.require);
         let retry_not_ok = self.config.retry_not_ok;
         let failure = match SendStatus::from_code(answer.code) {
+            // It is rolled back, so that no half message stays behind.
+            Some(status) if status != SendStatus::SendOk && send.is_half() => {
+                return self.stored(key, &under, status, answer);
+            }
             Some(status) if !status.satisfies(require) => {
                 reached!(StatusBelow);
                 stored_but(ErrorKind::BelowRequired { status })
@@ -367,6 +371,12 @@ fn refusal(answer: &SendResponse<'_>) -> Failure {
             reached!(RefusedBusy);
             (Verdict::Unwell, false)
         }
+        // The requester is not connected there, or has not taken it.
+        response::SYSTEM_ERROR
+            if remark.starts_with("push reply message") && !planted!(NotConnectedIsUnwell) =>
+        {
+            (Verdict::RequestRefused, false)
+        }
         response::SYSTEM_ERROR => {
             reached!(RefusedError);
             (Verdict::Unwell, true)
@@ -400,10 +410,10 @@ fn refusal(answer: &SendResponse<'_>) -> Failure {
 }
 
 /// SYSTEM_ERROR stands for many things. These are said before anything is written
-/// (`SendMessageProcessor.java`, `AclException`, `CommitLog.java`); after any other the message may
+/// (`SendMessageProcessor.java`, `ReplyMessageProcessor.java`, `AclException`, `CommitLog.java`); after any other the message may
 /// be in the log.
 fn surely_not_stored(remark: &str) -> bool {
-    const BEFORE_WRITING: [&str; 9] = [
+    const BEFORE_WRITING: [&str; 10] = [
         "in-sync replicas not enough",
         "create mapped file failed",
         "broker unable to service",
@@ -413,6 +423,7 @@ fn surely_not_stored(remark: &str) -> bool {
         "The specified topic",
         "request queueId",
         "the specified topic",
+        "push reply message fail, channel of",
     ];
     BEFORE_WRITING.iter().any(|said| remark.contains(said))
 }

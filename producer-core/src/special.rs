@@ -50,6 +50,13 @@ impl Form {
     }
 }
 
+impl<T> Send<T> {
+    /// Whether it is the first half of a transaction.
+    pub(crate) fn is_half(&self) -> bool {
+        matches!(self.special.as_deref(), Some(Special { form: Form::Half(_), .. }))
+    }
+}
+
 /// What a broker's answer says beyond a receipt.
 #[derive(Default)]
 pub(crate) struct Told {
@@ -99,9 +106,10 @@ pub(crate) fn append_frame<T>(
     let mut properties = String::with_capacity(64 + send.message.property_text().len());
     properties.push_str("UNIQ_KEY\u{1}");
     properties.push_str(send.id.as_str());
-    properties.push_str(match send.message.waits_for_store() {
-        true => "\u{2}WAIT\u{1}true\u{2}",
-        false => "\u{2}WAIT\u{1}false\u{2}",
+    properties.push_str(match (form, send.message.waits_for_store()) {
+        (Some(Form::Reply), true) => "\u{2}", // as `MessageUtil.createReplyMessage`
+        (_, true) => "\u{2}WAIT\u{1}true\u{2}",
+        (_, false) => "\u{2}WAIT\u{1}false\u{2}",
     });
     properties.push_str(send.message.property_text());
     properties.push_str(special.map_or("", |special| &special.properties));
@@ -140,15 +148,14 @@ impl<T> Producer<T> {
         group: GroupId,
         result: Result<(Receipt, Told), SendError>,
     ) {
-        let Some(ticket) = ticket else { return };
         let form = special.map(|special| special.form);
+        if let Some(Form::Half(topic)) = &form {
+            return self.half_sent(ticket, (topic, group), result);
+        }
+        let Some(ticket) = ticket else { return };
         let output = match form {
-            None | Some(Form::Reply) => {
+            None | Some(Form::Reply | Form::Half(_)) => {
                 Output::Completed { ticket, result: result.map(|(receipt, _)| receipt) }
-            }
-            Some(Form::Half(topic)) => {
-                let half = |(receipt, told)| Box::new(Self::prepared(&topic, group, receipt, told));
-                Output::Prepared { ticket, result: result.map(half) }
             }
             Some(Form::Request(id)) => {
                 return self.request_sent(id, ticket, result.map(|(receipt, _)| receipt));

@@ -8,12 +8,14 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::error::{ErrorKind, Outcome, SendError};
 use crate::groups::GroupId;
 use crate::message::Message;
 use crate::names::{Address, TopicName};
-use crate::producer::Producer;
-use crate::receipt::Receipt;
-use crate::send::{SendId, SendOptions};
+use crate::output::Output;
+use crate::producer::{ClosingStage, Producer};
+use crate::receipt::{Receipt, SendStatus};
+use crate::send::{Reply, SendId, SendOptions};
 use crate::slab::Key;
 use crate::special::{Form, Special, Told};
 use crate::stamp::Line;
@@ -81,9 +83,8 @@ enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HalfMessage {
-    /// The receipt. Offset and queue are those among half messages. A status other than `SEND_OK`
-    /// means that the transaction has to be rolled back
-    /// (`DefaultMQProducerImpl.sendMessageInTransaction`).
+    /// The receipt. Queue and offset are those that the broker names: of the half message, not of
+    /// the message that a commit makes of it.
     pub receipt: Receipt,
     /// The transaction.
     pub transaction: Transaction,
@@ -124,33 +125,74 @@ impl TransactionCheck {
 
 impl<T> Producer<T> {
     /// Takes over the message of a transaction. Its ticket comes back exactly once, with
-    /// [`Output::Prepared`](crate::Output::Prepared) or from [`cancel`](Self::cancel).
+    /// [`Output::Prepared`](crate::Output::Prepared) or from [`cancel`](Self::cancel). It is always
+    /// answered, whatever [`SendOptions::reply`] says.
     ///
-    /// Delay levels and timers cannot be had together with transactions: brokers drop one or the
-    /// other without a word, so drivers refuse them.
+    /// A half message that is stored with a status other than `SEND_OK` is rolled back at once and
+    /// ends with [`ErrorKind::BelowRequired`], as in Java
+    /// (`DefaultMQProducerImpl.sendMessageInTransaction`). One with a delay level or a timer ends
+    /// with [`ErrorKind::NotForTransactions`]: brokers drop the one or the other without a word.
     pub fn send_half(
         &mut self,
         now: Instant,
         ticket: T,
         message: Message,
-        options: SendOptions,
+        mut options: SendOptions,
     ) -> SendId {
         self.advance(now);
         self.stay_connected();
+        options.reply = Reply::Awaited;
         let group = self.wire_group(options.group);
         let (half, of) = (names::TRANSACTION_PREPARED, names::PRODUCER_GROUP);
         let properties = alloc::format!("{half}\u{1}true\u{2}{of}\u{1}{group}\u{2}");
-        let special = Special { form: Form::Half(message.topic().clone()), properties };
-        self.start(ticket, message, options, Some(Box::new(special)))
+        let special =
+            Some(Box::new(Special { form: Form::Half(message.topic().clone()), properties }));
+        let timed = TIMED.into_iter().find(|name| message.property(name).is_some());
+        match timed.filter(|_| !planted!(DelayedHalfSent)) {
+            Some(property) => {
+                let kind = ErrorKind::NotForTransactions { property };
+                self.stats.accepted += 1;
+                self.refuse(ticket, special, options.group, kind)
+            }
+            None => self.start(ticket, message, options, special),
+        }
+    }
+
+    /// A half message has ended.
+    pub(crate) fn half_sent(
+        &mut self,
+        ticket: Option<T>,
+        (topic, group): (&TopicName, GroupId),
+        result: Result<(Receipt, Told), SendError>,
+    ) {
+        let result = match result {
+            Ok((receipt, told)) => {
+                let half = Self::prepared(topic, group, receipt, told);
+                let status = half.receipt.status;
+                let badly = status != SendStatus::SendOk && !planted!(HalfStatusIgnored);
+                if badly || ticket.is_none() {
+                    self.put_end(&half.transaction, Decision::Rollback, None);
+                }
+                match badly {
+                    true => Err(SendError::new(
+                        ErrorKind::BelowRequired { status },
+                        Outcome::Unknown,
+                        Some(half.receipt.message_id),
+                        core::time::Duration::ZERO,
+                        Vec::new(),
+                    )),
+                    false => Ok(Box::new(half)),
+                }
+            }
+            Err(error) => Err(error),
+        };
+        if let Some(ticket) = ticket {
+            self.outputs.push_back(Output::Prepared { ticket, result });
+        }
     }
 
     /// What a stored half message leaves open.
-    pub(crate) fn prepared(
-        topic: &TopicName,
-        group: GroupId,
-        receipt: Receipt,
-        told: Told,
-    ) -> HalfMessage {
+    fn prepared(topic: &TopicName, group: GroupId, receipt: Receipt, told: Told) -> HalfMessage {
         let id = String::from(receipt.message_id.as_str());
         let place = OffsetMessageId::decode(&told.offset_ids);
         let transaction = Transaction {
@@ -167,8 +209,9 @@ impl<T> Producer<T> {
     }
 
     /// Tells the broker how a transaction has ended (END_TRANSACTION). It is not answered: a broker
-    /// that does not get it asks. `remark` goes along, for those who read the broker's log. False if
-    /// the broker cannot be reached now.
+    /// that does not get it asks. Of `remark`, for those who read the broker's log, the first 512
+    /// bytes go along. False if the broker cannot be reached now: not dialled again so soon after a
+    /// failure, 64 MiB waiting to be written to it, or the producer is closed.
     pub fn end_transaction(
         &mut self,
         now: Instant,
@@ -177,12 +220,29 @@ impl<T> Producer<T> {
         remark: Option<&str>,
     ) -> bool {
         self.advance(now);
+        let put = self.put_end(transaction, decision, remark);
+        self.run_ready();
+        put
+    }
+
+    fn put_end(
+        &mut self,
+        transaction: &Transaction,
+        decision: Decision,
+        remark: Option<&str>,
+    ) -> bool {
         let Some(conn) = self.transaction_connection(transaction) else { return false };
+        let decision = match planted!(UnknownCommits) && decision == Decision::Unknown {
+            true => Decision::Commit,
+            false => decision,
+        };
         let (topic, broker_name, checked) = match &transaction.origin {
             Origin::Send => {
                 (Some(transaction.topic.clone()), Some((*transaction.broker).into()), false)
             }
-            Origin::Check { topic, broker_name, .. } => (topic.clone(), broker_name.clone(), true),
+            Origin::Check { topic, broker_name, .. } => {
+                (topic.clone(), broker_name.clone(), !planted!(CheckUnsaid))
+            }
         };
         let request = EndTransaction {
             topic,
@@ -195,6 +255,7 @@ impl<T> Producer<T> {
             transaction_id: transaction.transaction_id.clone(),
             broker_name,
         };
+        let remark = remark.map(shortened);
         let code = code::request::END_TRANSACTION;
         let line = Line { code, opaque: self.in_flight.number(), flag: Head::ONE_WAY, remark };
         let Some(connection) = self.conns.get_mut(conn) else { return false };
@@ -203,22 +264,32 @@ impl<T> Producer<T> {
         }
         self.stamp.append(connection.out(), &line, request.to_ext(), &[]);
         connection.last_used = self.now;
+        self.stats.transactions_ended += 1;
         self.announce(conn);
-        self.run_ready();
         true
     }
 
-    /// The connection on which a transaction is to be ended: the one that asked, or, if that is
-    /// gone, another to the same address.
+    /// The connection on which a transaction is to be ended: that to the master which holds the half
+    /// message; after a check the one that asked, or, if that is gone, another to the same address.
+    /// A producer that says good-bye dials nobody.
     fn transaction_connection(&mut self, transaction: &Transaction) -> Option<Key> {
         match &transaction.origin {
             Origin::Send => {
                 let broker = self.routes.broker_id(&transaction.broker)?;
-                self.broker_connection(broker).ok()
+                match self.closing.as_ref().map(|closing| closing.stage) {
+                    None | Some(ClosingStage::Draining) => self.broker_connection(broker).ok(),
+                    Some(ClosingStage::Leaving { .. } | ClosingStage::Closed) => {
+                        let conn = self.routes.broker(broker).conn;
+                        self.conns.get(conn).map(|_| conn)
+                    }
+                }
             }
             Origin::Check { conn, address, .. } => {
                 if self.conns.get(*conn).is_some() {
                     return Some(*conn);
+                }
+                if planted!(CheckAnswerLost) {
+                    return None;
                 }
                 let same = |conn: &crate::connection::Connection| {
                     conn.dialled == *address && !conn.retiring
@@ -255,7 +326,10 @@ impl<T> Producer<T> {
             broker: asked.broker_name.as_deref().unwrap_or_default().into(),
             topic: namespace::unwrap(namespace, &stored.topic).into_owned(),
             group,
-            tran_state_table_offset: asked.tran_state_table_offset,
+            tran_state_table_offset: match planted!(CheckPlaceFromBody) {
+                true => stored.queue_offset - 1,
+                false => asked.tran_state_table_offset,
+            },
             commit_log_offset: asked.commit_log_offset,
             transaction_id: asked.transaction_id,
             origin: Origin::Check {
@@ -276,10 +350,68 @@ impl<T> Producer<T> {
             body: stored.body.into_owned(),
             properties: stored.properties.into_owned(),
         };
-        self.outputs.push_back(crate::Output::CheckTransaction(Box::new(check)));
+        self.outputs.push_back(Output::CheckTransaction(Box::new(check)));
         Ok(())
     }
 }
 
 /// Ends of transactions stop while so much waits to be written to a broker.
 const ENDS_BYTES_MAX: usize = 64 << 20;
+/// The beginning of a text that may be of any length.
+fn shortened(text: &str) -> &str {
+    let end = (0..=REMARK_BYTES_MAX.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    &text[..end.unwrap_or(0)]
+}
+
+/// Bytes of a remark that go along.
+const REMARK_BYTES_MAX: usize = 512;
+/// Properties of messages that are delivered later.
+const TIMED: [&str; 4] = [
+    names::DELAY_TIME_LEVEL,
+    names::TIMER_DELAY_MS,
+    names::TIMER_DELAY_SEC,
+    names::TIMER_DELIVER_MS,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Environment};
+
+    #[test]
+    fn a_half_message_with_a_delay_is_refused() {
+        for property in TIMED {
+            let mut producer: Producer<u32> =
+                Producer::new(Config::default(), Environment::new(1, 0));
+            let message = Message::new("t", "b").and_then(|m| m.put(property, "3")).expect("valid");
+
+            producer.send_half(Instant::ZERO, 7, message, SendOptions::default());
+
+            let Output::Prepared { ticket: 7, result: Err(error) } = producer.poll_output() else {
+                panic!("{property}: not refused");
+            };
+            assert_eq!(*error.kind(), ErrorKind::NotForTransactions { property });
+            assert_eq!(error.outcome(), Outcome::NotSent);
+            let stats = producer.stats();
+            assert_eq!((stats.accepted, stats.not_sent, stats.in_hand), (1, 1, 0));
+        }
+    }
+
+    #[cfg(feature = "planted-bugs")]
+    #[test]
+    fn a_delay_that_is_let_through_is_noticed() {
+        use crate::planted::{Bug, plant};
+
+        plant(Some(Bug::DelayedHalfSent));
+        let noticed = std::panic::catch_unwind(a_half_message_with_a_delay_is_refused).is_err();
+        plant(None);
+        assert!(noticed);
+    }
+
+    #[test]
+    fn a_remark_is_shortened_between_characters() {
+        assert_eq!(shortened("short"), "short");
+        let long = alloc::format!("{}éé", "x".repeat(REMARK_BYTES_MAX - 1));
+        assert_eq!(shortened(&long).len(), REMARK_BYTES_MAX - 1);
+    }
+}

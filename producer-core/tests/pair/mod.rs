@@ -3,6 +3,8 @@
 //! Latency is 1 ms each way. Brokers keep what they store, so that tests can compare what was
 //! believed with what is there.
 
+mod frames;
+mod hurt;
 mod routes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,6 +17,7 @@ use producer_core::{
     SendError, SendId, SendOptions,
 };
 
+pub use frames::*;
 pub use routes::*;
 
 pub const LATENCY: Duration = Duration::from_millis(1);
@@ -107,8 +110,11 @@ pub struct World {
     /// How long connections accept nothing more after there is something to write.
     pub stall: Duration,
     pub others: Vec<Output<u64>>,
+    /// What came to brokers besides sends that are answered.
+    pub seen: Vec<Seen>,
     pub routes_seen: BTreeMap<u64, Result<producer_core::Route, SendError>>,
     conns: BTreeMap<ConnId, (String, Instant)>,
+    opened: BTreeMap<ConnId, u64>,
     closed_by_us: BTreeSet<ConnId>,
     events: BTreeMap<(Instant, u64), Event>,
     sequence: u64,
@@ -149,8 +155,10 @@ impl World {
             piece_bytes: usize::MAX,
             stall: Duration::ZERO,
             others: Vec::new(),
+            seen: Vec::new(),
             routes_seen: BTreeMap::new(),
             conns: BTreeMap::new(),
+            opened: BTreeMap::new(),
             closed_by_us: BTreeSet::new(),
             events: BTreeMap::new(),
             sequence: 0,
@@ -238,28 +246,6 @@ impl World {
         }
     }
 
-    /// Ends every connection to `address`, as a killed process does.
-    pub fn cut(&mut self, address: &str, end: &ConnectionEnd) {
-        let conns: Vec<ConnId> =
-            self.conns.iter().filter(|(_, (to, _))| to == address).map(|(c, _)| *c).collect();
-        for conn in conns {
-            self.conns.remove(&conn);
-            self.producer.handle_closed(self.now, conn, end.clone());
-            self.drain();
-        }
-    }
-
-    /// Every connection to `address` swallows what is written to it from now on, as one does whose
-    /// state a firewall has forgotten.
-    pub fn vanish(&mut self, address: &str) {
-        self.conns.retain(|_, (to, _)| to != address);
-    }
-
-    pub fn kill(&mut self, address: &str) {
-        self.broker(address).dial = Dial::Refuse;
-        self.cut(address, &ConnectionEnd::Reset);
-    }
-
     /// The next event at or before `limit`; false if there is none.
     fn step(&mut self, limit: Instant) -> bool {
         let event = self.events.first_key_value().map(|((at, _), _)| *at);
@@ -287,6 +273,7 @@ impl World {
         match event {
             Event::Dialled(conn, address) => {
                 self.conns.insert(conn, (address, self.now));
+                self.opened.insert(conn, self.sequence);
                 self.producer.handle_connected(self.now, conn);
             }
             Event::ToProducer(conn, bytes) => {
@@ -373,7 +360,13 @@ impl World {
         while let Some(found) = frame::split(bytes, 16 << 20).expect("our frames are frames") {
             let header = Header::decode(found.serialize, found.header).expect("our headers");
             let body = found.body.to_vec();
-            if let Some(answer) = self.answer(address, &header, found.serialize, &body) {
+            let to_broker = self.peers.contains_key(address);
+            if to_broker && header.code != 310 {
+                self.seen.push(Seen::new(address, conn, &header, &body));
+            }
+            let answered = !to_broker || header.code == 310 || header.flag == Head::REQUEST;
+            if answered && let Some(answer) = self.answer(address, &header, found.serialize, &body)
+            {
                 answers.push_back(answer);
             }
             bytes = &bytes[found.len..];
@@ -425,7 +418,7 @@ impl World {
             };
         }
         let peer = self.peers.get_mut(address).expect("a broker");
-        if header.code != 310 {
+        if header.code != 310 && header.code != 325 {
             return (peer.does != Does::Hang).then(|| reply(0, &Fields::new(), None, b""))?;
         }
         let request = SendRequest::from_ext(SendForm::V2, &header.ext).expect("a send");
@@ -484,7 +477,7 @@ impl World {
                 Some((Duration::ZERO, Some(out)))
             }
             Does::StoreAnd(code) => reply(code, &fields, None, b""),
-            Does::Refuse(code) => reply(code, &Fields::new(), Some("as told"), b""),
+            Does::Refuse(code) => reply(code, &Fields::new(), Some(remark_of(header.code)), b""),
             Does::StoreSilently | Does::Hang => None,
             Does::Reset => return Some((Duration::ZERO, None)),
             Does::Garbage => return Some((Duration::ZERO, Some(vec![0xFF; 64]))),
