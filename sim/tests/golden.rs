@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
+use producer_core::wire::acl::{Credentials, sign};
 use producer_core::wire::recall::RecallHandle;
 use producer_core::wire::route::TopicRouteData;
 use producer_core::wire::send::SendForm;
 use producer_core::wire::{SerializeType, hex};
 use serde_json::Value;
-use sim::model::broker::{Broker, BrokerConfig, Fault, Refusal, Status, Times, TopicConfig};
+use sim::model::broker::{
+    Account, Broker, BrokerConfig, Fault, Refusal, Status, Times, TopicConfig,
+};
 use sim::model::name_server::{NameServer, NameServerConfig, Registration, TopicRegistration};
 use sim::model::{ConnId, Instant, Release};
 use support::Got;
@@ -60,12 +63,10 @@ fn replay(folder: &str, release: Release) {
     assert!(cases > 20, "{folder}: {cases} cases");
 }
 
-/// Cases that begin like this need what has no model yet (signing, static topics, inner batches,
-/// zones), the disk of the recorded broker, or a broker that the recorded name server heard from
+/// Cases that begin like this need what has no model yet (static topics, inner batches, zones), the disk of the recorded broker, or a broker that the recorded name server heard from
 /// in between. Pushed replies, which answer one client after another was asked, are in
 /// `models/recorded.rs`.
 const NOT_MODELLED: &[&str] = &[
-    "acl-",
     "batch-inner",
     "error-not-leader",
     "ipv6-route",
@@ -208,7 +209,13 @@ fn seed(broker: &mut Direct<Broker>, topic: &str, key: &str) {
     let mut request = support::send_request(topic, 0);
     request.properties = Some(format!("UNIQ_KEY\u{1}{key}\u{2}KEYS\u{1}other {key}\u{2}").into());
     let conn = broker.connect();
-    let got = broker.ask(conn, 310, &request.to_ext(SendForm::V2), b"find me");
+    let credentials = Credentials {
+        access_key: "golden-ak".to_owned(),
+        secret_key: "golden-secret".to_owned(),
+        security_token: None,
+    };
+    let fields = sign(request.to_ext(SendForm::V2), &credentials, b"find me").expect("a secret");
+    let got = broker.ask(conn, 310, &fields, b"find me");
     assert_eq!(got[0].code, 0, "{got:?}");
 }
 
@@ -318,6 +325,7 @@ fn broker(release: Release, case: &str, peer: &str) -> Direct<Broker> {
     }
     match peer {
         "broker-b-slave" => config.id = 1,
+        "broker-acl" => config.accounts = Some(accounts()),
         "broker-tiny" => {
             config.auto_create_topics = false;
             config.auto_create_groups = false;
@@ -333,6 +341,20 @@ fn broker(release: Release, case: &str, peer: &str) -> Direct<Broker> {
     let mut direct = Direct::new(Broker::new(config));
     direct.node.fill_disk(peer == "broker-full");
     direct
+}
+
+fn accounts() -> Vec<Account> {
+    let all = vec!["*".to_owned()];
+    let secret_key = "golden-secret".to_owned();
+    let ours = Account {
+        access_key: "golden-ak".to_owned(),
+        secret_key: secret_key.clone(),
+        publish: all.clone(),
+        subscribe: all,
+        ..Account::default()
+    };
+    let access_key = "golden-deny".to_owned();
+    vec![ours, Account { access_key, secret_key, ..Account::default() }]
 }
 
 fn topics(broker: &str) -> Vec<(String, TopicConfig)> {

@@ -7,6 +7,7 @@ use producer_core::wire::{SerializeType, perm};
 use serde::{Deserialize, Serialize};
 
 use super::super::Release;
+use super::acl::Account;
 
 /// Settings of a [`super::Broker`]. Defaults are those of Java 5.4.0 where it has them.
 #[derive(Debug, Clone)]
@@ -55,6 +56,8 @@ pub struct BrokerConfig {
     pub recall: bool,
     /// Whether replies are stored besides being pushed.
     pub store_replies: bool,
+    /// Who may do what; `None` if anybody may do anything.
+    pub accounts: Option<Vec<Account>>,
     /// Region in each answer.
     pub region: String,
     /// Whether answers ask clients to trace.
@@ -109,6 +112,7 @@ impl BrokerConfig {
             timer_max: Duration::from_secs(3 * 24 * 60 * 60),
             recall: false,
             store_replies: true,
+            accounts: None,
             region: "DefaultRegion".to_owned(),
             trace_on: true,
             register_period: Duration::from_secs(30),

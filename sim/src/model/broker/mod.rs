@@ -1,5 +1,6 @@
 //! What does a broker store, and what does it answer? The broker, without I/O.
 
+mod acl;
 mod clients;
 mod config;
 mod copy;
@@ -33,6 +34,7 @@ use super::links::{Frames, Links};
 use super::schedule::Schedule;
 use super::{ConnId, Instant, Node, Output};
 
+pub use acl::Account;
 pub use config::{BrokerConfig, Replication, TopicConfig};
 pub use delay::DelayedMessage;
 pub use fault::{Fault, Malformed, Refusal, Status, Times};
@@ -243,6 +245,9 @@ impl Broker {
     /// Carries out a request, and sees to its answer.
     fn execute(&mut self, now: Instant, request: &Request<'_>) {
         let ticket = request.ticket();
+        if let Err(refused) = self.authorize(request) {
+            return self.reply(now, ticket, &refused);
+        }
         if SendForm::of_code(request.header.code).is_some() {
             let before = self.log.end();
             let (answer, delivery) = self.send(now, request);
