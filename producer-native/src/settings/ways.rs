@@ -29,7 +29,10 @@ fn discovery(table: &mut Table, mut builder: Builder) -> Result<Builder, Setting
         let unit = found.get("unit", text)?;
         builder = match (dns, server) {
             (Some(dns), None) if subgroup.is_none() && unit.is_none() => {
-                builder.discover(every.map_or(dns.clone(), |every| dns.every(every)))
+                builder.discover(match every {
+                    Some(every) => dns.every(every),
+                    None => dns,
+                })
             }
             (None, Some(mut server)) => {
                 let segment = |key| format!("{key} has {SEGMENT}");
@@ -41,7 +44,10 @@ fn discovery(table: &mut Table, mut builder: Builder) -> Result<Builder, Setting
                 if let Some(unit) = unit {
                     server = server.unit(&unit).map_err(|_| found.error("unit", segment("it")))?;
                 }
-                builder.discover(every.map_or(server.clone(), |every| server.every(every)))
+                builder.discover(match every {
+                    Some(every) => server.every(every),
+                    None => server,
+                })
             }
             _ => {
                 let problem = "wanted either dns, or address_server with subgroup and unit";
