@@ -21,10 +21,16 @@ use crate::wire::{batch, property_names as names};
 /// all may be together is checked when they are sent
 /// ([`Config::message_bytes_max`](crate::Config::message_bytes_max)); [`Batch::split`] makes
 /// batches that fit. Bodies are sent as they are, never compressed.
+///
+/// Each message has an id of its own, which is the same in every attempt. Whoever may want to send
+/// the batch again, after [`Outcome::Unknown`](crate::Outcome::Unknown), gives it ids that last
+/// before it is sent: [`Producer::assign_ids`](crate::Producer::assign_ids).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     messages: Vec<Message>,
     bytes: usize,
+    /// One for each message, or none at all.
+    ids: Vec<MessageId>,
 }
 
 /// Why messages cannot go out together.
@@ -51,6 +57,13 @@ pub enum InvalidBatch {
     },
     /// The topic holds what a consumer group is to see again.
     RetryTopic,
+    /// There are not as many ids as messages.
+    IdCount {
+        /// Messages.
+        messages: usize,
+        /// Ids.
+        ids: usize,
+    },
 }
 
 impl fmt::Display for InvalidBatch {
@@ -67,6 +80,9 @@ impl fmt::Display for InvalidBatch {
                 write!(f, "message {index} is delayed; delayed messages go out alone")
             }
             Self::RetryTopic => f.write_str("retry topics take no batches"),
+            Self::IdCount { messages, ids } => {
+                write!(f, "{ids} ids were given for {messages} messages")
+            }
         }
     }
 }
@@ -105,7 +121,7 @@ impl Batch {
             }
             bytes += message.member_bytes();
         }
-        Ok(Self { messages, bytes })
+        Ok(Self { messages, bytes, ids: Vec::new() })
     }
 
     /// Batches of these messages, in their order, none longer than `bytes_max` unless it is one
@@ -126,10 +142,32 @@ impl Batch {
                     last.bytes += bytes;
                     last.messages.push(message);
                 }
-                _ => batches.push(Self { messages: alloc::vec![message], bytes }),
+                _ => {
+                    let messages = alloc::vec![message];
+                    batches.push(Self { messages, bytes, ids: Vec::new() });
+                }
             }
         }
         Ok(batches)
+    }
+
+    /// The same batch with these ids, one for each message: those that an earlier run has written
+    /// down, so that consumers recognise what they have seen.
+    ///
+    /// # Errors
+    /// [`InvalidBatch::IdCount`] when there are more or fewer than messages.
+    pub fn with_ids(
+        mut self,
+        ids: impl IntoIterator<Item = MessageId>,
+    ) -> Result<Self, InvalidBatch> {
+        self.ids = ids.into_iter().collect();
+        let (messages, ids) = (self.messages.len(), self.ids.len());
+        if ids == messages { Ok(self) } else { Err(InvalidBatch::IdCount { messages, ids }) }
+    }
+
+    /// The ids of the messages, in their order; empty before they are assigned.
+    pub fn ids(&self) -> &[MessageId] {
+        &self.ids
     }
 
     /// How many messages; at least one.
@@ -179,10 +217,14 @@ impl Message {
 }
 
 impl<T> Producer<T> {
-    /// Takes over a batch. Its ticket comes back exactly once, with [`Output::BatchCompleted`] or
-    /// from [`cancel`](Self::cancel). It is one send: one queue, one deadline, one place in a lane.
+    /// Takes over a batch. Its ticket comes back exactly once: with [`Output::BatchCompleted`], with
+    /// [`Output::Written`] if it is one-way, or from [`cancel`](Self::cancel). It is one send: one
+    /// queue, one deadline, one place in a lane, and [`SendOptions::message_id`] is the id of the
+    /// request, which brokers keep only where they store a batch as one. A selector sees a message
+    /// whose body is the whole batch.
     ///
     /// [`Output::BatchCompleted`]: crate::Output::BatchCompleted
+    /// [`Output::Written`]: crate::Output::Written
     pub fn send_batch(
         &mut self,
         now: Instant,
@@ -190,24 +232,32 @@ impl<T> Producer<T> {
         batch: Batch,
         options: SendOptions,
     ) -> SendId {
-        self.advance(now);
-        let unix_ms = self.unix_ms();
-        let mut ids = Vec::with_capacity(batch.len());
+        let mut batch = batch;
+        self.assign_ids(now, &mut batch);
         let mut body = Vec::with_capacity(batch.bytes());
-        for message in batch.messages() {
-            let id = self.ids.next_id(unix_ms);
-            message.push_member(&mut body, &id);
-            ids.push(id);
+        for (message, id) in batch.messages.iter().zip(&batch.ids) {
+            message.push_member(&mut body, id);
         }
-        let envelope = batch.messages()[0].envelope(body);
-        let special = Special { form: Form::Batch(ids), properties: String::new() };
+        let envelope = batch.messages[0].envelope(body);
+        let special = Special { form: Form::Batch(batch.ids), properties: String::new() };
         self.start(ticket, envelope, options, Some(Box::new(special)))
+    }
+
+    /// Gives the messages of a batch the ids that they are sent under, unless they have theirs. A
+    /// clone of the batch that is sent again later then has the same, and consumers can recognise
+    /// the duplicates.
+    pub fn assign_ids(&mut self, now: Instant, batch: &mut Batch) {
+        self.advance(now);
+        if batch.ids.is_empty() {
+            let unix_ms = self.unix_ms();
+            batch.ids = batch.messages.iter().map(|_| self.ids.next_id(unix_ms)).collect();
+        }
     }
 }
 
 impl Receipt {
-    /// The receipts of a batch's messages. A broker that stored it as one (`batchUniqId`) names one
-    /// place for all of them; else they follow one another.
+    /// The receipts of a batch's messages, which follow one another in the queue. A broker that
+    /// stored them as one (`batchUniqId`) has one id of its own for all of them.
     pub(crate) fn of_members(self, ids: &[MessageId], told: &Told) -> Vec<Self> {
         let mut offset_ids = told.offset_ids.split(',');
         let shared = told.inner_batch;
@@ -217,9 +267,24 @@ impl Receipt {
                 true => self.offset_id,
                 false => offset_ids.next().and_then(OffsetId::parse),
             },
-            queue_offset: self.queue_offset + if shared { 0 } else { behind },
+            queue_offset: self.queue_offset + behind,
             ..self.clone()
         });
         members.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delayed_message_goes_alone_whichever_way_it_is_delayed() {
+        for name in DELAYS {
+            let delayed = Message::new("t", "b").and_then(|m| m.put(name, "1")).expect("valid");
+            let first = Message::new("t", "b").expect("valid");
+
+            assert_eq!(Batch::new([first, delayed]), Err(InvalidBatch::Delayed { index: 1 }));
+        }
     }
 }

@@ -1,12 +1,12 @@
-//! What else can be exchanged with brokers: batches, requests and replies, questions.
+//! What else can be exchanged with brokers: half messages, requests and replies, questions.
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
 use producer_core::{
-    Answer, Batch, HalfMessage, Instant, Message, Receipt, ReplyMessage, Request, RequestId,
-    SendError, SendId, SendOptions,
+    Answer, HalfMessage, Instant, Message, Receipt, ReplyMessage, Request, RequestId, SendError,
+    SendId, SendOptions,
 };
 
 use crate::door::{Effects, Shared, State};
@@ -15,35 +15,6 @@ use crate::slots::{Ended, Slot};
 use crate::wait::poll_slot;
 
 impl Producer {
-    /// Sends several messages in one request, to one queue: all are stored or none. The receipts
-    /// are in the order of the messages.
-    ///
-    /// **Cancel**: as [`send`](Self::send), for all of them.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send); the outcome is that of every message.
-    pub async fn send_batch(&self, batch: Batch) -> Result<Vec<Receipt>, SendError> {
-        self.send_batch_with(batch, SendOptions::default()).await
-    }
-
-    /// [`send_batch`](Self::send_batch) with options.
-    ///
-    /// # Errors
-    /// As [`send_batch`](Self::send_batch).
-    pub async fn send_batch_with(
-        &self,
-        batch: Batch,
-        options: SendOptions,
-    ) -> Result<Vec<Receipt>, SendError> {
-        let begin = |state: &mut State, now, slot| {
-            Name::Send(state.core.send_batch(now, slot, batch, options))
-        };
-        match Exchange::begin(self.shared(), begin).await_end().await {
-            Ended::Batch(result) => result,
-            _ => unreachable!("the core answers a batch as a batch"),
-        }
-    }
-
     /// Sends the message of a transaction, which nobody sees before it is committed.
     ///
     /// **Cancel**: as [`send`](Self::send); a half message that is stored all the same is rolled
@@ -124,13 +95,13 @@ impl Producer {
 
 /// By what name the core knows it.
 #[derive(Clone, Copy)]
-enum Name {
+pub(crate) enum Name {
     Send(SendId),
     Request(RequestId),
 }
 
 /// Something under way that is cancelled when it is dropped.
-struct Exchange<'a> {
+pub(crate) struct Exchange<'a> {
     shared: &'a Arc<Shared>,
     slot: Slot,
     name: Name,
@@ -138,7 +109,7 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    fn begin(
+    pub(crate) fn begin(
         shared: &'a Arc<Shared>,
         begin: impl FnOnce(&mut State, Instant, Slot) -> Name,
     ) -> Self {
@@ -149,7 +120,7 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    async fn await_end(mut self) -> Ended {
+    pub(crate) async fn await_end(mut self) -> Ended {
         let ended = poll_fn(|cx| poll_slot(self.shared, self.slot, cx)).await;
         self.over = true;
         ended

@@ -69,6 +69,7 @@
 //! A [`SendError`] says first whether the message may be stored ([`SendError::outcome`]), then why
 //! ([`SendError::kind`]), and lists every attempt with broker, addresses, phase and time.
 mod alarm;
+mod batches;
 pub mod blocking;
 mod builder;
 mod connection;

@@ -310,7 +310,7 @@ fn route_of(ended: Ended) -> Result<Route, SendError> {
 
 /// Options as the core gets them. It runs a selector while it is locked and half changed, so a
 /// panic must not get out of one: the send fails as if the selector had chosen nothing.
-fn prepared(mut options: SendOptions, reply: Reply) -> SendOptions {
+pub(crate) fn prepared(mut options: SendOptions, reply: Reply) -> SendOptions {
     options.reply = reply;
     if let QueueChoice::Select(select) = options.queue {
         options.queue = QueueChoice::select(move |queues, message| {

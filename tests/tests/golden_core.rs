@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use golden_support::{files, hex, int, json, root, short, text};
 use producer_core::wire::route::{BrokerData, QueueData, RouteJson, TopicRouteData};
-use producer_core::wire::{Head, Header, Language, SerializeType, encode_frame, frame};
+use producer_core::wire::{Head, Header, Language, SerializeType, batch, encode_frame, frame};
 use producer_core::{
-    Address, Config, ConnId, Environment, FaultTable, GroupName, Instant, Message, MessageId,
-    Output, Producer, Queue, QueueChoice, Reply, SendOptions,
+    Address, Batch, Config, ConnId, Environment, FaultTable, GroupName, Instant, Message,
+    MessageId, Output, Producer, Queue, QueueChoice, Reply, SendOptions,
 };
 use serde_json::Value;
 
-/// The one send request of a case, if the core's plain send can be asked for the same.
+/// The one send request of a case, if the core can be asked for the same.
 struct Case {
-    message: Message,
+    /// One, or those of a batch.
+    messages: Vec<Message>,
     /// Ext fields as recorded.
     ext: BTreeMap<String, String>,
     header: Value,
@@ -32,13 +33,16 @@ fn ext_of(header: &Value) -> BTreeMap<String, String> {
     fields.map(|(name, value)| (name.clone(), value.as_str().unwrap_or("").to_owned())).collect()
 }
 
+/// The only request of a case with this code.
+fn only(value: &Value, code: i32) -> Option<&Value> {
+    let frames = value["frames"].as_array()?.iter();
+    let mut requests =
+        frames.filter(|frame| frame["header"]["code"] == code && frame["header"]["flag"] != 1);
+    requests.next().filter(|_| requests.next().is_none())
+}
+
 fn case(value: &Value) -> Option<Case> {
-    let requests: Vec<&Value> = value["frames"]
-        .as_array()?
-        .iter()
-        .filter(|frame| frame["header"]["code"] == 310 && frame["header"]["flag"] != 1)
-        .collect();
-    let [request] = requests[..] else { return None };
+    let request = only(value, 310)?;
     let bytes = hex(text(request, "hex"));
     let found = frame::split(&bytes, frame::FRAME_BYTES_MAX).ok()??;
     let ext = ext_of(&request["header"]);
@@ -53,12 +57,41 @@ fn case(value: &Value) -> Option<Case> {
     // Hosts with a global IPv6 address make longer ids in Java; ours have one layout.
     MessageId::parse(properties(&ext["i"]).get("UNIQ_KEY")?)?;
     Some(Case {
-        message: message(&value["input"]["messages"][0])?,
+        messages: vec![message(&value["input"]["messages"][0])?],
         header: request["header"].clone(),
         serialize: found.serialize,
         body: found.body.to_vec(),
         ext,
     })
+}
+
+/// A list that an application has sent; not what a client has gathered, nor what passed by the
+/// client's checks.
+fn batch_case(value: &Value) -> Option<Case> {
+    let request = only(value, 320)?;
+    let given = value["input"]["messages"].as_array()?;
+    let bytes = hex(text(request, "hex"));
+    let found = frame::split(&bytes, frame::FRAME_BYTES_MAX).ok()??;
+    let ext = ext_of(&request["header"]);
+    let named = ["INSTANCE_ID"].iter().all(|name| !ext["i"].contains(name));
+    let alone = !ext.contains_key("Signature") && value["outcome"]["sendStatus"] == "SEND_OK";
+    (named && alone).then_some(())?;
+    Some(Case {
+        messages: given.iter().map(message).collect::<Option<_>>()?,
+        header: request["header"].clone(),
+        serialize: found.serialize,
+        body: found.body.to_vec(),
+        ext,
+    })
+}
+
+/// The members of a batch: flag, body, properties.
+fn members(body: &[u8]) -> Vec<(i32, Vec<u8>, BTreeMap<String, String>)> {
+    let members = batch::members(body).map(|member| {
+        let member = member.expect("a member");
+        (member.flag, member.body.to_vec(), properties(&member.properties))
+    });
+    members.collect()
 }
 
 /// The message as the Java client was given it; `None` where it uses what our API keeps for a
@@ -115,16 +148,24 @@ fn frame_of(case: &Case) -> Vec<u8> {
     };
     let born_ms = case.ext["g"].parse().expect("a recorded time");
     let mut producer = Producer::new(config, Environment::new(1, born_ms));
-    let id = properties(&case.ext["i"]).remove("UNIQ_KEY").expect("a recorded id");
+    let id = properties(&case.ext["i"]).remove("UNIQ_KEY");
     let queue_id = case.ext["e"].parse().expect("a recorded queue");
     let one_way = int(&case.header, "flag") == 2;
     let options = SendOptions {
         queue: QueueChoice::Queue(Queue::new(&case.ext["n"], queue_id)),
-        message_id: MessageId::parse(&id),
+        message_id: id.as_deref().and_then(MessageId::parse),
         reply: if one_way { Reply::OneWay } else { Reply::Awaited },
         ..SendOptions::default()
     };
-    producer.send(Instant::ZERO, (), case.message.clone(), options);
+    if case.header["code"] == 320 {
+        let ids = members(&case.body).into_iter().map(|(.., properties)| {
+            MessageId::parse(&properties["UNIQ_KEY"]).expect("a recorded id")
+        });
+        let batch = Batch::new(case.messages.clone()).and_then(|batch| batch.with_ids(ids));
+        producer.send_batch(Instant::ZERO, (), batch.expect("a recorded batch"), options);
+    } else {
+        producer.send(Instant::ZERO, (), case.messages[0].clone(), options);
+    }
     let server = connect(&mut producer);
     let question = taken(&mut producer, server);
     let asked = Header::decode(question.0, &question.1).expect("our header");
@@ -171,17 +212,18 @@ fn properties(string: &str) -> BTreeMap<String, String> {
     entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// The first frame of code 310 among `bytes`: a heartbeat may stand before it.
+/// The first send among `bytes`: a heartbeat may stand before it.
 fn send_among(bytes: &[u8]) -> (Value, SerializeType, Vec<u8>) {
     let mut rest = bytes;
     while let Some(found) = frame::split(rest, frame::FRAME_BYTES_MAX).expect("our frames") {
         let header = Header::decode(found.serialize, found.header).expect("our header");
-        if header.code == 310 {
+        if [310, 320].contains(&header.code) {
             let fields = header.ext.iter();
             let ext: BTreeMap<String, String> = fields
                 .map(|(name, value)| (name.to_cow().into_owned(), value.to_cow().into_owned()))
                 .collect();
             let value = serde_json::json!({
+                "code": header.code,
                 "flag": header.flag,
                 "language": header.language.name(),
                 "version": header.version,
@@ -220,6 +262,33 @@ fn plain_sends_equal_javas() {
     }
     println!("{count} recorded sends rebuilt, of {} kinds", names.len());
     assert!(count >= 100 && names.len() >= 20, "{count} cases of {names:?}");
+}
+
+#[test]
+fn batches_equal_javas() {
+    let mut names = BTreeSet::new();
+    for path in files(&root().join("frames")) {
+        let Some(case) = batch_case(&json(&path)) else { continue };
+        let what = short(&path);
+        let (header, serialize, body) = send_among(&frame_of(&case));
+
+        assert_eq!(serialize, case.serialize, "{what}");
+        assert_eq!(members(&body), members(&case.body), "{what}");
+        for field in ["code", "flag", "version"] {
+            assert_eq!(header[field], case.header[field], "{what}: {field}");
+        }
+        let (mut ours, mut javas) = (ext_of(&header), case.ext.clone());
+        let [mine, mut theirs] = [&mut ours, &mut javas]
+            .map(|ext| properties(&ext.remove("i").expect("a property string")));
+        // Releases before 5.0 name only the members.
+        let id = mine["UNIQ_KEY"].clone();
+        theirs.entry("UNIQ_KEY".to_owned()).or_insert(id);
+        assert_eq!(mine, theirs, "{what}");
+        assert_eq!(ours, javas, "{what}");
+        names.insert(what);
+    }
+    println!("{} recorded batches rebuilt: {names:#?}", names.len());
+    assert!(names.len() >= 20, "{names:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Latency is 1 ms each way. Brokers keep what they store, so that tests can compare what was
 //! believed with what is there.
 
+mod batches;
 mod frames;
 mod hurt;
 mod routes;
@@ -17,6 +18,7 @@ use producer_core::{
     SendError, SendId, SendOptions,
 };
 
+pub use batches::*;
 pub use frames::*;
 pub use routes::*;
 
@@ -68,6 +70,8 @@ pub struct Peer {
     pub stored: Vec<Stored>,
     pub sends_seen: usize,
     pub dials: usize,
+    /// Stores a batch as one.
+    pub inner_batches: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +106,7 @@ pub struct World {
     pub routes: BTreeMap<String, String>,
     pub route_requests: usize,
     pub done: BTreeMap<u64, Result<Receipt, SendError>>,
+    pub batches_done: BTreeMap<u64, Result<Vec<Receipt>, SendError>>,
     pub written: Vec<u64>,
     pub closed: Option<producer_core::CloseReport>,
     /// Bodies as they were stored, at whatever broker.
@@ -149,6 +154,7 @@ impl World {
             routes: BTreeMap::new(),
             route_requests: 0,
             done: BTreeMap::new(),
+            batches_done: BTreeMap::new(),
             written: Vec::new(),
             closed: None,
             log: Vec::new(),
@@ -181,6 +187,7 @@ impl World {
             stored: Vec::new(),
             sends_seen: 0,
             dials: 0,
+            inner_batches: false,
         })
     }
 
@@ -213,15 +220,6 @@ impl World {
             assert!(self.step(limit), "send {ticket} never ended");
         }
         self.done.remove(&ticket).expect("just seen")
-    }
-
-    pub fn query(&mut self, topic: &str) -> u64 {
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        let topic = producer_core::TopicName::new(topic).expect("valid");
-        self.producer.query_route(self.now, ticket, &topic, ms(3_000), false);
-        self.drain();
-        ticket
     }
 
     pub fn close(&mut self, within: Duration) {
@@ -313,6 +311,10 @@ impl World {
                     assert!(before.is_none(), "ticket {ticket} came back twice");
                 }
                 Output::Written { ticket, .. } => self.written.push(ticket),
+                Output::BatchCompleted { ticket, result } => {
+                    let before = self.batches_done.insert(ticket, result);
+                    assert!(before.is_none(), "ticket {ticket} came back twice");
+                }
                 Output::Route { ticket, result } => {
                     self.routes_seen.insert(ticket, result);
                 }
@@ -364,7 +366,8 @@ impl World {
             if to_broker && header.code != 310 {
                 self.seen.push(Seen::new(address, conn, &header, &body));
             }
-            let answered = !to_broker || header.code == 310 || header.flag == Head::REQUEST;
+            let send = [310, 320].contains(&header.code);
+            let answered = !to_broker || send || header.flag == Head::REQUEST;
             if answered && let Some(answer) = self.answer(address, &header, found.serialize, &body)
             {
                 answers.push_back(answer);
@@ -418,7 +421,7 @@ impl World {
             };
         }
         let peer = self.peers.get_mut(address).expect("a broker");
-        if header.code != 310 && header.code != 325 {
+        if ![310, 320, 325].contains(&header.code) {
             return (peer.does != Does::Hang).then(|| reply(0, &Fields::new(), None, b""))?;
         }
         let request = SendRequest::from_ext(SendForm::V2, &header.ext).expect("a send");
@@ -436,20 +439,20 @@ impl World {
                 | Does::WrongOpaque
                 | Does::HalfAnswer
         );
+        let first = peer.stored.len() + 1;
+        let mut msg_ids = ONE_ID.to_owned();
         if stores {
-            self.log.push(String::from_utf8_lossy(body).into_owned());
-            peer.stored.push(Stored {
-                queue_id: request.queue_id,
-                body: body.to_vec(),
-                properties: request.properties.unwrap_or_default().into_owned(),
-            });
+            msg_ids = peer.store(&mut self.log, &request, body);
         }
-        let fields = Fields::new()
-            .text("msgId", "7F00000100002A9F0000000000000001")
+        let mut fields = Fields::new()
+            .text("msgId", &msg_ids)
             .show("queueId", request.queue_id)
-            .show("queueOffset", peer.stored.len())
+            .show("queueOffset", first)
             .text("MSG_REGION", "DefaultRegion")
             .text("TRACE_ON", "true");
+        if peer.inner_batches && request.batch == Some(true) {
+            fields = fields.text("batchUniqId", "any");
+        }
         let delay = peer.delay;
         if header.flag & 2 != 0 {
             return None;
@@ -483,11 +486,5 @@ impl World {
             Does::Garbage => return Some((Duration::ZERO, Some(vec![0xFF; 64]))),
         };
         answer.map(|(_, bytes)| (delay, bytes))
-    }
-
-    /// Bodies stored at all brokers.
-    pub fn stored(&self) -> Vec<String> {
-        let all = self.peers.values().flat_map(|peer| peer.stored.iter());
-        all.map(|stored| String::from_utf8_lossy(&stored.body).into_owned()).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Routes as name servers write them.
 
+use super::{World, ms};
+
 /// `{"brokerDatas":..}` of brokers with `queues` each, all writable.
 pub fn route_json(brokers: &[(&str, &str)], queues: u32) -> String {
     let brokers: Vec<(&str, &str, u32, u32)> =
@@ -31,4 +33,15 @@ pub fn route_json_of(brokers: &[(&str, &str, u32, u32)]) -> String {
         datas.join(","),
         queues.join(",")
     )
+}
+
+impl World {
+    pub fn query(&mut self, topic: &str) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let topic = producer_core::TopicName::new(topic).expect("valid");
+        self.producer.query_route(self.now, ticket, &topic, ms(3_000), false);
+        self.drain();
+        ticket
+    }
 }

@@ -242,3 +242,20 @@ fn nobody_reading_ends_it_quietly() {
     assert_eq!((child.wait().unwrap().code(), &*stderr), (Some(141), ""));
     assert!(line.starts_with(r#"{"ok":true"#), "{line}");
 }
+
+#[test]
+fn batches_are_told_message_by_message_in_the_order_they_were_read() {
+    let served = serve(|cluster| cluster);
+    let input: String = (0..25).map(|n| format!("line {n}\n")).collect();
+
+    let ended = send(&served, &["--batch", "10", "--queue", "broker-a:1"], &input);
+
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let lines = ended.lines();
+    let offsets: Vec<u64> =
+        lines[..25].iter().map(|line| line["offset"].as_u64().unwrap()).collect();
+    assert_eq!(offsets, (0..25).collect::<Vec<u64>>());
+    assert_eq!(bodies(&served), (0..25).map(|n| format!("line {n}")).collect::<Vec<_>>());
+    assert_eq!(lines[25]["summary"]["ok"], 25);
+    assert_eq!(run(&["send", "-t", "t", "-b", "x", "--batch", "2", "--oneway"]).code, Some(2));
+}

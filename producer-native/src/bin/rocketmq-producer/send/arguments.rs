@@ -73,6 +73,10 @@ pub(crate) struct SendArguments {
     /// Longest time for one attempt [default: 1s, with --config java all there is]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Sending")]
     attempt_timeout: Option<Duration>,
+    /// Send so many messages in one request; what is left at the end goes in a smaller one. Counts
+    /// as one message for --concurrency
+    #[arg(long, value_name = "N", conflicts_with = "oneway", help_heading = "Sending")]
+    batch: Option<NonZeroUsize>,
     /// Want no answer: a message counts as sent when its bytes were handed to a connection
     #[arg(long, visible_alias = "one-way", help_heading = "Sending")]
     oneway: bool,
@@ -198,7 +202,11 @@ impl SendArguments {
     }
 
     pub(super) fn limits(&self) -> Limits {
-        Limits { in_hand: self.concurrency.get(), per_second: self.rate.map(NonZeroU32::get) }
+        Limits {
+            in_hand: self.concurrency.get(),
+            batch: self.batch.map_or(1, NonZeroUsize::get),
+            per_second: self.rate.map(NonZeroU32::get),
+        }
     }
 }
 

@@ -7,8 +7,10 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use producer_native::{ErrorKind, MessageId, Producer, Receipt, SendError};
-use tokio::task::JoinHandle;
+use producer_native::{
+    Batch, ErrorKind, InvalidMessage, Message, MessageId, Producer, Receipt, SendError,
+};
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 
 use super::arguments::Template;
@@ -20,6 +22,8 @@ use crate::exit::Failure;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) in_hand: usize,
+    /// Messages in one request.
+    pub(super) batch: usize,
     pub(super) per_second: Option<u32>,
 }
 
@@ -30,6 +34,8 @@ pub(super) struct Window {
     limits: Limits,
     pub(super) report: Report,
     in_hand: VecDeque<InHand>,
+    /// What the next batch is made of.
+    gathered: Vec<Message>,
     /// When the next message may begin.
     due: Instant,
 }
@@ -38,6 +44,8 @@ pub(super) struct Window {
 enum InHand {
     Ended(End),
     UnderWay(JoinHandle<End>),
+    /// A batch: an end for each message.
+    Together(JoinHandle<Vec<End>>),
 }
 
 /// A send with the time it takes.
@@ -57,8 +65,8 @@ impl Window {
         limits: Limits,
         report: Report,
     ) -> Self {
-        let in_hand = VecDeque::new();
-        Self { producer, template, limits, report, in_hand, due: Instant::now() }
+        let (in_hand, gathered) = (VecDeque::new(), Vec::new());
+        Self { producer, template, limits, report, in_hand, gathered, due: Instant::now() }
     }
 
     /// Sends everything, until the source ends or Ctrl-C. Whether it was the latter.
@@ -87,18 +95,23 @@ impl Window {
                 Event::Interrupted => {
                     interrupted = true;
                     reading = false;
+                    self.begin_batch();
                 }
                 Event::Ended(end) => {
                     self.in_hand.pop_front();
                     self.report.add(&end)?;
                 }
                 Event::Read(Ok(Some(body))) => self.begin(body).await,
-                Event::Read(Ok(None)) => reading = false,
+                Event::Read(Ok(None)) => {
+                    reading = false;
+                    self.begin_batch();
+                }
                 Event::Read(Err(error)) => {
                     let failure = Failure::new(format!("cannot read standard input: {error}"));
                     failure.report();
                     self.report.spoil();
                     reading = false;
+                    self.begin_batch();
                 }
             }
             if !self.in_hand.front().is_some_and(InHand::has_ended) {
@@ -116,28 +129,21 @@ impl Window {
             let earliest = Instant::now().checked_sub(CATCH_UP).unwrap_or(self.due);
             self.due = self.due.max(earliest) + pause;
         }
-        let message = match body {
-            Body::Good(body) => self.template.message(body),
-            Body::TooLong { bytes } => {
-                let bytes_max = self.template.message_bytes_max;
-                let kind = ErrorKind::MessageTooLarge { bytes, bytes_max };
-                self.in_hand.push_back(InHand::Ended(End::Refused {
-                    code: kind.code(),
-                    problem: kind.to_string(),
-                }));
-                return;
-            }
-        };
-        let message = match message {
+        let message = match self.message(body) {
             Ok(message) => message,
-            Err(problem) => {
-                self.in_hand.push_back(InHand::Ended(End::Refused {
-                    code: "invalid_message",
-                    problem: problem.to_string(),
-                }));
-                return;
+            Err(refused) => {
+                // What was read before it is told before it.
+                self.begin_batch();
+                return self.in_hand.push_back(InHand::Ended(refused));
             }
         };
+        if self.limits.batch > 1 {
+            self.gathered.push(message);
+            if self.gathered.len() == self.limits.batch {
+                self.begin_batch();
+            }
+            return;
+        }
         let (producer, options) = (self.producer.clone(), self.template.options());
         let started = Instant::now();
         let mut sending: Sending = if self.template.one_way {
@@ -160,25 +166,87 @@ impl Window {
     }
 }
 
+impl Window {
+    /// The message with this body, or why there is none.
+    fn message(&self, body: Body) -> Result<Message, End> {
+        let body = match body {
+            Body::Good(body) => body,
+            Body::TooLong { bytes } => {
+                let bytes_max = self.template.message_bytes_max;
+                let kind = ErrorKind::MessageTooLarge { bytes, bytes_max };
+                return Err(End::Refused { code: kind.code(), problem: kind.to_string() });
+            }
+        };
+        let refused = |problem: InvalidMessage| End::Refused {
+            code: "invalid_message",
+            problem: problem.to_string(),
+        };
+        self.template.message(body).map_err(refused)
+    }
+
+    /// Sends what was gathered, in as many requests as its length needs.
+    fn begin_batch(&mut self) {
+        let gathered = std::mem::take(&mut self.gathered);
+        if gathered.is_empty() {
+            return;
+        }
+        let count = gathered.len();
+        let batches = match Batch::split(gathered, self.template.message_bytes_max) {
+            Ok(batches) => batches,
+            Err(problem) => {
+                let (code, problem) = ("invalid_batch", problem.to_string());
+                let refused = vec![End::Refused { code, problem }; count];
+                return self.in_hand.extend(refused.into_iter().map(InHand::Ended));
+            }
+        };
+        for batch in batches {
+            let (producer, options) = (self.producer.clone(), self.template.options());
+            let (started, count) = (Instant::now(), batch.len());
+            let sending = async move {
+                let ended = producer.send_batch_with(batch, options).await;
+                let elapsed = started.elapsed();
+                match ended {
+                    Ok(receipts) => {
+                        let end = |receipt| End::Sent(Ok(receipt), elapsed);
+                        receipts.into_iter().map(end).collect()
+                    }
+                    Err(error) => vec![End::Sent(Err(error), elapsed); count],
+                }
+            };
+            self.in_hand.push_back(InHand::Together(tokio::spawn(sending)));
+        }
+    }
+}
+
 impl InHand {
     fn has_ended(&self) -> bool {
         match self {
             Self::Ended(_) => true,
             Self::UnderWay(task) => task.is_finished(),
+            Self::Together(task) => task.is_finished(),
         }
     }
 }
 
 /// How the first message in hand ended; never, if there is none. It stays in hand.
 async fn first_end(in_hand: &mut VecDeque<InHand>) -> End {
-    match in_hand.front_mut() {
-        None => std::future::pending().await,
-        Some(InHand::Ended(end)) => end.clone(),
-        Some(InHand::UnderWay(task)) => match task.await {
-            Ok(end) => end,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        },
+    loop {
+        let ends = match in_hand.front_mut() {
+            None => return std::future::pending().await,
+            Some(InHand::Ended(end)) => return end.clone(),
+            Some(InHand::UnderWay(task)) => return unless_panicked(task.await),
+            Some(InHand::Together(task)) => unless_panicked(task.await),
+        };
+        in_hand.pop_front();
+        for end in ends.into_iter().rev() {
+            in_hand.push_front(InHand::Ended(end));
+        }
     }
+}
+
+/// What a task came to; its panic is ours.
+fn unless_panicked<T>(ended: Result<T, JoinError>) -> T {
+    ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// Ctrl-C, and what else asks a process to end.
