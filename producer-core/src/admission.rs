@@ -46,7 +46,7 @@ impl<T> Producer<T> {
             reached!(SendFull);
             return self.refuse(ticket, special, options.group, ErrorKind::Full);
         }
-        let key = self.insert(ticket, message, options, topic, bytes, special);
+        let key = self.insert(Some(ticket), message, options, topic, bytes, special);
         if has_room {
             self.admit(key);
         } else {
@@ -75,7 +75,7 @@ impl<T> Producer<T> {
 
     pub(crate) fn insert(
         &mut self,
-        ticket: T,
+        ticket: Option<T>,
         message: Message,
         options: SendOptions,
         topic: TopicId,
@@ -89,7 +89,7 @@ impl<T> Producer<T> {
             None => self.ids.next_id(self.unix_ms()),
         };
         let key = self.sends.insert(Send {
-            ticket: Some(ticket),
+            ticket,
             message,
             queue: options.queue,
             reply: options.reply,
@@ -173,12 +173,15 @@ impl<T> Producer<T> {
                     Some(Stage::Lane | Stage::Route | Stage::Backoff) => self.attempt(key),
                 }
             }
-            if !self.admit_next() {
+            if self.admit_next() {
+                continue;
+            }
+            if self.closing.is_some() {
+                self.go_on_closing();
+            }
+            if self.ready.is_empty() {
                 break;
             }
-        }
-        if self.closing.is_some() {
-            self.go_on_closing();
         }
     }
 

@@ -20,7 +20,7 @@ use crate::producer::Producer;
 use crate::slab::Key;
 use crate::time::Instant;
 use crate::wire::frame::Frame;
-use crate::wire::{Fields, Header};
+use crate::wire::{Fields, Header, code};
 
 /// A request of any code, for [`Producer::ask`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,6 +199,9 @@ impl<T> Producer<T> {
             fields: header.ext.iter().map(|(name, value)| (text(name), text(value))).collect(),
             body: Vec::from(frame.body),
         };
+        if self.tracer.is_some() && ask.request.code == code::request::RECALL_MESSAGE {
+            self.trace_recall(&ask.request, &answer);
+        }
         self.outputs.push_back(Output::Answered { ticket: ask.ticket, result: Ok(answer) });
         Ok(())
     }

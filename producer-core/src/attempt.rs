@@ -397,6 +397,9 @@ impl<T> Producer<T> {
     /// Ends a send with an error.
     pub(crate) fn fail(&mut self, key: Key, kind: ErrorKind) {
         let Some(outcome) = self.sends.get(key).map(|send| send.outcome) else { return };
+        if self.tracer.is_some() && self.trace_failed(key) {
+            return;
+        }
         let ended = self.remove(key, outcome, |send| {
             let special = (send.special.take(), send.group);
             (send.ticket.take(), send.id, send.accepted, mem::take(&mut send.trail), special)

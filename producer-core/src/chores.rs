@@ -35,7 +35,7 @@ impl<T> Producer<T> {
             let probes = self.probe_brokers();
             let connections = self.tend_connections();
             let asks = self.tend_asks().min(self.connect_all());
-            let requests = self.expire_requests();
+            let requests = self.expire_requests().min(self.tend_traces());
             for at in [lookups, queries, poll, probes, connections, asks, requests] {
                 self.wake_by(at);
             }
@@ -284,7 +284,8 @@ impl<T> Producer<T> {
                     reached!(CloseDeadline);
                     self.fail_all();
                 }
-                if self.sends.len() == 0 && (self.requests.is_empty() || self.now >= deadline) {
+                let replied = self.requests.is_empty() || self.now >= deadline;
+                if self.sends.len() == 0 && replied && !self.flush_last_traces() {
                     self.say_good_bye();
                 } else {
                     reached!(CloseDrains);

@@ -6,6 +6,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use crate::names::{Address, GroupName};
+use crate::trace::Trace;
 use crate::wire::SerializeType;
 use crate::wire::acl::Credentials;
 
@@ -74,6 +75,8 @@ pub struct Config {
     pub stream_requests: bool,
     /// Who signs requests, for clusters with access control. Default `None`: nobody.
     pub credentials: Option<Credentials>,
+    /// Whether and how sends are traced. Default `None`: not at all, which costs nothing.
+    pub trace: Option<Trace>,
     /// Encoding of request headers. Default JSON, which every peer reads; `RocketMq` is a quarter
     /// smaller and cheaper on both sides. Answers are read in either, whatever is chosen here.
     pub header: SerializeType,
@@ -195,6 +198,7 @@ impl Default for Config {
             zone: None,
             stream_requests: false,
             credentials: None,
+            trace: None,
             header: SerializeType::Json,
             language: 12,
             version: 493,

@@ -174,6 +174,10 @@ pub struct Stats {
     pub checks_failed: u64,
     /// Replies to requests that had ended, or were never made.
     pub late_replies: u64,
+    /// Records of sends that the trace topic has.
+    pub traces: u64,
+    /// Records of sends that were lost: too many waited, or the trace topic did not take them.
+    pub traces_dropped: u64,
     /// Heartbeats sent.
     pub heartbeats: u64,
     /// Sends in hand, those waiting for room included.

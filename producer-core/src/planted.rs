@@ -32,6 +32,9 @@ pub enum Area {
     Health,
     /// Transactions, requests and replies.
     Special,
+    /// What few plans of the swarm have: kinds of messages, questions, access. Tests of their own
+    /// catch these, named where the bug is declared.
+    Feature,
 }
 
 macro_rules! declare_bugs {
@@ -234,4 +237,12 @@ declare_bugs! {
     NotConnectedIsUnwell: Special, "";
     /// Only brokers that were sent to are connected.
     NotStayingConnected: Special, "";
+    /// Traces are sends, and are traced. `traces_are_not_traced`.
+    TracesTraced: Feature, "";
+    /// Any number of records waits. `records_that_nobody_takes_are_bounded_and_counted`.
+    TracesUnbounded: Feature, "";
+    /// Traces are counted as the application's sends. `traces_are_nobodys_sends`.
+    TracesCounted: Feature, "";
+    /// A broker that wants no traces gets them. `a_broker_that_wants_no_traces_gets_none`.
+    TraceSwitchIgnored: Feature, "";
 }

@@ -1,5 +1,6 @@
 //! The producer: what comes in, what goes out, and who does what in between. Read this first.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -29,6 +30,7 @@ use crate::send_frame::Templates;
 use crate::slab::{Key, Slab};
 use crate::stamp::Stamp;
 use crate::time::Instant;
+use crate::trace::Tracer;
 use crate::unique_id::{IdGenerator, MessageId};
 use crate::waiters::Waiters;
 use crate::wire::acl::Credentials;
@@ -91,6 +93,7 @@ pub struct Producer<T> {
     pub(crate) queries: Vec<Query<T>>,
     pub(crate) asks: Slab<Ask<T>>,
     pub(crate) requests: Requests<T>,
+    pub(crate) tracer: Option<Box<Tracer>>,
     /// Connections to all known brokers are wanted: they will ask us, or bring us replies.
     pub(crate) stays_connected: bool,
     pub(crate) poll_at: Instant,
@@ -176,6 +179,7 @@ impl<T> Producer<T> {
             default_topic: String::from("TBW102"),
             account: Account::new(config.retry_budget),
             client_id,
+            tracer: config.trace.as_ref().map(Tracer::new),
             config,
             ids,
             random,
@@ -398,7 +402,7 @@ impl<T> Producer<T> {
 
     /// Counters and levels.
     pub fn stats(&self) -> Stats {
-        Stats {
+        self.without_traces(Stats {
             in_hand: self.sends.len(),
             waiting_for_room: self.waiting_for_room,
             bytes_in_hand: self.bytes_admitted,
@@ -407,7 +411,7 @@ impl<T> Producer<T> {
             connections: self.conns.len(),
             out_bytes: self.conns.iter().map(|(_, conn)| conn.out_bytes()).sum(),
             ..self.stats
-        }
+        })
     }
 
     /// The client id that brokers know this producer by.

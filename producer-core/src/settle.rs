@@ -204,6 +204,9 @@ impl<T> Producer<T> {
             let problem = String::from("it names no queue or no offset");
             return self.attempt_failed(key, stored_but(ErrorKind::BadAnswer { problem }));
         };
+        if self.tracer.is_some() && self.trace_stored(key, under, status, answer) {
+            return;
+        }
         let broker = &self.routes.brokers[under.queue.broker as usize];
         let name = broker.name.clone();
         if broker.health.learns_from_answer(&self.config.health) {

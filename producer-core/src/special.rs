@@ -16,6 +16,7 @@ use crate::receipt::Receipt;
 use crate::request_reply::RequestId;
 use crate::send::Send;
 use crate::stamp::Line;
+use crate::trace_notes::TraceLabels;
 use crate::unique_id::MessageId;
 use crate::wire::send::{SendForm, SendRequest, SendResponse};
 use crate::wire::{Head, Text, code, sys_flag};
@@ -30,20 +31,22 @@ pub(crate) struct Special {
 /// What kind of send it is.
 pub(crate) enum Form {
     /// The first half of a transaction about a message to this topic.
-    Half(TopicName),
+    Half(TopicName, Option<Box<TraceLabels>>),
     /// Several messages in one request: their ids, in order.
     Batch(Vec<MessageId>),
     /// A request that another client is to answer.
     Request(RequestId),
     /// The answer to a request of another client.
     Reply,
+    /// So many records of sends that have ended.
+    Trace(usize),
 }
 
 impl Form {
     /// The request code (`MQClientAPIImpl.sendMessage`).
     const fn code(&self) -> i32 {
         match self {
-            Self::Half(_) | Self::Request(_) => code::request::SEND_MESSAGE_V2,
+            Self::Half(..) | Self::Request(_) | Self::Trace(_) => code::request::SEND_MESSAGE_V2,
             Self::Batch(_) => code::request::SEND_BATCH_MESSAGE,
             Self::Reply => code::request::SEND_REPLY_MESSAGE_V2,
         }
@@ -53,7 +56,7 @@ impl Form {
 impl<T> Send<T> {
     /// Whether it is the first half of a transaction.
     pub(crate) fn is_half(&self) -> bool {
-        matches!(self.special.as_deref(), Some(Special { form: Form::Half(_), .. }))
+        matches!(self.special.as_deref(), Some(Special { form: Form::Half(..), .. }))
     }
 }
 
@@ -101,7 +104,7 @@ pub(crate) fn append_frame<T>(
     let special = send.special.as_deref();
     let form = special.map(|special| &special.form);
     let code = form.map_or(code::request::SEND_MESSAGE_V2, Form::code);
-    let half = matches!(form, Some(Form::Half(_)));
+    let half = matches!(form, Some(Form::Half(..)));
     let transaction = if half { sys_flag::TRANSACTION_PREPARED } else { 0 };
     let mut properties = String::with_capacity(64 + send.message.property_text().len());
     properties.push_str("UNIQ_KEY\u{1}");
@@ -148,15 +151,17 @@ impl<T> Producer<T> {
         group: GroupId,
         result: Result<(Receipt, Told), SendError>,
     ) {
-        let form = special.map(|special| special.form);
-        if let Some(Form::Half(topic)) = &form {
-            return self.half_sent(ticket, (topic, group), result);
+        let mut form = special.map(|special| special.form);
+        if let Some(Form::Half(topic, labels)) = &mut form {
+            return self.half_sent(ticket, (topic, labels.take(), group), result);
         }
         let Some(ticket) = ticket else { return };
         let output = match form {
-            None | Some(Form::Reply | Form::Half(_)) => {
+            None | Some(Form::Reply | Form::Half(..)) => {
                 Output::Completed { ticket, result: result.map(|(receipt, _)| receipt) }
             }
+            // Traces have no ticket, and end in `trace.rs`.
+            Some(Form::Trace(_)) => return,
             Some(Form::Request(id)) => {
                 return self.request_sent(id, ticket, result.map(|(receipt, _)| receipt));
             }

@@ -20,6 +20,7 @@ use crate::slab::Key;
 use crate::special::{Form, Special, Told};
 use crate::stamp::Line;
 use crate::time::Instant;
+use crate::trace_notes::TraceLabels;
 use crate::wire::frame::Frame;
 use crate::wire::message_id::OffsetMessageId;
 use crate::wire::stored::StoredMessage;
@@ -59,11 +60,20 @@ pub struct Transaction {
     pub broker: Arc<str>,
     /// Topic of the message.
     pub topic: String,
-    group: GroupId,
+    pub(crate) group: GroupId,
     tran_state_table_offset: i64,
     commit_log_offset: i64,
     transaction_id: Option<String>,
     origin: Origin,
+    /// For traces, if there are any.
+    pub(crate) labels: Option<Box<TraceLabels>>,
+}
+
+impl Transaction {
+    /// The id that the broker gave it.
+    pub(crate) fn transaction_id(&self) -> Option<&str> {
+        self.transaction_id.as_deref()
+    }
 }
 
 /// Where a transaction is known from.
@@ -145,8 +155,11 @@ impl<T> Producer<T> {
         let group = self.wire_group(options.group);
         let (half, of) = (names::TRANSACTION_PREPARED, names::PRODUCER_GROUP);
         let properties = alloc::format!("{half}\u{1}true\u{2}{of}\u{1}{group}\u{2}");
-        let special =
-            Some(Box::new(Special { form: Form::Half(message.topic().clone()), properties }));
+        let labels = self.tracer.is_some().then(|| TraceLabels::new(|name| message.property(name)));
+        let special = Some(Box::new(Special {
+            form: Form::Half(message.topic().clone(), labels),
+            properties,
+        }));
         let timed = TIMED.into_iter().find(|name| message.property(name).is_some());
         match timed.filter(|_| !planted!(DelayedHalfSent)) {
             Some(property) => {
@@ -162,12 +175,12 @@ impl<T> Producer<T> {
     pub(crate) fn half_sent(
         &mut self,
         ticket: Option<T>,
-        (topic, group): (&TopicName, GroupId),
+        (topic, labels, group): (&TopicName, Option<Box<TraceLabels>>, GroupId),
         result: Result<(Receipt, Told), SendError>,
     ) {
         let result = match result {
             Ok((receipt, told)) => {
-                let half = Self::prepared(topic, group, receipt, told);
+                let half = Self::prepared((topic, labels), group, receipt, told);
                 let status = half.receipt.status;
                 let badly = status != SendStatus::SendOk && !planted!(HalfStatusIgnored);
                 if badly || ticket.is_none() {
@@ -192,7 +205,12 @@ impl<T> Producer<T> {
     }
 
     /// What a stored half message leaves open.
-    fn prepared(topic: &TopicName, group: GroupId, receipt: Receipt, told: Told) -> HalfMessage {
+    fn prepared(
+        (topic, labels): (&TopicName, Option<Box<TraceLabels>>),
+        group: GroupId,
+        receipt: Receipt,
+        told: Told,
+    ) -> HalfMessage {
         let id = String::from(receipt.message_id.as_str());
         let place = OffsetMessageId::decode(&told.offset_ids);
         let transaction = Transaction {
@@ -203,6 +221,7 @@ impl<T> Producer<T> {
             commit_log_offset: place.map_or(0, |place| place.offset),
             transaction_id: told.transaction_id,
             origin: Origin::Send,
+            labels,
             id,
         };
         HalfMessage { receipt, transaction }
@@ -266,6 +285,9 @@ impl<T> Producer<T> {
         connection.last_used = self.now;
         self.stats.transactions_ended += 1;
         self.announce(conn);
+        if self.tracer.is_some() {
+            self.trace_end(transaction, decision, checked, conn);
+        }
         true
     }
 
@@ -320,6 +342,8 @@ impl<T> Producer<T> {
         let group = GroupId(u16::try_from(group).unwrap_or(0));
         let id = stored.uniq_key().map(String::from).or_else(|| asked.msg_id.clone());
         let namespace = self.config.namespace.as_deref().unwrap_or("");
+        let property = |name: &str| properties::get(&stored.properties, name);
+        let labels = self.tracer.is_some().then(|| TraceLabels::new(property));
         let times = properties::get(&stored.properties, names::TRANSACTION_CHECK_TIMES);
         let transaction = Transaction {
             id: id.unwrap_or_else(|| stored.offset_message_id().encode()),
@@ -338,6 +362,7 @@ impl<T> Producer<T> {
                 topic: asked.topic,
                 broker_name: asked.broker_name,
             },
+            labels,
         };
         self.stats.checks += 1;
         let check = TransactionCheck {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use producer_core::wire::SerializeType;
-use producer_core::{Address, Config, Environment, GroupName, InvalidName};
+use producer_core::{Address, Config, Environment, GroupName, InvalidName, Trace};
 use tokio::runtime::Handle;
 
 use crate::door::{Shared, WallClock};
@@ -210,6 +210,22 @@ impl Builder {
     /// Instance name, part of the client id: [`Config::instance_name`].
     pub fn instance_name(mut self, name: impl Into<String>) -> Self {
         self.config.instance_name = Some(name.into());
+        self
+    }
+
+    /// Notes each send in the trace topic, in Java's format: `mqadmin queryMsgTraceById` shows it.
+    /// Default: no. It costs the senders nothing but some memory; what cannot be noted is counted
+    /// ([`Stats::traces_dropped`](crate::Stats::traces_dropped)). [`close`](Producer::close) sends
+    /// what is left.
+    ///
+    /// ```
+    /// # use producer_native::{Producer, Trace};
+    /// let builder = Producer::builder("orders").trace(Trace::default());
+    /// let with_failures = Trace { failures: true, ..Trace::default() };
+    /// let builder = builder.trace(with_failures);
+    /// ```
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.config.trace = Some(trace);
         self
     }
 

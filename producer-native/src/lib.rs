@@ -98,12 +98,12 @@ pub use discovery::{AddressServer, Discovery, Dns, Finding, InvalidAddressServer
 pub use producer::Producer;
 pub use producer_core::wire::SerializeType;
 pub use producer_core::{
-    Adaptive, Address, Answer, AskTarget, Attempt, Backoff, Batch, CloseReport, Config,
-    ConnectionEnd, ErrorKind, FaultTable, GroupName, HalfMessage, Health, InvalidBatch,
+    AccessChannel, Adaptive, Address, Answer, AskTarget, Attempt, Backoff, Batch, CloseReport,
+    Config, ConnectionEnd, ErrorKind, FaultTable, GroupName, HalfMessage, Health, InvalidBatch,
     InvalidMessage, InvalidName, JAVA_RETRY_CODES, Message, MessageId, OffsetId, OnUnknown, Order,
     Outcome, PROPERTY_BYTES_MAX, Phase, Queue, QueueChoice, Receipt, Reply, ReplyMessage, Request,
     Require, RetryBudget, Rotation, Route, RouteBroker, Selector, SendError, SendOptions,
-    SendStatus, Stats, TlsFault, TopicName,
+    SendStatus, Stats, TlsFault, TopicName, Trace,
 };
 pub use secret::Secret;
 pub use ticket::{Ticket, Tickets, TrySendError};

@@ -36,6 +36,7 @@ pub mod send;
 pub mod stored;
 pub mod sys_flag;
 pub mod topic_config;
+pub mod trace;
 pub mod transaction;
 pub mod version;
 

@@ -50,15 +50,6 @@ pub enum Does {
     HalfAnswer,
 }
 
-/// What happens to a dial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dial {
-    Accept,
-    Refuse,
-    /// No answer at all.
-    BlackHole,
-}
-
 pub struct Peer {
     pub dial: Dial,
     pub does: Does,
@@ -114,6 +105,8 @@ pub struct World {
     pub piece_bytes: usize,
     /// How long connections accept nothing more after there is something to write.
     pub stall: Duration,
+    /// Whether brokers say that they want sends traced.
+    pub trace_on: &'static str,
     pub others: Vec<Output<u64>>,
     /// What came to brokers besides sends that are answered.
     pub seen: Vec<Seen>,
@@ -160,6 +153,7 @@ impl World {
             log: Vec::new(),
             piece_bytes: usize::MAX,
             stall: Duration::ZERO,
+            trace_on: "true",
             others: Vec::new(),
             seen: Vec::new(),
             routes_seen: BTreeMap::new(),
@@ -421,6 +415,10 @@ impl World {
             };
         }
         let peer = self.peers.get_mut(address).expect("a broker");
+        if header.code == 370 {
+            let fields = Fields::new().text("msgId", "x").text("MSG_REGION", "DefaultRegion");
+            return reply(0, &fields, None, b"");
+        }
         if ![310, 320, 325].contains(&header.code) {
             return (peer.does != Does::Hang).then(|| reply(0, &Fields::new(), None, b""))?;
         }
@@ -449,7 +447,7 @@ impl World {
             .show("queueId", request.queue_id)
             .show("queueOffset", first)
             .text("MSG_REGION", "DefaultRegion")
-            .text("TRACE_ON", "true");
+            .text("TRACE_ON", self.trace_on);
         if peer.inner_batches && request.batch == Some(true) {
             fields = fields.text("batchUniqId", "any");
         }

@@ -45,3 +45,12 @@ impl World {
         ticket
     }
 }
+
+/// What happens to a dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dial {
+    Accept,
+    Refuse,
+    /// No answer at all.
+    BlackHole,
+}

@@ -95,7 +95,7 @@ const ELSEWHERE: [(&str, &str); 13] = [
     ("stored-decode-odd-input", "in golden_stored.rs"),
     ("stored-layout", "in golden_stored.rs"),
     ("time-strings", "nothing of a producer prints such times"),
-    ("trace-records", "message traces come with a later issue"),
+    ("trace-records", "in golden_trace.rs"),
 ];
 
 #[test]
