@@ -70,6 +70,17 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// An answer, for tests of what reads one.
+    pub fn new<'f>(
+        code: i32,
+        remark: Option<&str>,
+        fields: impl IntoIterator<Item = (&'f str, &'f str)>,
+        body: Vec<u8>,
+    ) -> Self {
+        let fields = fields.into_iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        Self { code, remark: remark.map(ToString::to_string), fields: fields.collect(), body }
+    }
+
     /// The value of a field; of several with one name, the last.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().rev().find(|field| field.0 == name).map(|field| &*field.1)

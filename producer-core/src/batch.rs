@@ -12,8 +12,8 @@ use crate::send::{SendId, SendOptions};
 use crate::special::{Form, Special, Told};
 use crate::time::Instant;
 use crate::unique_id::MessageId;
+use crate::wire::batch;
 use crate::wire::namespace::is_retry_topic;
-use crate::wire::{batch, property_names as names};
 
 /// Messages that go out in one request, to one queue, and are stored together or not at all.
 ///
@@ -88,14 +88,6 @@ impl fmt::Display for InvalidBatch {
 }
 
 impl core::error::Error for InvalidBatch {}
-
-/// Properties that have a message delivered later.
-const DELAYS: [&str; 4] = [
-    names::DELAY_TIME_LEVEL,
-    names::TIMER_DELAY_SEC,
-    names::TIMER_DELAY_MS,
-    names::TIMER_DELIVER_MS,
-];
 
 impl Batch {
     /// A batch of these messages.
@@ -193,11 +185,6 @@ impl Batch {
 }
 
 impl Message {
-    /// Whether it is to be delivered later.
-    pub(crate) fn is_delayed(&self) -> bool {
-        DELAYS.iter().any(|name| self.property(name).is_some())
-    }
-
     /// Bytes that it takes in a batch.
     pub(crate) fn member_bytes(&self) -> usize {
         // UNIQ_KEY, 32 digits and WAIT with their separators.
@@ -280,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_delayed_message_goes_alone_whichever_way_it_is_delayed() {
-        for name in DELAYS {
+        for name in crate::message_kinds::DELAYS {
             let delayed = Message::new("t", "b").and_then(|m| m.put(name, "1")).expect("valid");
             let first = Message::new("t", "b").expect("valid");
 

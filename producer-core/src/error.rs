@@ -179,6 +179,17 @@ pub enum ErrorKind {
         /// Its text.
         remark: String,
     },
+    /// The broker does not know who asks: no, unknown or wrong credentials. No broker is tried
+    /// again, for they all share the accounts.
+    BadCredentials {
+        /// Its text.
+        remark: String,
+    },
+    /// The account may not do this. No broker is tried again.
+    NotPermitted {
+        /// Its text.
+        remark: String,
+    },
     /// The broker stored the message, but not as well as
     /// [`Config::require`](crate::Config::require) asks.
     BelowRequired {
@@ -222,6 +233,8 @@ impl ErrorKind {
             Self::GoAway => "go_away",
             Self::Busy { .. } => "busy",
             Self::Broker { .. } => "broker",
+            Self::BadCredentials { .. } => "bad_credentials",
+            Self::NotPermitted { .. } => "not_permitted",
             Self::BelowRequired { .. } => "below_required",
             Self::BadAnswer { .. } => "bad_answer",
         }
@@ -258,6 +271,8 @@ impl ErrorKind {
                 "if the advertised address cannot be reached from here (docker, kubernetes, NAT), \
                  set brokerIP1 on the broker or an address map in this producer",
             ),
+            Self::BadCredentials { .. } => Some("check access key, secret key and security token"),
+            Self::NotPermitted { .. } => Some("have the account granted this on the brokers"),
             Self::Full | Self::Busy { .. } => Some("send more slowly"),
             _ => None,
         }
@@ -307,6 +322,10 @@ impl fmt::Display for ErrorKind {
             Self::Broker { code, remark } => {
                 write!(f, "the broker answered with code {code}: {remark}")
             }
+            Self::BadCredentials { remark } => {
+                write!(f, "the broker does not accept the credentials: {remark}")
+            }
+            Self::NotPermitted { remark } => write!(f, "the account may not do this: {remark}"),
             Self::BelowRequired { status } => write!(f, "stored, but only with status {status}"),
             Self::BadAnswer { problem } => write!(f, "the answer cannot be used: {problem}"),
         }

@@ -51,8 +51,11 @@ extern crate std;
 #[macro_use]
 mod switches;
 
+mod access;
+pub mod admin;
 mod admission;
 mod ask;
+mod ask_error;
 mod attempt;
 mod batch;
 mod budget;
@@ -62,6 +65,7 @@ mod connection;
 mod connection_end;
 mod error;
 mod expiry;
+mod found;
 mod groups;
 mod health;
 mod in_flight;
@@ -70,6 +74,7 @@ mod lookup;
 #[cfg(feature = "marks")]
 pub mod marks;
 mod message;
+mod message_kinds;
 mod name_servers;
 mod names;
 mod output;
@@ -81,6 +86,7 @@ mod producer;
 mod query;
 mod random;
 mod reason;
+mod recall;
 mod receipt;
 mod request_reply;
 mod retry;
@@ -100,7 +106,9 @@ mod unique_id;
 mod waiters;
 pub mod wire;
 
+pub use admin::{Boundary, NewTopic, Place, Places, Questions};
 pub use ask::{Answer, AskTarget, Request};
+pub use ask_error::{AskError, InvalidQuestion};
 pub use batch::{Batch, InvalidBatch};
 pub use config::{
     Adaptive, Backoff, Config, Environment, FaultTable, Health, JAVA_RETRY_CODES, OnUnknown,
@@ -109,12 +117,15 @@ pub use config::{
 pub use connection::ConnId;
 pub use connection_end::{ConnectionEnd, TlsFault};
 pub use error::{Attempt, ErrorKind, Outcome, Phase, SendError};
+pub use found::{FoundMessage, Wanted, Window, place_of_id};
 pub use groups::GroupId;
 pub use message::{InvalidMessage, Message, PROPERTY_BYTES_MAX};
+pub use message_kinds::TimerEngine;
 pub use names::{Address, GroupName, InvalidName, TopicName};
 pub use output::{CloseReport, Output, Stats};
 pub use producer::Producer;
 pub use reason::{AttemptUnderWay, Reason};
+pub use recall::Recall;
 pub use receipt::{OffsetId, Receipt, SendStatus};
 pub use request_reply::{ReplyMessage, RequestId};
 pub use route::{Queue, Route, RouteBroker};
@@ -123,3 +134,4 @@ pub use time::Instant;
 pub use trace::{AccessChannel, Trace};
 pub use transaction::{Decision, HalfMessage, Transaction, TransactionCheck};
 pub use unique_id::MessageId;
+pub use wire::acl::{Credentials, InvalidCredentials};

@@ -43,6 +43,25 @@ pub enum InvalidMessage {
         /// The name.
         name: String,
     },
+    /// There is no such delay level.
+    UnknownDelayLevel {
+        /// What was given.
+        level: u32,
+    },
+    /// The message is to be delivered later in two ways, of which brokers would take one.
+    DelayedTwice {
+        /// Property of the way that was set first.
+        first: &'static str,
+        /// Property of the other.
+        second: &'static str,
+    },
+    /// The delay, or the time of delivery, is more milliseconds than a broker can count.
+    DelayTooLong,
+    /// A light queue cannot have this name; an empty one says that none was given.
+    InvalidDispatch {
+        /// The name.
+        name: String,
+    },
     /// What is to be answered lacks a property that requests have.
     NotARequest {
         /// The property.
@@ -68,6 +87,17 @@ impl fmt::Display for InvalidMessage {
                 "property {name:?} holds a separator (U+0001 or U+0002) at byte {position}"
             ),
             Self::ReservedProperty { name } => write!(f, "property {name:?} is reserved"),
+            Self::UnknownDelayLevel { level } => {
+                let highest = Message::DELAY_LEVEL_MAX;
+                write!(f, "there is no delay level {level}, only 1 to {highest}")
+            }
+            Self::DelayedTwice { first, second } => {
+                write!(f, "the delivery is delayed by {first} already, {second} cannot be set too")
+            }
+            Self::DelayTooLong => f.write_str("the delay is longer than brokers can count"),
+            Self::InvalidDispatch { name } => {
+                write!(f, "{name:?} cannot be the name of a light queue")
+            }
             Self::NotARequest { name } => {
                 write!(f, "the message is no request that can be answered: it has no {name}")
             }

@@ -30,7 +30,8 @@ pub enum Area {
     Dial,
     /// Which brokers are avoided.
     Health,
-    /// Transactions, requests and replies.
+    /// What plans of the swarm do not have: transactions, requests and replies, kinds of messages,
+    /// questions, access. Tests of the core catch these.
     Special,
     /// What few plans of the swarm have: kinds of messages, questions, access. Tests of their own
     /// catch these, named where the bug is declared.
@@ -245,4 +246,20 @@ declare_bugs! {
     TracesCounted: Feature, "";
     /// A broker that wants no traces gets them. `a_broker_that_wants_no_traces_gets_none`.
     TraceSwitchIgnored: Feature, "";
+    /// A message is delayed in two ways. `a_message_is_delayed_in_one_way_only`.
+    DelayedTwice: Special, "";
+    /// What access control says is taken for a broker that is unwell.
+    /// `both_generations_of_access_control_are_understood`.
+    DenialUnread: Special, "";
+    /// A recall that the broker refuses is taken for done.
+    /// `a_recall_that_comes_too_late_says_so`.
+    RecallAlwaysDone: Special, "";
+    /// A client creates a topic of the brokers. `system_topics_are_not_created`.
+    SystemTopicCreated: Special, "";
+    /// What an index gives is believed to be what was asked for.
+    /// `only_what_was_wanted_is_found`.
+    IndexBelieved: Special, "";
+    /// A signed query carries the flag that old brokers leave out of the signature.
+    /// `a_signed_query_suits_both_generations`.
+    FlagSigned: Special, "apache/rocketmq 4.9.4";
 }

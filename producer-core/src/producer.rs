@@ -365,6 +365,7 @@ impl<T> Producer<T> {
 
     /// From now on requests are signed by these, or by nobody. Requests under way stay as they are.
     pub fn set_credentials(&mut self, credentials: Option<Credentials>) {
+        self.config.credentials.clone_from(&credentials);
         self.stamp.set_credentials(credentials);
     }
 

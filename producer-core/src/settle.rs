@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 
+use crate::access;
 use crate::attempt::Failure;
 use crate::connection::ConnId;
 use crate::connection_end::ConnectionEnd;
@@ -369,6 +370,11 @@ fn stored_but(kind: ErrorKind) -> Failure {
 /// What an error code says about message, broker and route (spec §3.1).
 fn refusal(answer: &SendResponse<'_>) -> Failure {
     let remark = answer.remark.map_or_else(String::new, |text| text.to_cow().into_owned());
+    if let Some(kind) = access::denial(answer.code, &remark) {
+        let (phase, outcome) = (Phase::Answer, Outcome::Rejected);
+        let verdict = Verdict::RequestRefused;
+        return Failure { phase, outcome, kind, verdict, suspect_route: false };
+    }
     let (verdict, suspect_route) = match answer.code {
         response::SYSTEM_BUSY => {
             reached!(RefusedBusy);

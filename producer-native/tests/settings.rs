@@ -40,11 +40,7 @@ fn the_example_says_what_the_defaults_are() {
         name_servers: Address::list("10.0.0.1:9876;10.0.0.2:9876").unwrap(),
         instance_name: Some("one".into()),
         address_map: vec![(address("172.17.0.2:10911"), address("127.0.0.1:20911"))],
-        credentials: Some(Credentials {
-            access_key: "orders".into(),
-            secret_key: "a secret".into(),
-            security_token: None,
-        }),
+        credentials: Some(Credentials::new("orders", "a secret").unwrap()),
         ..Config::default()
     };
     assert_eq!(format!("{example:#?}"), format!("{expected:#?}"));
@@ -212,8 +208,7 @@ fn variables_win_over_the_file_key_by_key() {
     assert_eq!((config.retry_not_ok, config.name_servers.len()), (true, 2));
     assert_eq!(config.backoff.first, Duration::from_millis(20));
     assert_eq!(config.backoff.longest, Duration::from_millis(200), "the file's");
-    let credentials = config.credentials.unwrap();
-    assert_eq!((&*credentials.access_key, &*credentials.secret_key), ("orders", "hunter2"));
+    assert_eq!(config.credentials, Credentials::new("orders", "hunter2").ok());
 }
 
 #[test]
@@ -261,7 +256,9 @@ fn secrets_can_stand_in_files_and_are_never_shown() {
     let shown = format!("{shown} {builder:?} {builder:#?}");
 
     assert!(!shown.contains("hunter2"), "{shown}");
-    assert_eq!(config_of(builder).credentials.unwrap().secret_key, "hunter2");
+    let account =
+        Credentials::new("me", "hunter2").and_then(|account| account.with_token("hunter2"));
+    assert_eq!(config_of(builder).credentials, account.ok());
 
     let both = text.replace("access_key = 'me'", "access_key = 'me'\nsecret_key = 'x'");
     assert!(error(&both).contains("it is there twice"));

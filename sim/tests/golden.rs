@@ -209,11 +209,7 @@ fn seed(broker: &mut Direct<Broker>, topic: &str, key: &str) {
     let mut request = support::send_request(topic, 0);
     request.properties = Some(format!("UNIQ_KEY\u{1}{key}\u{2}KEYS\u{1}other {key}\u{2}").into());
     let conn = broker.connect();
-    let credentials = Credentials {
-        access_key: "golden-ak".to_owned(),
-        secret_key: "golden-secret".to_owned(),
-        security_token: None,
-    };
+    let credentials = Credentials::new("golden-ak", "golden-secret".to_owned()).expect("not blank");
     let fields = sign(request.to_ext(SendForm::V2), &credentials, b"find me").expect("a secret");
     let got = broker.ask(conn, 310, &fields, b"find me");
     assert_eq!(got[0].code, 0, "{got:?}");

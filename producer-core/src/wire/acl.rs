@@ -9,18 +9,100 @@ use base64ct::{Base64, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
+use super::names::is_blank;
 use super::{Fields, WireError, java_hash};
 
-/// Who signs. Its `Debug` shows the access key and nothing else.
-#[derive(Clone, PartialEq, Eq)]
+/// Who signs. Its `Debug` shows the access key and nothing else; nothing gives the secret out.
+#[derive(Clone)]
 pub struct Credentials {
-    /// Name of the account, sent along.
-    pub access_key: String,
-    /// The secret, never sent.
-    pub secret_key: String,
-    /// Token of a temporary account, sent along.
-    pub security_token: Option<String>,
+    access_key: String,
+    secret_key: String,
+    security_token: Option<String>,
 }
+
+/// Why credentials were refused before they were used. It names what is wrong and no secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidCredentials {
+    /// The access key is blank.
+    AccessKey,
+    /// The secret key is blank.
+    SecretKey,
+    /// The security token is blank; one that is not needed is left out.
+    SecurityToken,
+}
+
+impl Credentials {
+    /// An account with its secret, which is never sent.
+    ///
+    /// # Errors
+    /// [`InvalidCredentials`] when either is blank.
+    pub fn new(
+        access_key: impl Into<String>,
+        secret_key: impl Into<String>,
+    ) -> Result<Self, InvalidCredentials> {
+        let (access_key, secret_key) = (access_key.into(), secret_key.into());
+        if is_blank(&access_key) {
+            return Err(InvalidCredentials::AccessKey);
+        }
+        if is_blank(&secret_key) {
+            return Err(InvalidCredentials::SecretKey);
+        }
+        Ok(Self { access_key, secret_key, security_token: None })
+    }
+
+    /// With the token of a temporary account, which is sent along.
+    ///
+    /// # Errors
+    /// [`InvalidCredentials::SecurityToken`] when it is blank.
+    pub fn with_token(mut self, token: impl Into<String>) -> Result<Self, InvalidCredentials> {
+        let token = token.into();
+        if is_blank(&token) {
+            return Err(InvalidCredentials::SecurityToken);
+        }
+        self.security_token = Some(token);
+        Ok(self)
+    }
+
+    /// Name of the account, sent along.
+    pub fn access_key(&self) -> &str {
+        &self.access_key
+    }
+
+    /// Whether there is a security token.
+    pub fn has_token(&self) -> bool {
+        self.security_token.is_some()
+    }
+}
+
+impl PartialEq for Credentials {
+    /// Takes a time that does not depend on where secrets differ.
+    fn eq(&self, other: &Self) -> bool {
+        let same = |one: &str, other: &str| {
+            let pairs = one.bytes().zip(other.bytes());
+            one.len() == other.len() && pairs.fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+        };
+        let token = |of: &Self| of.security_token.clone().unwrap_or_default();
+        (self.access_key == other.access_key)
+            & same(&self.secret_key, &other.secret_key)
+            & (self.has_token() == other.has_token())
+            & same(&token(self), &token(other))
+    }
+}
+
+impl Eq for Credentials {}
+
+impl fmt::Display for InvalidCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AccessKey => "the access key is blank",
+            Self::SecretKey => "the secret key is blank",
+            Self::SecurityToken => "the security token is blank",
+        })
+    }
+}
+
+impl core::error::Error for InvalidCredentials {}
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

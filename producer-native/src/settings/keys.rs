@@ -1,10 +1,9 @@
 //! Which key sets what.
 
 use producer_core::wire::SerializeType;
-use producer_core::wire::acl::Credentials;
 use producer_core::{
-    Adaptive, Address, Config, FaultTable, GroupName, Health, OnUnknown, Require, RetryBudget,
-    Rotation,
+    Adaptive, Address, Config, Credentials, FaultTable, GroupName, Health, InvalidCredentials,
+    OnUnknown, Require, RetryBudget, Rotation,
 };
 
 use super::reader::{
@@ -13,6 +12,7 @@ use super::reader::{
 use super::source::{Node, Value};
 use super::{SettingsError, ways};
 use crate::builder::Builder;
+use crate::secret::Secret;
 
 pub(super) fn builder(root: Node) -> Result<Builder, SettingsError> {
     let mut table = Table::new(root, "")?;
@@ -63,20 +63,20 @@ fn identity(table: &mut Table, config: &mut Config) -> Result<(), SettingsError>
     table.set("language", &mut config.language, number)?;
     table.set("version", &mut config.version, number)?;
     for mut credentials in table.tables("credentials")? {
-        config.credentials = Some(Credentials {
-            access_key: needed(&mut credentials, "access_key", text)?,
-            secret_key: match ways::secret(&mut credentials, "secret_key", "secret_key_file")? {
-                Some(secret) if !secret.reveal().is_empty() => secret.reveal().to_owned(),
-                _ => return Err(credentials.error("secret_key", "it is needed")),
-            },
-            security_token: ways::secret(
-                &mut credentials,
-                "security_token",
-                "security_token_file",
-            )?
-            .map(|token| token.reveal().to_owned())
-            .filter(|token| !token.is_empty()),
-        });
+        let access_key: String = needed(&mut credentials, "access_key", text)?;
+        let secret = ways::secret(&mut credentials, "secret_key", "secret_key_file")?;
+        let secret = secret.as_ref().map_or("", Secret::reveal);
+        let mut account =
+            Credentials::new(access_key, secret).map_err(|problem| match problem {
+                InvalidCredentials::AccessKey => credentials.error("access_key", "it is needed"),
+                _ => credentials.error("secret_key", "it is needed"),
+            })?;
+        let token = ways::secret(&mut credentials, "security_token", "security_token_file")?;
+        if let Some(token) = token.filter(|token| !token.reveal().is_empty()) {
+            let blank = |_| credentials.error("security_token", "it is blank");
+            account = account.with_token(token.reveal()).map_err(blank)?;
+        }
+        config.credentials = Some(account);
         credentials.finish()?;
     }
     Ok(())

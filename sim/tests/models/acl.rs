@@ -28,7 +28,7 @@ fn begun(release: Release) -> (Direct<Broker>, ConnId) {
 }
 
 fn who(name: &str, secret: &str) -> Credentials {
-    Credentials { access_key: name.to_owned(), secret_key: secret.to_owned(), security_token: None }
+    Credentials::new(name, secret).expect("not blank")
 }
 
 fn signed(

@@ -144,11 +144,11 @@ pub(crate) fn acl_request(row: &Row<'_>) -> Result<(), String> {
     for field in row.input["extFields"].as_array().ok_or("fields")? {
         fields.push(field[0].as_str().ok_or("name")?, field[1].as_str().ok_or("value")?);
     }
-    let credentials = Credentials {
-        access_key: text(row.input, "accessKey").into(),
-        secret_key: text(row.input, "secretKey").into(),
-        security_token: row.input["securityToken"].as_str().map(Into::into),
-    };
+    let keys = (text(row.input, "accessKey"), text(row.input, "secretKey"));
+    let mut credentials = Credentials::new(keys.0, keys.1).map_err(|e| e.to_string())?;
+    if let Some(token) = row.input["securityToken"].as_str() {
+        credentials = credentials.with_token(token).map_err(|e| e.to_string())?;
+    }
     let body = row.input["body"].as_str().unwrap_or_default();
     let signed = acl::sign(fields, &credentials, body.as_bytes()).map_err(|e| e.to_string())?;
     let signed: serde_json::Map<_, _> =
