@@ -13,16 +13,14 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
 import org.apache.rocketmq.acl.common.AclClientRPCHook;
 import org.apache.rocketmq.acl.common.SessionCredentials;
 import org.apache.rocketmq.client.ClientConfig;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
-import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.PullStatus;
-import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
-import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.SendResult;
@@ -32,7 +30,6 @@ import org.apache.rocketmq.client.producer.TransactionSendResult;
 import org.apache.rocketmq.client.producer.selector.SelectMessageQueueByHash;
 import org.apache.rocketmq.client.utils.MessageUtil;
 import org.apache.rocketmq.common.compression.CompressionType;
-import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -150,11 +147,25 @@ public final class Client {
         System.exit(0);
     }
 
-    /**
-     * Every message of the topic from its first offset, until there are enough or time is up. The
-     * lite pull consumer of 5.x asks by a code that 4.9 brokers do not know.
-     */
+    /** Every message of the topic from its first offset, until there are enough or time is up. */
     private static void consume(Command command) throws Exception {
+        long end = System.currentTimeMillis() + command.number("wait_ms", 10_000);
+        AtomicLong left = new AtomicLong(command.number("count", 1));
+        pull(command, () -> left.get() <= 0 || System.currentTimeMillis() >= end, message -> {
+            command.result(read(message));
+            left.decrementAndGet();
+        });
+    }
+
+    private interface Each {
+        void take(MessageExt message) throws Exception;
+    }
+
+    /**
+     * The lite pull consumer of 5.x asks by a code that 4.9 brokers do not know; a push consumer
+     * needs groups and balance, which our models do not have, and seconds to find its queues.
+     */
+    private static void pull(Command command, BooleanSupplier isOver, Each each) throws Exception {
         DefaultMQPullConsumer consumer =
             new DefaultMQPullConsumer(command.text("group"), command.hook());
         command.configure(consumer);
@@ -164,20 +175,21 @@ public final class Client {
             for (MessageQueue queue : consumer.fetchSubscribeMessageQueues(command.text("topic"))) {
                 offsets.put(queue, consumer.minOffset(queue));
             }
-            long end = System.currentTimeMillis() + command.number("wait_ms", 10_000);
-            long left = command.number("count", 1);
-            while (left > 0 && System.currentTimeMillis() < end) {
-                long before = left;
+            command.say("ready", null);
+            while (!isOver.getAsBoolean()) {
+                boolean isIdle = true;
                 for (Map.Entry<MessageQueue, Long> queue : offsets.entrySet()) {
                     PullResult pulled = consumer.pull(
                         queue.getKey(), command.text("tags"), queue.getValue(), 32);
                     queue.setValue(pulled.getNextBeginOffset());
                     if (pulled.getPullStatus() == PullStatus.FOUND) {
-                        left -= pulled.getMsgFoundList().size();
-                        pulled.getMsgFoundList().forEach(found -> command.result(read(found)));
+                        isIdle = false;
+                        for (MessageExt message : pulled.getMsgFoundList()) {
+                            each.take(message);
+                        }
                     }
                 }
-                if (left == before) {
+                if (isIdle) {
                     TimeUnit.MILLISECONDS.sleep(20);
                 }
             }
@@ -216,46 +228,23 @@ public final class Client {
         DefaultMQProducer producer =
             new DefaultMQProducer(command.text("group") + "-replies", command.hook());
         command.configure(producer);
-        DefaultMQPushConsumer consumer =
-            new DefaultMQPushConsumer(command.text("group"), command.hook());
-        command.configure(consumer);
-        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
-        consumer.subscribe(command.text("topic"), "*");
-        long replyDelayMs = command.number("reply_delay_ms", 0);
-        AtomicInteger active = new AtomicInteger();
-        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
-            active.incrementAndGet();
-            for (MessageExt message : messages) {
-                Map<String, Object> line = read(message);
-                try {
-                    TimeUnit.MILLISECONDS.sleep(replyDelayMs);
-                    Message reply =
-                        MessageUtil.createReplyMessage(message, reply(message.getBody()));
-                    line.put("reply", Peer.success("reply", Collections.<String>emptyList(), null,
-                        producer.send(reply, 3_000)));
-                } catch (Exception error) {
-                    line.put("reply", Peer.failure("reply", Collections.<String>emptyList(), error));
-                }
-                command.result(line);
-            }
-            active.decrementAndGet();
-            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
-        });
         producer.start();
         try {
-            consumer.start();
-            while (consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl()
-                .getProcessQueueTable().isEmpty()) {
-                TimeUnit.MILLISECONDS.sleep(20);
-            }
-            command.say("ready", null);
-            command.stop.await();
-            // Whoever asked may have its reply before the result is printed.
-            while (active.get() > 0) {
-                TimeUnit.MILLISECONDS.sleep(10);
-            }
+            pull(command, () -> command.stop.getCount() == 0, message -> {
+                TimeUnit.MILLISECONDS.sleep(command.number("reply_delay_ms", 0));
+                Map<String, Object> line = read(message);
+                List<String> keys = Collections.singletonList(message.getKeys());
+                try {
+                    Message reply =
+                        MessageUtil.createReplyMessage(message, reply(message.getBody()));
+                    line.put("reply",
+                        Peer.success("reply", keys, null, producer.send(reply, 3_000)));
+                } catch (Exception error) {
+                    line.put("reply", Peer.failure("reply", keys, error));
+                }
+                command.result(line);
+            });
         } finally {
-            later(consumer::shutdown);
             later(producer::shutdown);
         }
     }

@@ -207,7 +207,7 @@ impl Java {
     }
 
     /// Starts a service that answers each message of `topic`, from the first on, with `re:` and the
-    /// body, by a push consumer and `MessageUtil.createReplyMessage`. It has its queues when this
+    /// body, by a pull consumer and `MessageUtil.createReplyMessage`. It has its queues when this
     /// returns. `more`: `reply_delay_ms` waits before each reply.
     pub fn serve(&self, reach: &Reach, topic: &str, more: &[(&str, &str)]) -> Result<Running<'_>> {
         self.running("serve", &reach.and(&[&[("topic", topic)], more].concat()))
