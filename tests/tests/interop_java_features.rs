@@ -7,7 +7,7 @@ use std::time::Duration;
 use sim::model;
 use sim::serve::EmbeddedCluster;
 use tests::cluster::{Release, Result, Stored, read_from};
-use tests::interop::client::{Java, Reach};
+use tests::interop::client::{Java, Reach, Read};
 use tests::interop::java::stored_is_what_java_sent;
 use tests::interop::{Steps, runtime, until};
 
@@ -28,14 +28,16 @@ fn features(release: model::Release) -> Result<()> {
         broker.tune(|config| {
             config.transaction_timeout = Duration::from_millis(200);
             config.transaction_check_interval = Duration::from_millis(200);
+            config.timer_precision = Duration::from_millis(100);
+            config.recall = true;
         })
     });
-    for topic in ["batch", "transaction", "zlib", "lz4", "zstd", "space%named", "traced", TRACES] {
+    for topic in TOPICS {
         cluster = cluster.topic(topic, 2);
     }
     let cluster = runtime.block_on(cluster.start()).expect("ports of this process are free");
     let reach = Reach::new(&cluster.name_servers(), "java-features");
-    let world = World { cluster, java: Java::start()?, reach };
+    let world = World { cluster, release, java: Java::start()?, reach };
     for (name, step) in STEPS {
         step(&world)?;
         steps.done(format_args!("{release:?} model: {name}"));
@@ -43,20 +45,37 @@ fn features(release: model::Release) -> Result<()> {
     Ok(())
 }
 
+const TOPICS: [&str; 11] = [
+    "batch",
+    "transaction",
+    "zlib",
+    "lz4",
+    "zstd",
+    "space%named",
+    "traced",
+    "delayed",
+    "recalled",
+    "questions",
+    TRACES,
+];
 const TRACES: &str = "RMQ_SYS_TRACE_TOPIC";
 
 type Step = fn(&World) -> Result<()>;
 
-const STEPS: [(&str, Step); 5] = [
+const STEPS: [(&str, Step); 8] = [
     ("batch", batch),
     ("transaction with listener and checks", transactions),
     ("compression", compression),
     ("namespace", namespace),
     ("message trace", trace),
+    ("delay levels and timers", delay),
+    ("recall", recall),
+    ("request and reply", request),
 ];
 
 struct World {
     cluster: EmbeddedCluster,
+    release: model::Release,
     java: Java,
     reach: Reach,
 }
@@ -170,18 +189,79 @@ fn trace(world: &World) -> Result<()> {
     let before = world.stored("traced", 0).len();
 
     let producer = world.java.produce_and_stay(&traced, "traced", &["sync:3"])?;
-    let traces = world.stored(TRACES, 1);
+    let text = |traces: &[Stored]| -> String {
+        traces.iter().map(|trace| String::from_utf8_lossy(&trace.body).into_owned()).collect()
+    };
+    // It puts one trace into a message, or several.
+    let traces = until(Duration::from_secs(10), "traces of three sends", || {
+        let traces = world.stored(TRACES, 1);
+        (text(&traces).matches("Pub\u{1}").count() >= 3).then_some(traces)
+    });
     let results = producer.stop()?;
 
     stored_is_what_java_sent(&results, &world.stored("traced", before + 3));
-    let text: String =
-        traces.iter().map(|trace| String::from_utf8_lossy(&trace.body).into_owned()).collect();
+    let text = text(&traces);
     for result in &results {
         let id = result["msgId"].as_str().expect("an id");
         assert!(text.contains(id), "{id} is not traced: {text:?}");
         assert!(traces.iter().any(|trace| trace.keys().unwrap_or_default().contains(id)));
     }
     assert!(text.starts_with("Pub\u{1}"), "{text:?}");
+    Ok(())
+}
+
+/// Nobody sees them early, and each comes; 4.9.7 knows no timers and delivers those at once.
+fn delay(world: &World) -> Result<()> {
+    let steps = ["delay:2:1", "timer:2:900", "deliver:2:900"];
+
+    let results = world.java.produce(&world.reach, "delayed", &steps)?;
+    let read = world.java.consume(&world.reach, "delayed", 6)?;
+
+    assert_eq!((results.len(), read.len()), (6, 6), "{results:?}");
+    let is_timed = |read: &Read| read.tags.as_deref() != Some("delay");
+    for one in &read {
+        let waited = one.store_time_ms - one.born_time_ms;
+        match world.release {
+            model::Release::V4_9_7 if is_timed(one) => assert!(waited < 800, "{one:?}"),
+            _ => assert!((800..10_000).contains(&waited), "{waited} ms: {one:?}"),
+        }
+    }
+    for result in &results {
+        assert_eq!(result["status"], "SEND_OK", "{result}");
+        let is_there = world.release == model::Release::V5_4_0 && result["api"] != "delay";
+        assert_eq!(result["recallHandle"].is_string(), is_there, "{result}");
+    }
+    Ok(())
+}
+
+/// What was recalled never comes; 4.9.7 does not know the request.
+fn recall(world: &World) -> Result<()> {
+    let results =
+        world.java.produce(&world.reach, "recalled", &["recall:2:1000", "timer:1:1500"])?;
+    if world.release == model::Release::V4_9_7 {
+        assert!(results[0]["exception"].is_string(), "{results:?}");
+        return Ok(());
+    }
+    for result in &results[..2] {
+        assert_eq!(result["recalled"], result["msgId"], "{result}");
+    }
+
+    let read = world.java.consume(&world.reach, "recalled", 1)?;
+
+    assert_eq!(read.len(), 1);
+    assert_eq!(Some(&*read[0].message_id), results[2]["msgId"].as_str(), "{read:?}");
+    Ok(())
+}
+
+fn request(world: &World) -> Result<()> {
+    let asking = Reach::new(&world.cluster.name_servers(), "java-requester");
+    let service = world.java.serve(&world.reach, "questions", &[])?;
+
+    let replies = world.java.request(&asking, "questions", 3, 10_000)?;
+
+    assert_eq!(service.stop()?.len(), 3);
+    let bodies: Vec<_> = replies.iter().filter_map(|reply| reply["body"].as_str()).collect();
+    assert_eq!(bodies, ["re:request-0", "re:request-1", "re:request-2"], "{replies:?}");
     Ok(())
 }
 
