@@ -107,12 +107,17 @@ pub(crate) fn append_frame<T>(
     let half = matches!(form, Some(Form::Half(..)));
     let transaction = if half { sys_flag::TRANSACTION_PREPARED } else { 0 };
     let mut properties = String::with_capacity(64 + send.message.property_text().len());
-    properties.push_str("UNIQ_KEY\u{1}");
-    properties.push_str(send.id.as_str());
+    if !matches!(form, Some(Form::Batch(_))) {
+        // 4.9 brokers put what a batch as a whole has behind what its members have, and the last
+        // value counts: all of them would have this id.
+        properties.push_str("UNIQ_KEY\u{1}");
+        properties.push_str(send.id.as_str());
+        properties.push('\u{2}');
+    }
     properties.push_str(match (form, send.message.waits_for_store()) {
-        (Some(Form::Reply), true) => "\u{2}", // as `MessageUtil.createReplyMessage`
-        (_, true) => "\u{2}WAIT\u{1}true\u{2}",
-        (_, false) => "\u{2}WAIT\u{1}false\u{2}",
+        (Some(Form::Reply), true) => "", // as `MessageUtil.createReplyMessage`
+        (_, true) => "WAIT\u{1}true\u{2}",
+        (_, false) => "WAIT\u{1}false\u{2}",
     });
     properties.push_str(send.message.property_text());
     properties.push_str(special.map_or("", |special| &special.properties));

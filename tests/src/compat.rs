@@ -25,6 +25,14 @@ pub enum Feature {
     OrderingKeys,
     /// A topic that its first message brings about.
     CreatedTopics,
+    /// Several messages in one request.
+    Batches,
+    /// A request answered by a Java service, and a Java request answered by us.
+    Requests,
+    /// The prefix on topic and group.
+    Namespaces,
+    /// The fields of requests.
+    NamespacesV2,
 }
 
 /// A column: with whom it was seen to work.
@@ -40,8 +48,17 @@ pub enum Column {
 
 impl Feature {
     /// All rows, in the order of the table.
-    pub const ALL: [Self; 5] =
-        [Self::Messages, Self::OneWay, Self::Queues, Self::OrderingKeys, Self::CreatedTopics];
+    pub const ALL: [Self; 9] = [
+        Self::Messages,
+        Self::OneWay,
+        Self::Queues,
+        Self::OrderingKeys,
+        Self::CreatedTopics,
+        Self::Batches,
+        Self::Requests,
+        Self::Namespaces,
+        Self::NamespacesV2,
+    ];
 
     fn title(self) -> &'static str {
         match self {
@@ -50,20 +67,18 @@ impl Feature {
             Self::Queues => "a chosen queue, Java's hash selector",
             Self::OrderingKeys => "ordering keys",
             Self::CreatedTopics => "topics made by their first message",
+            Self::Batches => "batches",
+            Self::Requests => "requests and replies, either way",
+            Self::Namespaces => "namespaces, the prefix",
+            Self::NamespacesV2 => "namespaces, the fields of 5.x",
         }
     }
 
     /// Why servers of that release do not have it.
     pub fn lacks(self, release: Release) -> Option<&'static str> {
         match (self, release) {
-            (
-                Self::Messages
-                | Self::OneWay
-                | Self::Queues
-                | Self::OrderingKeys
-                | Self::CreatedTopics,
-                _,
-            ) => None,
+            (Self::NamespacesV2, Release::V4_9_7) => Some("not known to it"),
+            _ => None,
         }
     }
 }

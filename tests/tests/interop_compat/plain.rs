@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use producer_native::{Message, Order, QueueChoice, Receipt, SendOptions, TopicName};
+use producer_native::{Batch, Message, Order, QueueChoice, Receipt, SendOptions, TopicName};
 use tests::cluster::{Result, Topic};
 use tests::interop::client::Read;
 use tests::interop::{message, stored};
@@ -45,7 +45,11 @@ fn same(sent: &Message, receipt: &Receipt, read: &Read) {
 }
 
 fn shape(n: usize) -> Message {
-    let message = message("whole", &format!("body {n} \u{1F980}")).flag(i32::MIN + n as i32);
+    shape_of("whole", n)
+}
+
+fn shape_of(topic: &str, n: usize) -> Message {
+    let message = message(topic, &format!("body {n} \u{1F980}")).flag(i32::MIN + n as i32);
     let message = message.tag(if n.is_multiple_of(2) { "even" } else { "odd" });
     let number = n.to_string();
     let message = message.and_then(|message| message.keys(["k", &*number]));
@@ -122,6 +126,31 @@ pub(crate) fn created_topics(world: &World) -> Result<()> {
     let read = world.java.consume(&world.reach, "made-by-sending", COUNT)?;
 
     assert_eq!(read.len(), COUNT);
+    Ok(())
+}
+
+/// All members are stored one after the other, and each is found by its own receipt.
+pub(crate) fn batches(world: &World) -> Result<()> {
+    world.create_topic(&Topic::new("whole-batches", 3))?;
+    let shapes: Vec<_> = (0..COUNT).map(|n| shape_of("whole-batches", n)).collect();
+    let batch = Batch::new(shapes.clone()).expect("they go together");
+    let sent = world.runtime.block_on(world.plain.send_batch(batch));
+    let receipts = sent.unwrap_or_else(|error| panic!("the batch failed: {error}"));
+
+    let read = world.java.consume(&world.reach, "whole-batches", COUNT)?;
+
+    assert_eq!((receipts.len(), read.len()), (COUNT, COUNT));
+    let read: BTreeMap<_, _> = read.iter().map(|read| (&*read.message_id, read)).collect();
+    for (sent, receipt) in shapes.iter().zip(&receipts) {
+        same(sent, receipt, read[receipt.message_id.as_str()]);
+    }
+    let offsets = receipts.iter().map(|receipt| receipt.queue_offset);
+    assert!(offsets.eq(0..COUNT as u64), "{receipts:?}");
+    let stored = world.stored("whole-batches", COUNT)?;
+    for (receipt, stored) in receipts.iter().zip(&stored) {
+        let id = receipt.offset_id.as_ref().map(|id| id.as_str());
+        assert_eq!(id, Some(&*stored.offset_id()));
+    }
     Ok(())
 }
 
