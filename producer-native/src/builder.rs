@@ -55,6 +55,11 @@ pub enum BuildError {
     },
     /// There are no name servers: neither set nor in the variable `NAMESRV_ADDR`.
     NoNameServers,
+    /// Name servers were searched and not found.
+    NameServersNotFound {
+        /// Where, and why not.
+        problem: String,
+    },
     /// An address of the address map cannot be read.
     AddressMap {
         /// What was given.
@@ -91,6 +96,9 @@ impl fmt::Display for BuildError {
             Self::NoNameServers => {
                 f.write_str("no name servers: call name_servers(\"host:9876\") or set NAMESRV_ADDR")
             }
+            Self::NameServersNotFound { problem } => {
+                write!(f, "no name servers found: {problem}")
+            }
             Self::AddressMap { given, problem } => {
                 write!(f, "invalid address {given:?} in the address map: {problem}")
             }
@@ -118,6 +126,7 @@ impl std::error::Error for BuildError {
             Self::Tls(_) => None,
             Self::Rule(_)
             | Self::NoNameServers
+            | Self::NameServersNotFound { .. }
             | Self::ZeroLimit { .. }
             | Self::NoRuntime
             | Self::NoThread { .. } => None,
@@ -127,7 +136,7 @@ impl std::error::Error for BuildError {
 
 impl Builder {
     pub(crate) fn new(group: &str) -> Self {
-        let mut builder = Self {
+        let builder = Self {
             config: Config::default(),
             problem: None,
             runtime: None,
@@ -138,11 +147,16 @@ impl Builder {
             host_ip: None,
             process: None,
         };
+        builder.group(group)
+    }
+
+    /// Another group than the one that the builder began with.
+    pub fn group(mut self, group: &str) -> Self {
         match GroupName::new(group) {
-            Ok(group) => builder.config.group = group,
-            Err(problem) => builder.note(BuildError::Group { given: group.to_owned(), problem }),
+            Ok(group) => self.config.group = group,
+            Err(problem) => self.note(BuildError::Group { given: group.to_owned(), problem }),
         }
-        builder
+        self
     }
 
     /// Name servers, separated by `;` or `,`: `"a:9876;b:9876"`. Default: the variable
@@ -296,14 +310,11 @@ impl Builder {
     /// servers, and outside a tokio runtime.
     pub fn build(mut self) -> Result<Producer, BuildError> {
         let discovers = self.ways.discovery.as_ref().map(|discovery| discovery.describe());
-        if discovers.is_none() && self.config.name_servers.is_empty() && self.problem.is_none() {
-            match std::env::var("NAMESRV_ADDR") {
-                Ok(list) if !list.trim().is_empty() => self = self.name_servers(&list),
-                _ => return Err(BuildError::NoNameServers),
-            }
-        }
         if let Some(problem) = self.problem {
             return Err(problem);
+        }
+        if discovers.is_none() && self.config.name_servers.is_empty() {
+            self.config.name_servers = from_environment()?;
         }
         check_limits(&self.config)?;
         let runtime = match self.runtime {
@@ -331,6 +342,15 @@ impl Builder {
     /// Keeps the first problem.
     fn note(&mut self, problem: BuildError) {
         self.problem.get_or_insert(problem);
+    }
+}
+
+/// The name servers of the variable `NAMESRV_ADDR`.
+fn from_environment() -> Result<Vec<Address>, BuildError> {
+    match std::env::var("NAMESRV_ADDR") {
+        Ok(list) if !list.trim().is_empty() => name_server_list(&list)
+            .map_err(|problem| BuildError::NameServers { given: list, problem }),
+        _ => Err(BuildError::NoNameServers),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{BuildError, Builder};
+use producer_core::Address;
+
+use super::{BuildError, Builder, from_environment};
 use crate::discovery::Discovery;
 use crate::door;
 #[cfg(feature = "tls")]
@@ -21,28 +23,43 @@ pub(super) struct Ways {
 
 impl Ways {
     /// Transports that go these ways over `base`, or `base` itself if there is nothing to decide.
-    pub(super) fn over(self, base: Arc<dyn Transport>) -> Result<door::Ways, BuildError> {
-        let mut dialer = Dialer::over(base.clone());
-        let mut decides = false;
-        for (rule, proxy) in &self.proxies {
-            decides = true;
-            dialer = match proxy {
-                Some(proxy) => dialer.proxy(rule.clone(), proxy.clone()),
-                None => dialer.direct(rule.clone()),
-            };
-        }
-        let without_tls: Arc<dyn Transport> =
-            if decides { Arc::new(dialer.clone()) } else { base.clone() };
+    pub(super) fn over(&self, base: Arc<dyn Transport>) -> Result<door::Ways, BuildError> {
+        let proxies = self.proxies(base.clone());
+        let dialer = self.dialer(base.clone())?;
+        let or_base = |decides: bool, dialer: Dialer| -> Arc<dyn Transport> {
+            if decides { Arc::new(dialer) } else { base.clone() }
+        };
+        Ok(door::Ways {
+            transport: or_base(self.decides(), dialer),
+            without_tls: or_base(!self.proxies.is_empty(), proxies),
+            discovery: self.discovery.clone(),
+        })
+    }
+
+    fn dialer(&self, base: Arc<dyn Transport>) -> Result<Dialer, BuildError> {
+        let dialer = self.proxies(base);
         #[cfg(feature = "tls")]
-        for (rule, tls) in &self.tls {
-            decides = true;
-            dialer = match tls {
-                Some(tls) => dialer.tls(rule.clone(), tls).map_err(BuildError::Tls)?,
-                None => dialer.plain(rule.clone()),
-            };
+        let dialer = self.tls.iter().try_fold(dialer, |dialer, (rule, tls)| match tls {
+            Some(tls) => dialer.tls(rule.clone(), tls).map_err(BuildError::Tls),
+            None => Ok(dialer.plain(rule.clone())),
+        })?;
+        Ok(dialer)
+    }
+
+    fn proxies(&self, base: Arc<dyn Transport>) -> Dialer {
+        let proxies = self.proxies.iter();
+        proxies.fold(Dialer::over(base), |dialer, (rule, proxy)| match proxy {
+            Some(proxy) => dialer.proxy(rule.clone(), proxy.clone()),
+            None => dialer.direct(rule.clone()),
+        })
+    }
+
+    fn decides(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if !self.tls.is_empty() {
+            return true;
         }
-        let transport: Arc<dyn Transport> = if decides { Arc::new(dialer) } else { base };
-        Ok(door::Ways { transport, without_tls, discovery: self.discovery })
+        !self.proxies.is_empty()
     }
 }
 
@@ -117,6 +134,39 @@ impl Builder {
             self.ways.tls.push((rule, None));
         }
         self
+    }
+
+    /// What the producer would dial with: for tools that look at a cluster as it does.
+    ///
+    /// # Errors
+    /// [`BuildError`] when a rule or what TLS needs cannot be right.
+    pub fn dialer(&self) -> Result<Dialer, BuildError> {
+        match &self.problem {
+            Some(problem) => Err(problem.clone()),
+            None => self.ways.dialer(self.transport.clone()),
+        }
+    }
+
+    /// The name servers that the producer would ask: those that were given; else those that a
+    /// search finds now; else those of the variable `NAMESRV_ADDR`. For tools, too.
+    ///
+    /// # Errors
+    /// [`BuildError`] when there are none.
+    pub async fn find_name_servers(&self) -> Result<Vec<Address>, BuildError> {
+        if let Some(problem) = &self.problem {
+            return Err(problem.clone());
+        }
+        match &self.ways.discovery {
+            _ if !self.config.name_servers.is_empty() => Ok(self.config.name_servers.clone()),
+            None => from_environment(),
+            Some(discovery) => {
+                let transport = self.ways.proxies(self.transport.clone());
+                let found = discovery.find(&transport).await;
+                found.map_err(|why| BuildError::NameServersNotFound {
+                    problem: format!("{}: {why}", discovery.describe()),
+                })
+            }
+        }
     }
 
     fn rule(&mut self, text: &str) -> Option<AddressRule> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use producer_core::{Address, InvalidName};
@@ -48,6 +49,13 @@ impl Dns {
     pub fn every(mut self, pause: Duration) -> Self {
         self.every = pause;
         self
+    }
+}
+
+impl FromStr for Dns {
+    type Err = InvalidName;
+    fn from_str(names: &str) -> Result<Self, InvalidName> {
+        Self::new(names)
     }
 }
 

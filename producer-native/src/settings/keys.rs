@@ -14,7 +14,7 @@ use super::{SettingsError, ways};
 use crate::builder::Builder;
 use crate::secret::Secret;
 
-pub(super) fn builder(root: Node) -> Result<Builder, SettingsError> {
+pub(super) fn add(root: Node, builder: Builder) -> Result<Builder, SettingsError> {
     let mut table = Table::new(root, "")?;
     let mut config = match table.get("preset", |node| one_of(node, &PRESETS))? {
         Some(Preset::Java) => Config::java(),
@@ -24,8 +24,7 @@ pub(super) fn builder(root: Node) -> Result<Builder, SettingsError> {
     attempts(&mut table, &mut config)?;
     routes(&mut table, &mut config)?;
     limits(&mut table, &mut config)?;
-    let mut builder = Builder::new(config.group.as_str()).config(config);
-    builder = ways::set(&mut table, builder)?;
+    let builder = ways::set(&mut table, builder.config(config))?;
     table.finish()?;
     Ok(builder)
 }

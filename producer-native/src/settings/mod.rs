@@ -143,7 +143,25 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] of the first value that cannot be right, or key that is unknown.
     pub fn builder(self) -> Result<Builder, SettingsError> {
-        keys::builder(self.root)
+        let group = crate::Config::default().group;
+        self.add_to(Builder::new(group.as_str()))
+    }
+
+    /// Adds these settings to a builder. Its [`Config`](crate::Config) is replaced; its rules for
+    /// addresses stay, and come before those from here.
+    ///
+    /// # Errors
+    /// As [`builder`](Self::builder).
+    pub fn add_to(self, builder: Builder) -> Result<Builder, SettingsError> {
+        keys::add(self.root, builder)
+    }
+
+    /// The same without a key or table at the top.
+    pub fn without(mut self, key: &str) -> Self {
+        if let source::Value::Table(nodes) = &mut self.root.value {
+            nodes.remove(key);
+        }
+        self
     }
 
     fn with(mut self, later: Node) -> Result<Self, SettingsError> {

@@ -22,10 +22,10 @@ impl Ended {
     }
 }
 
-/// The binary, without what the environment says about name servers.
+/// The binary, without what the environment says about name servers and proxies.
 pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rocketmq-producer"));
-    command.env_remove("NAMESRV_ADDR");
+    command.env_remove("NAMESRV_ADDR").env_remove("ROCKETMQ_PROXY");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -58,11 +58,15 @@ impl Tiny {
 
     pub(crate) fn proxy(&self, user: Option<(&str, &str)>) -> Proxy {
         let scheme = if self.kind == Kind::Http { "http" } else { "socks5" };
-        let proxy = Proxy::new(&format!("{scheme}://{}", self.address)).unwrap();
+        let proxy = Proxy::new(&format!("{scheme}://{}", self.address())).unwrap();
         match user {
             None => proxy,
             Some((user, password)) => proxy.credentials(user, password).unwrap(),
         }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.address.clone()
     }
 
     /// Whom it was asked for.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::Args;
-use producer_native::{Producer, Route, RouteBroker, TopicName};
+use producer_native::{Route, RouteBroker, TopicName};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
@@ -27,9 +27,9 @@ pub(crate) struct RouteArguments {
 pub(crate) async fn run(arguments: RouteArguments, json: bool) -> Result<Exit, Failure> {
     let producer = arguments
         .cluster
-        .configure(Producer::builder(GROUP))?
+        .builder(&[("group", GROUP)], &[])?
         .send_timeout(arguments.timeout)
-        .configure(|config| config.auto_create_topics = arguments.auto_create)
+        .configure(|config| config.auto_create_topics |= arguments.auto_create)
         .build()?;
     let mut out = io::stdout().lock();
     let found = producer.route(&arguments.topic).await;

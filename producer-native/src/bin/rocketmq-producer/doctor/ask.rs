@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use producer_core::wire::frame::{FRAME_BYTES_MAX, split};
 use producer_core::wire::{Fields, Frame, Head, Header, Language, SerializeType, encode_frame};
-use producer_native::Address;
+use producer_native::{Address, ConnectionEnd, Dialer, Stream, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// An answer.
@@ -48,13 +47,14 @@ impl fmt::Display for AskError {
 
 /// Asks `address` the question `code`. Dial and answer may take `limit` each.
 pub(super) async fn ask(
+    dialer: &Dialer,
     address: &Address,
     code: i32,
     fields: &Fields<'_>,
     body: &[u8],
     limit: Duration,
 ) -> Result<Answer, AskError> {
-    let mut stream = dial(address, limit).await?;
+    let mut stream = dial(dialer, address, limit).await?;
     let mut out = Vec::new();
     let head = Head {
         code,
@@ -68,22 +68,30 @@ pub(super) async fn ask(
     let asked = Instant::now();
     let exchange = async {
         stream.write_all(&out).await.map_err(lost)?;
+        stream.flush().await.map_err(lost)?;
         read_answer(&mut stream, asked).await
     };
     timeout(limit, exchange).await.unwrap_or(Err(AskError::Silent(limit)))
 }
 
-/// Connects.
-pub(super) async fn dial(address: &Address, limit: Duration) -> Result<TcpStream, AskError> {
-    match timeout(limit, TcpStream::connect((address.host(), address.port()))).await {
+/// Connects as a producer does.
+pub(super) async fn dial(
+    dialer: &Dialer,
+    address: &Address,
+    limit: Duration,
+) -> Result<Box<dyn Stream>, AskError> {
+    let deadline = tokio::time::Instant::now() + limit;
+    match timeout(limit, dialer.connect(address, deadline)).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(AskError::Dial(plain(&error))),
-        Err(_) => Err(AskError::Dial(format!("no answer within {limit:?}"))),
+        Ok(Err(ConnectionEnd::DialTimeout)) | Err(_) => {
+            Err(AskError::Dial(format!("no answer within {limit:?}")))
+        }
+        Ok(Err(end)) => Err(AskError::Dial(end.to_string())),
     }
 }
 
 /// Reads until the answer; requests of the peer's own are passed over.
-async fn read_answer(stream: &mut TcpStream, asked: Instant) -> Result<Answer, AskError> {
+async fn read_answer(stream: &mut Box<dyn Stream>, asked: Instant) -> Result<Answer, AskError> {
     let no_frame = |error: producer_core::wire::WireError| AskError::NoFrame(error.to_string());
     let mut bytes = Vec::new();
     loop {

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::ask::{Answer, AskError, ask, dial};
 use crate::exit::Failure;
-use crate::options::Cluster;
+use crate::options::{Cluster, Reach};
 
 /// All that was found out.
 #[derive(Debug)]
@@ -85,19 +85,19 @@ pub(super) async fn survey(
     limit: Duration,
 ) -> Result<Facts, Failure> {
     let room = Arc::new(Semaphore::new(AT_A_TIME));
-    let servers: Vec<_> = cluster
-        .name_servers()?
-        .into_iter()
-        .map(|address| at_a_time(&room, ask_name_server(address, topic.clone(), limit)))
-        .collect();
+    let reach = cluster.reach().await?;
+    let ask = |address: &Address| {
+        let asking = ask_name_server(reach.clone(), address.clone(), topic.clone(), limit);
+        at_a_time(&room, asking)
+    };
+    let servers: Vec<_> = reach.name_servers.iter().map(ask).collect();
     let name_servers = all(servers).await;
     let mut bad_addresses = Vec::new();
     let mut found = Vec::new();
     for (name, id, text) in known_brokers(&name_servers) {
         match Address::new(&text) {
             Ok(advertised) => {
-                let dialled = cluster.dialled(&advertised);
-                let asking = ask_broker(name, id, advertised, dialled, limit);
+                let asking = ask_broker(reach.clone(), name, id, advertised, limit);
                 found.push(at_a_time(&room, asking));
             }
             Err(_) => bad_addresses.push((name, text)),
@@ -126,14 +126,15 @@ fn known_brokers(servers: &[NameServerFacts]) -> BTreeSet<(String, i64, String)>
 }
 
 async fn ask_name_server(
+    reach: Reach,
     address: Address,
     topic: Option<TopicName>,
     limit: Duration,
 ) -> NameServerFacts {
     let code = request::GET_BROKER_CLUSTER_INFO;
-    let answer = match ask(&address, code, &Fields::new(), &[], limit).await {
+    let answer = match ask(&reach.dialer, &address, code, &Fields::new(), &[], limit).await {
         Err(error) => Err(error),
-        Ok(info) => ask_topic(&address, topic, limit).await.map(|topic| NameServerAnswer {
+        Ok(info) => ask_topic(&reach, &address, topic, limit).await.map(|topic| NameServerAnswer {
             elapsed: info.elapsed,
             version: info.version,
             brokers: cluster_info(&info),
@@ -151,6 +152,7 @@ fn cluster_info(answer: &Answer) -> Result<ClusterInfo, String> {
 }
 
 async fn ask_topic(
+    reach: &Reach,
     address: &Address,
     topic: Option<TopicName>,
     limit: Duration,
@@ -159,7 +161,7 @@ async fn ask_topic(
     let question =
         RouteRequest { topic: topic.as_str().to_owned(), accept_standard_json_only: Some(true) };
     let code = request::GET_ROUTEINFO_BY_TOPIC;
-    let answer = ask(address, code, &question.to_ext(), &[], limit).await?;
+    let answer = ask(&reach.dialer, address, code, &question.to_ext(), &[], limit).await?;
     Ok(Some(match answer.code {
         response::SUCCESS => match TopicRouteData::decode(&answer.body) {
             Ok(route) => TopicAnswer::Known(route),
@@ -171,15 +173,16 @@ async fn ask_topic(
 }
 
 async fn ask_broker(
+    reach: Reach,
     name: String,
     id: i64,
     advertised: Address,
-    dialled: Address,
     limit: Duration,
 ) -> BrokerFacts {
+    let dialled = reach.dialled(&advertised);
     let unmapped = match dialled == advertised {
         true => None,
-        false => Some(dial(&advertised, limit).await.map(drop)),
+        false => Some(dial(&reach.dialer, &advertised, limit).await.map(drop)),
     };
     let heartbeat = Heartbeat {
         client_id: format!("doctor@{}", std::process::id()),
@@ -188,7 +191,8 @@ async fn ask_broker(
     };
     // The broker forgets the group when the connection ends.
     let code = request::HEART_BEAT;
-    let answer = ask(&dialled, code, &Fields::new(), &heartbeat.encode(), limit).await;
+    let answer =
+        ask(&reach.dialer, &dialled, code, &Fields::new(), &heartbeat.encode(), limit).await;
     BrokerFacts { name, id, advertised, dialled, unmapped, answer }
 }
 

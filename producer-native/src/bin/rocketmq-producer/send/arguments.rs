@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use producer_native::{
-    Bytes, InvalidMessage, Message, Order, Producer, Queue, QueueChoice, SendOptions,
-    SerializeType, TopicName,
+    Bytes, InvalidMessage, Message, Order, Producer, Queue, QueueChoice, SendOptions, TopicName,
 };
 
 use super::source::Origin;
@@ -70,7 +69,7 @@ pub(crate) struct SendArguments {
     /// Longest time for a message, all attempts included [default: 3s]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Sending")]
     timeout: Option<Duration>,
-    /// Longest time for one attempt [default: 1s, with --config java all there is]
+    /// Longest time for one attempt [default: 1s, with --preset java all there is]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Sending")]
     attempt_timeout: Option<Duration>,
     /// Send so many messages in one request; what is left at the end goes in a smaller one. Counts
@@ -81,14 +80,14 @@ pub(crate) struct SendArguments {
     #[arg(long, visible_alias = "one-way", help_heading = "Sending")]
     oneway: bool,
     /// Behave as this crate does by default, or as the Java client 5.4.0
-    #[arg(long, value_enum, default_value = "default", help_heading = "Sending")]
-    config: ConfigKind,
-    /// Encoding of request headers
-    #[arg(long, value_enum, default_value = "json", help_heading = "Sending")]
-    header: HeaderKind,
-    /// Producer group
-    #[arg(long, short, default_value = "rocketmq-producer-cli", help_heading = "Sending")]
-    group: String,
+    #[arg(long, value_enum, help_heading = "Sending")]
+    preset: Option<Preset>,
+    /// Encoding of request headers [default: json]
+    #[arg(long, value_enum, help_heading = "Sending")]
+    header: Option<HeaderKind>,
+    /// Producer group [default: rocketmq-producer-cli]
+    #[arg(long, short, help_heading = "Sending")]
+    group: Option<String>,
     /// Let brokers create the topic if no name server knows it
     #[arg(long, help_heading = "Sending")]
     auto_create: bool,
@@ -103,7 +102,7 @@ enum OrderKind {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum ConfigKind {
+enum Preset {
     Default,
     Java,
 }
@@ -131,14 +130,19 @@ impl SendArguments {
     }
 
     pub(super) fn producer(&self) -> Result<Producer, Failure> {
-        let mut builder = Producer::builder(&self.group);
-        if let ConfigKind::Java = self.config {
-            builder = builder.java();
-        }
-        builder = self.cluster.configure(builder)?.header(match self.header {
-            HeaderKind::Json => SerializeType::Json,
-            HeaderKind::Binary => SerializeType::RocketMq,
+        let preset = self.preset.map(|preset| match preset {
+            Preset::Default => ("preset", "default"),
+            Preset::Java => ("preset", "java"),
         });
+        let header = self.header.map(|header| match header {
+            HeaderKind::Json => ("header", "json"),
+            HeaderKind::Binary => ("header", "rocketmq"),
+        });
+        let over: Vec<_> = preset.into_iter().chain(header).collect();
+        let mut builder = self.cluster.builder(&[("group", GROUP)], &over)?;
+        if let Some(group) = &self.group {
+            builder = builder.group(group);
+        }
         let builder = builder.configure(|config| {
             config.send_timeout = self.timeout.unwrap_or(config.send_timeout);
             config.attempt_timeout = self.attempt_timeout.or(config.attempt_timeout);
@@ -231,6 +235,8 @@ impl Template {
         self.options.clone()
     }
 }
+
+const GROUP: &str = "rocketmq-producer-cli";
 
 /// Reads `K=V`.
 fn property(text: &str) -> Result<(String, String), String> {
