@@ -59,6 +59,18 @@ impl<T> Producer<T> {
         SendId(key)
     }
 
+    /// A message with something special about it has come.
+    #[inline(never)]
+    pub(crate) fn start_specially(
+        &mut self,
+        ticket: T,
+        message: Message,
+        options: SendOptions,
+        special: Option<Box<Special>>,
+    ) -> SendId {
+        self.start(ticket, message, options, special)
+    }
+
     #[cold]
     pub(crate) fn refuse(
         &mut self,
@@ -73,7 +85,8 @@ impl<T> Producer<T> {
         SendId(Key::NONE)
     }
 
-    pub(crate) fn insert(
+    #[inline(always)] // Hot, and called from `start` alone.
+    fn insert(
         &mut self,
         ticket: Option<T>,
         message: Message,
@@ -88,6 +101,9 @@ impl<T> Producer<T> {
             Some(id) => id,
             None => self.ids.next_id(self.unix_ms()),
         };
+        let plain = special.is_none()
+            && options.group == GroupId::default()
+            && message.compression().is_none();
         let key = self.sends.insert(Send {
             ticket,
             message,
@@ -97,6 +113,7 @@ impl<T> Producer<T> {
             attempt_timeout: options.attempt_timeout,
             topic,
             group: options.group,
+            plain,
             special,
             id,
             stage: Stage::Room,
@@ -138,7 +155,7 @@ impl<T> Producer<T> {
     }
 
     /// The send has its room: it goes to its lane, or on its way.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn admit(&mut self, key: Key) {
         let Some(send) = self.sends.get_mut(key) else { return };
         send.holds_room = true;

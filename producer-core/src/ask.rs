@@ -199,7 +199,7 @@ impl<T> Producer<T> {
 
     /// A question was answered.
     #[cold]
-    pub(crate) fn ask_answered(&mut self, key: Key, frame: &Frame<'_>) -> Result<(), String> {
+    pub(crate) fn ask_answered(&mut self, key: Key, frame: Frame<'_>) -> Result<(), String> {
         let header =
             Header::decode(frame.serialize, frame.header).map_err(|error| error.to_string())?;
         let Some(ask) = self.asks.remove(key) else { return Ok(()) };

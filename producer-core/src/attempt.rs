@@ -98,29 +98,30 @@ impl<T> Producer<T> {
         let broker = &mut self.routes.brokers[queue.broker as usize];
         let from = connection.position();
         let topic = &self.routes.topics[send.topic as usize];
-        if send.special.is_some() || !self.stamp.is_blank() {
-            let group = &self.groups[usize::from(send.group.0)].wire;
-            let way = Way { broker: &broker.name, queue_id: queue.id, born_ms, opaque, one_way };
-            let names = (group.as_str(), topic.wire.as_str());
-            append_frame(connection.out(), (&self.config, &self.stamp), names, send, &way);
-        } else {
+        if send.plain && self.stamp.is_blank() {
             self.templates.append(
                 connection.out(),
                 &Filling {
-                    topic_head: topic.head(send.group),
+                    topic_head: &topic.frame_head,
                     broker_part: &broker.frame_part,
                     queue_id: queue.id,
                     born_ms,
-                    sys_flag: send.message.sys_flag(),
+                    sys_flag: 0,
                     flag: send.message.flag_value(),
                     id: &send.id,
                     wait_store_ok: send.message.waits_for_store(),
                     properties: send.message.property_text(),
-                    body: send.message.wire_body(),
+                    body: send.message.body(),
                     opaque,
                     one_way: one_way && !planted!(OneWayAsksAnswer),
                 },
             );
+        } else {
+            let group = &self.groups[usize::from(send.group.0)].wire;
+            let way = Way { broker, queue_id: queue.id, born_ms, opaque, one_way };
+            let names = (group.as_str(), topic);
+            let encoders = (&self.config, &self.stamp, &mut self.templates);
+            append_frame(connection.out(), encoders, names, send, &way);
         }
         let to = connection.position();
         if one_way {
@@ -138,7 +139,8 @@ impl<T> Producer<T> {
         let opaque = (!one_way).then_some(opaque);
         let epoch = self.epoch;
         self.epoch += u64::from(alone);
-        let under = Under { conn, queue, reason, opaque, started: now, from, to, epoch };
+        let special = send.special.is_some();
+        let under = Under { conn, queue, reason, special, opaque, started: now, from, to, epoch };
         send.stage = Stage::Under(under);
         send.attempts_all += 1;
         send.last_broker = Some(queue.broker);

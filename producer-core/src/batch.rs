@@ -227,7 +227,7 @@ impl<T> Producer<T> {
         }
         let envelope = batch.messages[0].envelope(body);
         let special = Special { form: Form::Batch(batch.ids), properties: String::new() };
-        self.start(ticket, envelope, options, Some(Box::new(special)))
+        self.start_specially(ticket, envelope, options, Some(Box::new(special)))
     }
 
     /// Gives the messages of a batch the ids that they are sent under, unless they have theirs. A

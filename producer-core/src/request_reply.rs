@@ -168,7 +168,7 @@ impl<T> Producer<T> {
         let waiting = Waiting { send: None, ticket: None, message_id: None, begun, deadline };
         self.requests.insert(id, waiting);
         self.wake_by(deadline);
-        let send = self.start(ticket, message, options, special);
+        let send = self.start_specially(ticket, message, options, special);
         let message_id = self.message_id(send);
         if let Some(waiting) = self.requests.waiting.get_mut(&id) {
             waiting.send = message_id.map(|_| send);
@@ -218,7 +218,7 @@ impl<T> Producer<T> {
         &mut self,
         conn: Key,
         request: &SendResponse<'_>,
-        frame: &Frame<'_>,
+        frame: Frame<'_>,
     ) -> Result<(), String> {
         let header =
             Header::decode(frame.serialize, frame.header).map_err(|error| error.to_string())?;
@@ -342,7 +342,7 @@ impl<T> Producer<T> {
         self.advance(now);
         options.reply = Reply::Awaited;
         let special = Special { form: Form::Reply, properties: String::new() };
-        self.start(ticket, message, options, Some(Box::new(special)))
+        self.start_specially(ticket, message, options, Some(Box::new(special)))
     }
 }
 

@@ -207,6 +207,8 @@ pub(crate) struct Under {
     pub(crate) conn: Key,
     pub(crate) queue: QueueRef,
     pub(crate) reason: Reason,
+    /// Whether the send has something special about it.
+    pub(crate) special: bool,
     /// `None` for a one-way send, which is not answered.
     pub(crate) opaque: Option<i32>,
     pub(crate) started: Instant,
@@ -228,6 +230,8 @@ pub(crate) struct Send<T> {
     pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) topic: TopicId,
     pub(crate) group: GroupId,
+    /// Whether it is what most are: not special, of the first group, not compressed.
+    pub(crate) plain: bool,
     /// What few sends have.
     pub(crate) special: Option<Box<Special>>,
     pub(crate) id: MessageId,

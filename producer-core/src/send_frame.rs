@@ -111,11 +111,11 @@ impl Templates {
     }
 
     /// Appends the whole frame to `out`.
-    #[inline]
+    #[inline(always)] // Each message passes here: the call costs more than a second copy.
     pub(crate) fn append(&mut self, out: &mut Vec<u8>, filling: &Filling<'_>) {
         let Filling { born_ms, sys_flag, flag, wait_store_ok, .. } = *filling;
-        let kind = Kind { born_ms, sys_flag, flag, wait_store_ok };
-        if self.middle.kind != kind || self.middle.id_at == 0 {
+        let kind = Kind::new(born_ms, sys_flag, flag, wait_store_ok);
+        if self.middle.kind != kind {
             self.middle.write(self.serialize, kind);
         }
         let start = out.len();
@@ -175,18 +175,47 @@ fn finish_binary(out: &mut Vec<u8>, start: usize, id_at: usize, filling: &Fillin
 #[derive(Default)]
 struct Middle {
     bytes: Vec<u8>,
-    /// 0 in a new one, which suits no message.
     id_at: usize,
     kind: Kind,
 }
 
-/// What messages have in common that share a middle.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+/// What messages have in common that share a middle, in few words, for each message is compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Kind {
     born_ms: u64,
-    sys_flag: i32,
-    flag: i32,
-    wait_store_ok: bool,
+    /// The message's flag, the system's flag and, in the highest bit, whether to wait.
+    flags: u64,
+}
+
+impl Kind {
+    #[inline]
+    fn new(born_ms: u64, sys_flag: i32, flag: i32, wait_store_ok: bool) -> Self {
+        let wait = u64::from(wait_store_ok) << 63;
+        // System flags that a producer sets are small and positive.
+        Self {
+            born_ms,
+            flags: wait | u64::from(sys_flag.unsigned_abs()) << 32 | u64::from(flag as u32),
+        }
+    }
+
+    fn sys_flag(self) -> i32 {
+        (self.flags >> 32) as i32 & i32::MAX
+    }
+
+    fn flag(self) -> i32 {
+        self.flags as u32 as i32
+    }
+
+    fn wait_store_ok(self) -> bool {
+        self.flags >> 63 == 1
+    }
+}
+
+impl Default for Kind {
+    /// That of no message.
+    fn default() -> Self {
+        Self { born_ms: u64::MAX, flags: u64::MAX }
+    }
 }
 
 impl Middle {
@@ -203,7 +232,7 @@ impl Middle {
     #[inline(never)]
     fn write(&mut self, serialize: SerializeType, kind: Kind) {
         self.kind = kind;
-        let Kind { born_ms, sys_flag, flag, wait_store_ok } = kind;
+        let (born_ms, sys_flag, flag) = (kind.born_ms, kind.sys_flag(), kind.flag());
         let out = &mut self.bytes;
         out.clear();
         match serialize {
@@ -229,7 +258,7 @@ impl Middle {
         }
         self.id_at = out.len();
         out.resize(self.id_at + ID_CHARS, 0);
-        out.extend_from_slice(match (serialize, wait_store_ok) {
+        out.extend_from_slice(match (serialize, kind.wait_store_ok()) {
             (SerializeType::Json, true) => b"\\u0002WAIT\\u0001true\\u0002",
             (SerializeType::Json, false) => b"\\u0002WAIT\\u0001false\\u0002",
             (SerializeType::RocketMq, true) => b"\x02WAIT\x01true\x02",

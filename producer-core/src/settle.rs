@@ -8,7 +8,6 @@ use crate::attempt::Failure;
 use crate::connection::ConnId;
 use crate::connection_end::ConnectionEnd;
 use crate::error::{ErrorKind, Outcome, Phase};
-use crate::groups::GroupId;
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
 use crate::output::Output;
@@ -36,6 +35,7 @@ impl Regions {
 
     /// The region with this name; no name, or an empty one, is `DefaultRegion`
     /// (`MQClientAPIImpl.processSendResponse`).
+    #[inline(always)]
     fn intern(&mut self, name: Option<Text<'_>>) -> Arc<str> {
         let Some(name) = name.filter(|name| !name.is_empty()) else { return self.0[0].clone() };
         if let Some(known) = self.0.iter().find(|known| name.eq_str(known)) {
@@ -109,7 +109,7 @@ impl<T> Producer<T> {
         let mut answer = SendResponse::default();
         answer.fill(frame.serialize, frame.header).map_err(|error| error.to_string())?;
         if !answer.is_response() {
-            return self.asked_by_peer(conn, &answer, frame);
+            return self.asked_by_peer(conn, &answer, *frame);
         }
         let Some(purpose) = self.in_flight.remove(answer.opaque, conn) else {
             reached!(AnswerLate);
@@ -122,16 +122,31 @@ impl<T> Producer<T> {
         });
         match purpose {
             Purpose::Send(key) => self.answered(key, &answer),
+            purpose => self.chore_answered(purpose, &answer, *frame)?,
+        }
+        if retiring {
+            self.released(conn);
+        }
+        Ok(())
+    }
+
+    /// A request that is no send was answered.
+    #[cold]
+    fn chore_answered(
+        &mut self,
+        purpose: Purpose,
+        answer: &SendResponse<'_>,
+        frame: Frame<'_>,
+    ) -> Result<(), String> {
+        match purpose {
+            Purpose::Send(_) => {}
             Purpose::Route { topic, lookup, server } => {
                 let id = (topic, lookup, server);
                 self.route_answered(id, answer.code, answer.remark, frame.body);
             }
             Purpose::Probe { broker } => self.probe_answered(broker),
-            Purpose::Ask(key) => self.ask_answered(key, frame)?,
+            Purpose::Ask(key) => return self.ask_answered(key, frame),
             Purpose::Heartbeat | Purpose::Unregister => {}
-        }
-        if retiring {
-            self.released(conn);
         }
         Ok(())
     }
@@ -214,33 +229,53 @@ impl<T> Producer<T> {
             let latency = self.now.since(under.started);
             self.observe(under.queue.broker, Verdict::Answered, latency);
         }
-        let keep = |send: &mut Send<T>| {
-            let special = send.special.take();
-            (send.ticket.take(), send.id, send.attempts_all, send.outcome, special)
-        };
-        let group = match self.sends.get(key) {
-            Some(send) if send.special.is_some() => send.group,
-            _ => GroupId::default(),
-        };
+        if under.special {
+            let told = (status, (queue_id, queue_offset));
+            return self.stored_specially(key, under, answer, told, name);
+        }
+        let keep =
+            |send: &mut Send<T>| (send.ticket.take(), send.id, send.attempts_all, send.outcome);
         let ended = match planted!(EndsTwice) {
             true => self.sends.get_mut(key).map(keep),
             false => self.remove(key, Outcome::NotSent, keep),
         };
-        let Some((ticket, message_id, attempts, outcome, special)) = ended else { return };
+        let Some((ticket, message_id, attempts, outcome)) = ended else { return };
         reached!(if outcome == Outcome::Unknown => MaybeDuplicate);
+        self.count_stored();
+        let Some(ticket) = ticket else { return };
+        let sent = (message_id, attempts, outcome == Outcome::Unknown);
+        // Made where it is put: it is large, and would be copied each time it changes hands.
+        let result = Ok(self.receipt(under, status, answer, (queue_id, queue_offset), sent, name));
+        self.outputs.push_back(Output::Completed { ticket, result });
+    }
+
+    /// A send is stored that has something special about it.
+    #[cold]
+    fn stored_specially(
+        &mut self,
+        key: Key,
+        under: &Under,
+        answer: &SendResponse<'_>,
+        (status, place): (SendStatus, (i32, i64)),
+        broker: Arc<str>,
+    ) {
+        let keep = |send: &mut Send<T>| {
+            let sent = (send.id, send.attempts_all, send.outcome == Outcome::Unknown);
+            (send.ticket.take(), send.special.take(), send.group, sent)
+        };
+        let ended = self.remove(key, Outcome::NotSent, keep);
+        let Some((ticket, special, group, sent)) = ended else { return };
+        self.count_stored();
+        let receipt = self.receipt(under, status, answer, place, sent, broker);
+        self.ended(ticket, special, group, Ok((receipt, Told::new(answer))));
+    }
+
+    #[inline(always)]
+    fn count_stored(&mut self) {
         self.stats.stored += 1;
         if let Some(closing) = &mut self.closing {
             closing.report.stored += 1;
         }
-        let sent = (message_id, attempts, outcome == Outcome::Unknown);
-        if let Some(special) = special {
-            let receipt = self.receipt(under, status, answer, (queue_id, queue_offset), sent, name);
-            return self.ended(ticket, Some(special), group, Ok((receipt, Told::new(answer))));
-        }
-        let Some(ticket) = ticket else { return };
-        // Made where it is put: it is large, and would be copied each time it changes hands.
-        let result = Ok(self.receipt(under, status, answer, (queue_id, queue_offset), sent, name));
-        self.outputs.push_back(Output::Completed { ticket, result });
     }
 
     /// What is told to who sent it.
@@ -254,10 +289,11 @@ impl<T> Producer<T> {
         (message_id, attempts, maybe_stored): (MessageId, u32, bool),
         broker: Arc<str>,
     ) -> Receipt {
-        let offset_id = answer.msg_id.and_then(|id| match id.as_bytes() {
-            Some(digits) => OffsetId::from_digits(digits),
-            None => OffsetId::parse(&id.to_cow()),
-        });
+        let offset_id = match answer.msg_id.map(|id| (id, id.as_bytes())) {
+            Some((_, Some(digits))) => OffsetId::from_digits(digits),
+            Some((id, None)) => OffsetId::parse(&id.to_cow()),
+            None => None,
+        };
         Receipt {
             message_id,
             offset_id,
@@ -286,7 +322,7 @@ impl<T> Producer<T> {
         &mut self,
         conn: Key,
         request: &SendResponse<'_>,
-        frame: &Frame<'_>,
+        frame: Frame<'_>,
     ) -> Result<(), String> {
         let quiet = matches!(
             request.code,

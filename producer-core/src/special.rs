@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::config::Config;
 use crate::error::SendError;
 use crate::groups::GroupId;
 use crate::names::TopicName;
@@ -14,8 +15,10 @@ use crate::output::Output;
 use crate::producer::Producer;
 use crate::receipt::Receipt;
 use crate::request_reply::RequestId;
+use crate::route::{Broker, Topic};
 use crate::send::Send;
-use crate::stamp::Line;
+use crate::send_frame::{Filling, Templates};
+use crate::stamp::{Line, Stamp};
 use crate::trace_notes::TraceLabels;
 use crate::unique_id::MessageId;
 use crate::wire::send::{SendForm, SendRequest, SendResponse};
@@ -84,23 +87,42 @@ impl Told {
 
 /// What an attempt has found out that its frame needs.
 pub(crate) struct Way<'a> {
-    pub(crate) broker: &'a str,
+    pub(crate) broker: &'a Broker,
     pub(crate) queue_id: u32,
     pub(crate) born_ms: u64,
     pub(crate) opaque: i32,
     pub(crate) one_way: bool,
 }
 
-/// Appends the frame of a send that templates do not serve: a special one, or any where requests
-/// are signed or marked.
-#[cold]
+/// Appends the frame of a send that is not plain: one that is compressed, of another group or
+/// special, or any where requests are signed or marked. Only the last two cost allocations.
+#[inline(never)]
 pub(crate) fn append_frame<T>(
     out: &mut Vec<u8>,
-    (config, stamp): (&crate::Config, &crate::stamp::Stamp),
-    (group, topic): (&str, &str),
+    (config, stamp, templates): (&Config, &Stamp, &mut Templates),
+    (group, topic): (&str, &Topic),
     send: &Send<T>,
     way: &Way<'_>,
 ) {
+    if send.special.is_none() && stamp.is_blank() {
+        return templates.append(
+            out,
+            &Filling {
+                topic_head: topic.head(send.group),
+                broker_part: &way.broker.frame_part,
+                queue_id: way.queue_id,
+                born_ms: way.born_ms,
+                sys_flag: send.message.sys_flag(),
+                flag: send.message.flag_value(),
+                id: &send.id,
+                wait_store_ok: send.message.waits_for_store(),
+                properties: send.message.property_text(),
+                body: send.message.wire_body(),
+                opaque: way.opaque,
+                one_way: way.one_way,
+            },
+        );
+    }
     let special = send.special.as_deref();
     let form = special.map(|special| &special.form);
     let code = form.map_or(code::request::SEND_MESSAGE_V2, Form::code);
@@ -123,7 +145,7 @@ pub(crate) fn append_frame<T>(
     properties.push_str(special.map_or("", |special| &special.properties));
     let request = SendRequest {
         producer_group: group.into(),
-        topic: topic.into(),
+        topic: topic.wire.as_str().into(),
         default_topic: (&*config.create_topic_key).into(),
         default_topic_queue_nums: i32::try_from(config.default_topic_queues).unwrap_or(i32::MAX),
         queue_id: i32::try_from(way.queue_id).unwrap_or(i32::MAX),
@@ -135,7 +157,7 @@ pub(crate) fn append_frame<T>(
         unit_mode: Some(config.unit_mode),
         max_reconsume_times: None,
         batch: Some(matches!(form, Some(Form::Batch(_)))),
-        broker_name: Some(way.broker.into()),
+        broker_name: Some((*way.broker.name).into()),
     };
     let line = Line {
         code,

@@ -167,7 +167,7 @@ impl<T> Producer<T> {
                 self.stats.accepted += 1;
                 self.refuse(ticket, special, options.group, kind)
             }
-            None => self.start(ticket, message, options, special),
+            None => self.start_specially(ticket, message, options, special),
         }
     }
 
@@ -322,7 +322,7 @@ impl<T> Producer<T> {
     }
 
     /// A broker asks how a transaction has ended (CHECK_TRANSACTION_STATE).
-    pub(crate) fn check_asked(&mut self, conn: Key, frame: &Frame<'_>) -> Result<(), String> {
+    pub(crate) fn check_asked(&mut self, conn: Key, frame: Frame<'_>) -> Result<(), String> {
         use alloc::string::ToString;
         let header =
             Header::decode(frame.serialize, frame.header).map_err(|error| error.to_string())?;
