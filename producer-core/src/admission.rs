@@ -85,8 +85,8 @@ impl<T> Producer<T> {
         SendId(Key::NONE)
     }
 
-    #[inline(always)] // Hot, and called from `start` alone.
-    fn insert(
+    #[inline(always)] // Hot.
+    pub(crate) fn insert(
         &mut self,
         ticket: Option<T>,
         message: Message,
