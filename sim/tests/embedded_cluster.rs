@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use producer_core::wire::Fields;
 use producer_core::wire::send::SendForm;
-use sim::model::broker::{Fault, Refusal, Times};
+use sim::model::broker::{BrokerConfig, Fault, Refusal, Times};
 use sim::serve::EmbeddedCluster;
 use support::{Client, send_request};
 
@@ -154,6 +154,42 @@ async fn faults_are_switched_while_it_runs() {
     broker.read_only();
     let mut names = Client::connect(cluster.name_server(0).address()).await.unwrap();
     while names.route("T").await.unwrap().unwrap().queues[0].perm != 4 {}
+}
+
+#[tokio::test]
+async fn a_half_message_is_asked_about_over_a_socket() {
+    let quick = |config: &mut BrokerConfig| {
+        config.transaction_timeout = Duration::from_millis(1);
+        config.transaction_check_interval = Duration::from_millis(20);
+    };
+    let cluster = EmbeddedCluster::builder()
+        .broker("broker-a", |broker| broker.tune(quick))
+        .topic("T", 1)
+        .start()
+        .await
+        .unwrap();
+    let broker = cluster.broker("broker-a");
+    let mut client = Client::connect(broker.address()).await.unwrap();
+    let heartbeat = br#"{"clientID":"c@1","producerDataSet":[{"groupName":"g"}]}"#;
+    client.ask(34, &Fields::new(), heartbeat).await.unwrap();
+    let mut half = send_request("T", 0);
+    half.properties = Some("UNIQ_KEY\u{1}0A\u{2}TRAN_MSG\u{1}true\u{2}PGROUP\u{1}g\u{2}".into());
+    client.put(310, &half.to_ext(SendForm::V2), b"x").await.unwrap();
+    assert_eq!(client.next().await.unwrap().code, 0);
+
+    let check = client.next().await.unwrap();
+
+    assert_eq!((check.code, check.ext("msgId")), (39, Some("0A")));
+    let commit = Fields::new()
+        .text("producerGroup", "g")
+        .text("tranStateTableOffset", check.ext("tranStateTableOffset").unwrap().to_owned())
+        .text("commitLogOffset", check.ext("commitLogOffset").unwrap().to_owned())
+        .show("commitOrRollback", 8)
+        .text("msgId", "0A");
+    client.put(37, &commit, b"").await.unwrap();
+    while client.next().await.unwrap().code == 39 {}
+    assert_eq!(broker.messages("T").len(), 1);
+    assert_eq!(broker.with(|broker, _| broker.transactions())[0].commits, 1);
 }
 
 #[tokio::test]

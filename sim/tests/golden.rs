@@ -11,6 +11,7 @@ use producer_core::wire::acl::{Credentials, sign};
 use producer_core::wire::recall::RecallHandle;
 use producer_core::wire::route::TopicRouteData;
 use producer_core::wire::send::SendForm;
+use producer_core::wire::topic_config::CreateTopic;
 use producer_core::wire::{SerializeType, hex};
 use serde_json::Value;
 use sim::model::broker::{
@@ -63,16 +64,14 @@ fn replay(folder: &str, release: Release) {
     assert!(cases > 20, "{folder}: {cases} cases");
 }
 
-/// Cases that begin like this need what has no model yet (static topics, inner batches, zones), the disk of the recorded broker, or a broker that the recorded name server heard from
+/// Cases that begin like this need what has no model yet (static topics, zones), the disk of the recorded broker, or a broker that the recorded name server heard from
 /// in between. Pushed replies, which answer one client after another was asked, are in
 /// `models/recorded.rs`.
 const NOT_MODELLED: &[&str] = &[
-    "batch-inner",
     "error-not-leader",
     "ipv6-route",
     "ipv6-view",
     "namesrv-config",
-    "pull-inner-batch",
     "request-reply",
     "route-auto-create",
     "route-static-topic",
@@ -335,6 +334,21 @@ fn broker(release: Release, case: &str, peer: &str) -> Direct<Broker> {
         _ => {}
     }
     let mut direct = Direct::new(Broker::new(config));
+    if peer == "broker-a" {
+        let inner = CreateTopic {
+            topic: "golden-inner".to_owned(),
+            default_topic: "TBW102".to_owned(),
+            read_queue_nums: 1,
+            write_queue_nums: 1,
+            perm: 6,
+            topic_filter_type: "SINGLE_TAG".to_owned(),
+            order: "false".to_owned(),
+            attributes: Some("+queue.type=BatchCQ".to_owned()),
+            ..CreateTopic::default()
+        };
+        let conn = direct.connect();
+        assert_eq!(direct.ask(conn, 17, &inner.to_ext(), b"")[0].code, 0);
+    }
     direct.node.fill_disk(peer == "broker-full");
     direct
 }

@@ -11,4 +11,5 @@ mod name_server;
 mod network;
 mod recorded;
 mod replies;
+mod topics;
 mod transactions;

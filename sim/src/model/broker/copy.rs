@@ -7,6 +7,7 @@ use producer_core::wire::Fields;
 use producer_core::wire::stored::StoredMessage;
 use producer_core::wire::{Ext, WireError};
 
+use super::inner_batch::places;
 use super::log::split;
 use super::{Broker, TopicConfig, Why};
 
@@ -144,7 +145,9 @@ impl Broker {
             self.log.push(record);
             let id = usize::try_from(message.queue_id).unwrap_or(0);
             if let Some(topic) = self.topics.get_mut(&message.topic) {
-                topic.queue(id).put(message.queue_offset, message.physical_offset);
+                for place in (message.queue_offset..).take(places(&message)) {
+                    topic.queue(id).put(place, message.physical_offset);
+                }
             }
         }
         self.epochs = copy.epochs.clone();

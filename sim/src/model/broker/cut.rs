@@ -3,6 +3,7 @@
 use producer_core::wire::stored::StoredMessage;
 
 use super::super::Instant;
+use super::inner_batch::unwrapped;
 use super::topics::is_internal;
 use super::{Broker, Cut, Message, Why};
 
@@ -12,7 +13,7 @@ impl Broker {
     /// [`Self::delayed_messages`].
     pub fn messages(&self) -> Vec<Message> {
         let readable = self.live().filter(|message| !is_internal(&message.topic));
-        readable.map(|stored| Message::from(&stored)).collect()
+        readable.flat_map(|stored| unwrapped(&stored)).collect()
     }
 
     /// The messages that were in the log and are there no more, in the order they went; without
@@ -27,8 +28,8 @@ impl Broker {
     pub fn delete_topic(&mut self, now: Instant, topic: &str) {
         let messages = self.live().filter(|message| message.topic == topic);
         let why = Why::TopicDeleted;
-        let cuts: Vec<Cut> =
-            messages.map(|message| Cut { message: Message::from(&message), why }).collect();
+        let messages = messages.flat_map(|record| unwrapped(&record));
+        let cuts: Vec<Cut> = messages.map(|message| Cut { message, why }).collect();
         self.cuts.extend(cuts);
         self.topics.remove(topic);
         self.register(now);
@@ -50,8 +51,8 @@ impl Broker {
     /// Cuts the log off at `offset`.
     pub(super) fn truncate(&mut self, offset: i64, why: Why) {
         let tail = self.live().filter(|message| message.physical_offset >= offset);
-        let cuts: Vec<Cut> =
-            tail.map(|message| Cut { message: Message::from(&message), why }).collect();
+        let tail = tail.flat_map(|record| unwrapped(&record));
+        let cuts: Vec<Cut> = tail.map(|message| Cut { message, why }).collect();
         self.cuts.extend(cuts);
         self.log.truncate(offset);
         self.topics.truncate(offset);

@@ -1,6 +1,7 @@
 //! What does a broker store, and what does it answer? The broker, without I/O.
 
 mod acl;
+mod attributes;
 mod clients;
 mod config;
 mod copy;
@@ -8,6 +9,7 @@ mod cut;
 mod delay;
 mod deliver;
 mod fault;
+mod inner_batch;
 mod log;
 mod offsets;
 mod read;

@@ -30,12 +30,14 @@ impl Broker {
         let queue = self.queue(&asked.topic, asked.queue_id).unwrap_or(&empty);
         let (code, remark, next) = place(queue, asked.offset, asked.max);
         let mut body = Vec::new();
+        let mut last = None;
         for offset in asked.offset..next {
-            if code == response::SUCCESS
-                && let Some(record) = queue.position(offset).and_then(|at| self.log.indexed(at))
-            {
+            let at = queue.position(offset).filter(|_| code == response::SUCCESS);
+            // The places of an inner batch lead to one record.
+            if let Some(record) = at.filter(|_| last != at).and_then(|at| self.log.indexed(at)) {
                 body.extend_from_slice(record);
             }
+            last = at;
         }
         let flag = match self.config.release {
             Release::V4_9_7 => None,
@@ -72,7 +74,7 @@ impl Broker {
         let wanted = |message: &StoredMessage<'_>| {
             *message.topic == *asked.topic
                 && window.contains(&message.store_timestamp)
-                && has_key(message, &asked.key, unique)
+                && has_key(message, &asked.key)
         };
         let found: Vec<_> = self.log.messages().rev().filter(wanted).take(max).collect();
         let mut body = Vec::new();
@@ -132,12 +134,12 @@ fn place(queue: &QueueIndex, offset: i64, max: i64) -> (i32, &'static str, i64) 
     }
 }
 
-fn has_key(message: &StoredMessage<'_>, key: &str, unique: bool) -> bool {
-    if unique {
-        return properties::get(&message.properties, UNIQ_KEY) == Some(key);
-    }
+/// Whether the index leads from `key` to a message. Unique keys and others are in one index
+/// (`IndexService.buildIndex`), and it is for clients to look again.
+fn has_key(message: &StoredMessage<'_>, key: &str) -> bool {
     let keys = properties::get(&message.properties, KEYS);
-    keys.is_some_and(|keys| keys.split(' ').any(|one| one == key))
+    properties::get(&message.properties, UNIQ_KEY) == Some(key)
+        || keys.is_some_and(|keys| keys.split(' ').any(|one| one == key))
 }
 
 /// Most messages of one pull (`maxTransferCountOnMessageInMemory`).

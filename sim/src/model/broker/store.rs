@@ -45,7 +45,13 @@ impl Broker {
         if reply {
             return self.store_reply(now, request, send, queue_id);
         }
-        let placed = if batch {
+        let inner = batch && self.has_inner_batches(&send.topic);
+        let placed = if inner {
+            let key = uniq_key.as_deref().unwrap_or_default();
+            let properties = self.stored_properties(text, key);
+            let message = self.message(now, request, send, queue_id, properties.into());
+            self.store_inner_batch(queue_id, message)
+        } else if batch {
             self.store_batch(now, request, send, queue_id)
         } else {
             let key = uniq_key.as_deref().unwrap_or_default();
@@ -68,7 +74,11 @@ impl Broker {
             handle = Some(self.recall_handle(&send.topic, out, key));
         }
         let key = uniq_key.filter(|_| self.config.release == Release::V5_4_0);
+        let batch_key = key.clone().filter(|_| inner);
         let mut answer = self.placed(queue_id, key, place);
+        if let Some(key) = batch_key {
+            answer.fields.push("batchUniqId", key);
+        }
         if let Some(handle) = handle {
             answer.fields.push("recallHandle", handle);
         }
@@ -172,7 +182,17 @@ impl Broker {
     pub(super) fn append(
         &mut self,
         queue_id: usize,
+        message: StoredMessage<'_>,
+    ) -> Result<Place, WireError> {
+        self.append_many(queue_id, message, 1)
+    }
+
+    /// Stores a record that takes so many places in its queue.
+    pub(super) fn append_many(
+        &mut self,
+        queue_id: usize,
         mut message: StoredMessage<'_>,
+        places: usize,
     ) -> Result<Place, WireError> {
         let id = OffsetMessageId { host: self.config.address, offset: self.log.end() };
         message.physical_offset = id.offset;
@@ -182,9 +202,9 @@ impl Broker {
         let queue = topic.queue(queue_id);
         message.queue_offset = queue.max();
         self.log.append(&message)?;
-        queue.at.push_back(id.offset);
+        queue.at.extend(std::iter::repeat_n(id.offset, places));
         reached!(Stored);
-        self.counters.stored += 1;
+        self.counters.stored += places as u64;
         let queue_offset = message.queue_offset;
         let place = Place { ids: id.encode(), at: id.offset, queue_offset };
         let dropped = self.log.trim();

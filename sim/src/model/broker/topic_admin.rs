@@ -8,6 +8,7 @@ use producer_core::wire::{WireError, names};
 
 use super::super::answer::{Answer, Request};
 use super::super::{Instant, Release};
+use super::attributes::{Attributes, altered};
 use super::{Broker, TopicConfig};
 
 impl Broker {
@@ -35,9 +36,26 @@ impl Broker {
             order: asked.order.eq_ignore_ascii_case("true")
                 && self.config.release == Release::V5_4_0,
         };
+        let changes = asked.attributes.as_deref().unwrap_or("");
+        let newer = self.config.release == Release::V5_4_0;
+        let current = self.topics.get(&asked.topic).map(|topic| &topic.attributes);
+        let attributes = match altered(current, changes).map(|all| newer.then_some(all)) {
+            Ok(attributes) => attributes.unwrap_or_default(),
+            Err(refused) if newer => return Ok(refused),
+            Err(_) => Attributes::new(),
+        };
         self.set_topic(now, &asked.topic, topic);
+        if let Some(topic) = self.topics.get_mut(&asked.topic) {
+            topic.attributes = attributes;
+        }
         // Success with a remark, in both releases.
         Ok(Answer::error(response::SUCCESS, "not set any response code"))
+    }
+
+    /// The attributes of a topic, in order of name; 4.9.7 knows none.
+    pub fn topic_attributes(&self, topic: &str) -> Vec<(String, String)> {
+        let attributes = self.topics.get(topic).map(|topic| topic.attributes.clone());
+        attributes.into_iter().flatten().collect()
     }
 
     /// Any key is accepted, also those that change nothing here, as in Java.

@@ -7,6 +7,7 @@ use producer_core::wire::stored::StoredMessage;
 
 use super::super::Release;
 use super::super::name_server::TopicRegistration;
+use super::attributes::Attributes;
 use super::config::{BrokerConfig, TopicConfig};
 use super::log::QueueIndex;
 
@@ -39,9 +40,15 @@ pub(super) struct Topic {
     pub(super) config: TopicConfig,
     /// By queue id; grows as queues are written.
     pub(super) queues: Vec<QueueIndex>,
+    /// Empty for all that is not said; 5.4.0.
+    pub(super) attributes: Attributes,
 }
 
 impl Topic {
+    fn new(config: TopicConfig) -> Self {
+        Self { config, queues: Vec::new(), attributes: Attributes::new() }
+    }
+
     /// A queue that exists, or may.
     pub(super) fn queue(&mut self, id: usize) -> &mut QueueIndex {
         if self.queues.len() <= id {
@@ -84,7 +91,7 @@ impl Topics {
         match self.map.get_mut(name) {
             Some(topic) => topic.config = config,
             None => {
-                self.map.insert(name.to_owned(), Topic { config, queues: Vec::new() });
+                self.map.insert(name.to_owned(), Topic::new(config));
             }
         }
     }
@@ -106,8 +113,7 @@ impl Topics {
     /// Lets an internal topic be there; name servers hear nothing of it.
     pub(super) fn ensure_internal(&mut self, name: &str) {
         if !self.map.contains_key(name) {
-            let topic = Topic { config: TopicConfig::queues(1), queues: Vec::new() };
-            self.map.insert(name.to_owned(), topic);
+            self.map.insert(name.to_owned(), Topic::new(TopicConfig::queues(1)));
         }
     }
 
