@@ -1,4 +1,9 @@
 //! What does a broker store, and what does it answer? The broker, without I/O.
+//!
+//! It has what producers meet. Consumer groups, static topics, zones, light queues
+//! (`INNER_MULTI_DISPATCH`, a plain property here as at brokers that have them switched off) and
+//! the message types that only proxies check have no model. Half messages that are delayed, too,
+//! are refused with code 3.
 
 mod acl;
 mod attributes;
