@@ -14,6 +14,8 @@
 //! }
 //! ```
 
+mod exchange;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -29,6 +31,8 @@ use tokio::sync::oneshot;
 use crate::builder::{BuildError, Builder};
 use crate::ticket::{self, TrySendError};
 use crate::wait::Wait;
+
+pub use exchange::OpenTransaction;
 
 /// A [`Producer`](crate::Producer) whose methods wait by blocking the thread. It has one thread of
 /// its own, which carries the connections; clones share it.

@@ -1,5 +1,6 @@
 //! How is a producer made, and what can be wrong about that?
 
+mod transactions;
 mod ways;
 
 use std::fmt;
@@ -11,8 +12,10 @@ use producer_core::wire::SerializeType;
 use producer_core::{Address, Config, Environment, GroupName, InvalidName, Trace};
 use tokio::runtime::Handle;
 
+use crate::checks::{Checker, Limits};
 use crate::door::{Shared, WallClock};
 use crate::producer::Producer;
+use crate::transaction::WhenDropped;
 #[cfg(feature = "tls")]
 use crate::transport::TlsError;
 use crate::transport::{InvalidRule, Tcp, Transport};
@@ -33,6 +36,9 @@ pub struct Builder {
     seed: Option<u64>,
     host_ip: Option<IpAddr>,
     process: Option<u32>,
+    checker: Option<Arc<Checker>>,
+    check_limits: Limits,
+    when_dropped: WhenDropped,
 }
 
 /// Why there is no producer.
@@ -146,6 +152,9 @@ impl Builder {
             seed: None,
             host_ip: None,
             process: None,
+            checker: None,
+            check_limits: Limits::default(),
+            when_dropped: WhenDropped::default(),
         };
         builder.group(group)
     }
@@ -335,7 +344,9 @@ impl Builder {
         if let Some(what) = discovers {
             core.await_name_servers(format!("{what}: no answer yet"));
         }
-        let shared = Shared::new(core, origin, runtime, ways, self.wall_clock);
+        let mut shared = Shared::new(core, origin, runtime, ways, self.wall_clock);
+        shared.when_dropped = self.when_dropped;
+        shared.set_checker(self.checker, self.check_limits);
         Ok(Producer::new(Arc::new(shared)))
     }
 

@@ -8,11 +8,13 @@ use producer_core::{Address, CloseReport, ConnId, Instant, Output};
 use tokio::runtime::Handle;
 
 use crate::alarm::Alarm;
+use crate::checks::{self, Checker, Checks, Limits};
 use crate::connection::{self, Links};
 use crate::discovery::{self, Discovery, Search};
 use crate::eras::Eras;
 use crate::log::Log;
 use crate::slots::{Ended, Leftover, Slot, Slots};
+use crate::transaction::WhenDropped;
 use crate::transport::Transport;
 use crate::{Core, alarm};
 
@@ -29,6 +31,7 @@ pub(crate) struct Shared {
     wall_clock: Box<WallClock>,
     /// For route queries, which have no options of their own.
     pub(crate) query_timeout: Duration,
+    pub(crate) when_dropped: WhenDropped,
 }
 
 /// How a producer finds and reaches others.
@@ -48,6 +51,7 @@ pub(crate) struct State {
     pub(crate) eras: Eras,
     pub(crate) links: Links,
     pub(crate) alarm: Alarm,
+    pub(crate) checks: Checks,
     pub(crate) search: Search,
     /// Whether a close was asked for.
     pub(crate) closing: bool,
@@ -66,6 +70,7 @@ pub(crate) struct Effects {
     first: Option<Waker>,
     wakers: Vec<Waker>,
     dials: Vec<Dial>,
+    checks: Vec<checks::Run>,
     start_alarm: bool,
 }
 
@@ -95,6 +100,7 @@ impl Shared {
             eras: Eras::new(),
             links: Links::default(),
             alarm: Alarm::default(),
+            checks: Checks::default(),
             search: Search::default(),
             closing: false,
             closed: None,
@@ -111,7 +117,14 @@ impl Shared {
             log: Log::default(),
             wall_clock,
             query_timeout,
+            when_dropped: WhenDropped::default(),
         }
+    }
+
+    /// Before anything is done with it.
+    pub(crate) fn set_checker(&mut self, checker: Option<Arc<Checker>>, limits: Limits) {
+        let checks = &mut self.state.get_mut().expect(TORN).checks;
+        (checks.checker, checks.limits) = (checker, limits);
     }
 
     /// Runs `visit` with the core, then does what the core wants done.
@@ -193,6 +206,9 @@ impl Shared {
         for dial in effects.dials.drain(..) {
             self.runtime.spawn(connection::run(self.clone(), dial));
         }
+        for check in effects.checks.drain(..) {
+            self.runtime.spawn(checks::run(self.clone(), check));
+        }
     }
 }
 
@@ -248,8 +264,9 @@ impl State {
                 Output::Answered { ticket, result } => {
                     effects.wake(self.slots.end(ticket, Ended::Answered(result)).1);
                 }
-                // Nobody here knows; the broker asks again, or another producer of the group.
-                Output::CheckTransaction(_) => {}
+                Output::CheckTransaction(check) => {
+                    effects.checks.extend(self.checks.admit(check));
+                }
                 Output::Route { ticket, result } => {
                     effects.wake(self.slots.end(ticket, Ended::Route(result)).1);
                 }

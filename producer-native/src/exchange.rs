@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use producer_core::{
-    Answer, HalfMessage, Instant, Message, Receipt, ReplyMessage, Request, RequestId, SendError,
-    SendId, SendOptions,
+    Answer, HalfMessage, Instant, Message, Receipt, Reply, ReplyMessage, Request, RequestId,
+    SendError, SendId, SendOptions,
 };
 
 use crate::door::{Effects, Shared, State};
-use crate::producer::Producer;
+use crate::producer::{Producer, prepared};
 use crate::slots::{Ended, Slot};
 use crate::wait::poll_slot;
 
@@ -27,6 +27,7 @@ impl Producer {
         message: Message,
         options: SendOptions,
     ) -> Result<Box<HalfMessage>, SendError> {
+        let options = prepared(options, Reply::Awaited);
         let begin = |state: &mut State, now, slot| {
             Name::Send(state.core.send_half(now, slot, message, options))
         };
@@ -49,6 +50,7 @@ impl Producer {
         message: Message,
         options: SendOptions,
     ) -> Result<ReplyMessage, SendError> {
+        let options = prepared(options, Reply::Awaited);
         let begin = |state: &mut State, now, slot| {
             Name::Request(state.core.request(now, slot, message, options))
         };

@@ -72,6 +72,7 @@ mod alarm;
 mod batches;
 pub mod blocking;
 mod builder;
+mod checks;
 mod connection;
 mod discovery;
 mod door;
@@ -86,6 +87,7 @@ mod secret;
 pub mod settings;
 mod slots;
 mod ticket;
+mod transaction;
 mod transport;
 mod wait;
 
@@ -94,19 +96,21 @@ type Core = producer_core::Producer<slots::Slot>;
 
 pub use builder::{BuildError, Builder};
 pub use bytes::Bytes;
+pub use checks::Verdict;
 pub use discovery::{AddressServer, Discovery, Dns, Finding, InvalidAddressServer};
 pub use producer::Producer;
 pub use producer_core::wire::SerializeType;
 pub use producer_core::{
     AccessChannel, Adaptive, Address, Answer, AskTarget, Attempt, Backoff, Batch, CloseReport,
-    Config, ConnectionEnd, ErrorKind, FaultTable, GroupName, HalfMessage, Health, InvalidBatch,
-    InvalidMessage, InvalidName, JAVA_RETRY_CODES, Message, MessageId, OffsetId, OnUnknown, Order,
-    Outcome, PROPERTY_BYTES_MAX, Phase, Queue, QueueChoice, Receipt, Reply, ReplyMessage, Request,
-    Require, RetryBudget, Rotation, Route, RouteBroker, Selector, SendError, SendOptions,
-    SendStatus, Stats, TlsFault, TopicName, Trace,
+    Config, ConnectionEnd, Decision, ErrorKind, FaultTable, GroupName, HalfMessage, Health,
+    InvalidBatch, InvalidMessage, InvalidName, JAVA_RETRY_CODES, Message, MessageId, OffsetId,
+    OnUnknown, Order, Outcome, PROPERTY_BYTES_MAX, Phase, Queue, QueueChoice, Receipt, Reply,
+    ReplyMessage, Request, Require, RetryBudget, Rotation, Route, RouteBroker, Selector, SendError,
+    SendOptions, SendStatus, Stats, TlsFault, TopicName, Trace, Transaction, TransactionCheck,
 };
 pub use secret::Secret;
 pub use ticket::{Ticket, Tickets, TrySendError};
+pub use transaction::{NotTold, OpenTransaction, TransactionEnd, WhenDropped};
 pub use transport::{
     AddressRule, Connecting, Dialer, InvalidProxy, InvalidRule, Proxy, Stream, Tcp, Transport,
 };

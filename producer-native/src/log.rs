@@ -45,6 +45,20 @@ impl Log {
         tracing::error!("a queue selector panicked; its send fails");
     }
 
+    /// A checker of the application panicked, failed or took too long.
+    pub(crate) fn check_failed(&self, problem: &str) {
+        if let Some(suppressed) = self.line(Instant::now()) {
+            tracing::error!(problem, suppressed, "a transaction check; its transaction is unknown");
+        }
+    }
+
+    /// A local transaction of the application panicked or failed.
+    pub(crate) fn local_transaction_failed(&self, problem: &str) {
+        if let Some(suppressed) = self.line(Instant::now()) {
+            tracing::warn!(problem, suppressed, "a local transaction; its end is unknown");
+        }
+    }
+
     /// Whether one more line is allowed, and how many were not since the last.
     fn line(&self, now: Instant) -> Option<u64> {
         let mut window = self.0.lock().ok()?;

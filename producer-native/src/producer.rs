@@ -257,7 +257,13 @@ impl Producer {
 
     /// Counters since the producer was made, and levels now.
     pub fn stats(&self) -> Stats {
-        self.shared().peek().core.stats()
+        let state = self.shared().peek();
+        let mut stats = state.core.stats();
+        let checks = state.checks.counts;
+        stats.checks_without_checker = checks.without_checker;
+        stats.checks_dropped = checks.dropped;
+        stats.checks_failed = checks.failed;
+        stats
     }
 
     /// The client id that brokers know this producer by.

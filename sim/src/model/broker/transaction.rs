@@ -34,6 +34,10 @@ pub(super) struct Transactions {
     look_at: Option<Instant>,
     /// Checks so far: each goes to another client of the group.
     asked: usize,
+    /// Each so many-th end is lost; 0 for none.
+    loses: u64,
+    /// Ends that came.
+    ends: u64,
 }
 
 impl Transactions {
@@ -54,6 +58,12 @@ pub(super) fn is_half(text: &str) -> bool {
 }
 
 impl Broker {
+    /// From now on each `nth` END_TRANSACTION is lost on its way; 0 for none. They are not answered,
+    /// so that nobody notices.
+    pub const fn lose_ends(&mut self, nth: u64) {
+        (self.transactions.loses, self.transactions.ends) = (nth, 0);
+    }
+
     /// Stores a message as a half message.
     pub(super) fn store_half(
         &mut self,
@@ -101,6 +111,10 @@ impl Broker {
         request: &Request<'_>,
     ) -> Result<Option<Answer>, WireError> {
         let asked = EndTransaction::from_ext(&request.header.ext)?;
+        self.transactions.ends += 1;
+        if self.transactions.ends.checked_rem(self.transactions.loses) == Some(0) {
+            return Ok(None);
+        }
         if self.config.id != 0 {
             return Ok(Some(Answer { code: response::SLAVE_NOT_AVAILABLE, ..Answer::ok() }));
         }
