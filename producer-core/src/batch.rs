@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::message::Message;
+use crate::message::{InvalidMessage, Message};
 use crate::producer::Producer;
 use crate::receipt::{OffsetId, Receipt};
 use crate::send::{SendId, SendOptions};
@@ -160,6 +160,18 @@ impl Batch {
     /// The ids of the messages, in their order; empty before they are assigned.
     pub fn ids(&self) -> &[MessageId] {
         &self.ids
+    }
+
+    /// The same batch, each message with this property too ([`Message::with_property`]).
+    ///
+    /// # Errors
+    /// As [`Message::with_property`].
+    pub fn with_property(mut self, name: &str, value: &str) -> Result<Self, InvalidMessage> {
+        let named = |message: Message| message.with_property(name, value);
+        let messages = self.messages.into_iter().map(named);
+        self.messages = messages.collect::<Result<_, _>>()?;
+        self.bytes = self.messages.iter().map(Message::member_bytes).sum();
+        Ok(self)
     }
 
     /// How many messages; at least one.

@@ -98,6 +98,11 @@ pub enum ErrorKind {
     Closed,
     /// The caller dropped the send.
     Cancelled,
+    /// Who was asked before the send did not allow it.
+    Forbidden {
+        /// Why.
+        reason: String,
+    },
     /// Too many sends or bytes are in hand.
     Full,
     /// The deadline passed; the phase of the last attempt says where.
@@ -209,6 +214,7 @@ impl ErrorKind {
         match self {
             Self::Closed => "closed",
             Self::Cancelled => "cancelled",
+            Self::Forbidden { .. } => "forbidden",
             Self::Full => "full",
             Self::Deadline => "deadline",
             Self::NoNameServer => "no_name_server",
@@ -284,6 +290,7 @@ impl fmt::Display for ErrorKind {
         match self {
             Self::Closed => f.write_str("the producer is closed"),
             Self::Cancelled => f.write_str("the send was dropped by its caller"),
+            Self::Forbidden { reason } => write!(f, "it is not allowed: {reason}"),
             Self::Full => f.write_str("too many sends or bytes are in hand"),
             Self::Deadline => f.write_str("the deadline passed"),
             Self::NoNameServer => f.write_str("no name server is configured"),
@@ -379,6 +386,11 @@ impl SendError {
         attempts: Vec<Attempt>,
     ) -> Self {
         Self(Box::new(Details { kind, outcome, message_id, elapsed, attempts }))
+    }
+
+    /// The end of a send that a driver refuses before the core gets it.
+    pub fn not_sent(kind: ErrorKind) -> Self {
+        Self::new(kind, Outcome::NotSent, None, Duration::ZERO, Vec::new())
     }
 
     /// The cause.

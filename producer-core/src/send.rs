@@ -23,6 +23,9 @@ use crate::wire::java_hash;
 pub struct SendId(pub(crate) Key);
 
 impl SendId {
+    /// Names no send.
+    pub const NONE: Self = Self(Key::NONE);
+
     pub(crate) fn key(self) -> Key {
         self.0
     }

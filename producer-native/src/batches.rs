@@ -92,9 +92,18 @@ impl Producer {
     }
 
     async fn batch_ended(&self, batch: Batch, options: SendOptions) -> Ended {
+        let shared = self.shared();
+        let hooked = match shared.hooks.is_empty() {
+            true => Ok((batch, None)),
+            false => shared.hooks.begin_many(shared.group.as_str(), batch),
+        };
+        let (batch, call) = match hooked {
+            Ok(hooked) => hooked,
+            Err(error) => return Ended::Batch(Err(error)),
+        };
         let begin = |state: &mut State, now, slot| {
             Name::Send(state.core.send_batch(now, slot, batch, options))
         };
-        Exchange::begin(self.shared(), begin).await_end().await
+        Exchange::hooked(shared, call, begin).await_end().await
     }
 }

@@ -1,5 +1,6 @@
 //! How is a producer made, and what can be wrong about that?
 
+mod hooks;
 mod transactions;
 mod ways;
 
@@ -14,6 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::checks::{Checker, Limits};
 use crate::door::{Shared, WallClock};
+use crate::hooks::Hooks;
 use crate::producer::Producer;
 use crate::transaction::WhenDropped;
 #[cfg(feature = "tls")]
@@ -32,6 +34,7 @@ pub struct Builder {
     runtime: Option<Handle>,
     transport: Arc<dyn Transport>,
     ways: ways::Ways,
+    hooks: Hooks,
     wall_clock: Box<WallClock>,
     seed: Option<u64>,
     host_ip: Option<IpAddr>,
@@ -148,6 +151,7 @@ impl Builder {
             runtime: None,
             transport: Arc::new(Tcp),
             ways: ways::Ways::default(),
+            hooks: Hooks::default(),
             wall_clock: Box::new(identity::unix_ms),
             seed: None,
             host_ip: None,
@@ -347,6 +351,7 @@ impl Builder {
         let mut shared = Shared::new(core, origin, runtime, ways, self.wall_clock);
         shared.when_dropped = self.when_dropped;
         shared.set_checker(self.checker, self.check_limits);
+        shared.set_hooks(self.hooks);
         Ok(Producer::new(Arc::new(shared)))
     }
 

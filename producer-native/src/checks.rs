@@ -150,7 +150,7 @@ async fn run_all(mut running: Running, first: Run) {
         }
         next = running.shared.enter(|state, now| {
             state.checks.counts.failed += u64::from(problem.is_some());
-            state.core.end_transaction(now, &transaction, decision, problem.as_deref());
+            state.end_transaction(now, &transaction, decision, problem.as_deref());
             let next = state.checks.next().filter(|_| state.closed.is_none());
             if next.is_none() {
                 state.checks.running -= 1;

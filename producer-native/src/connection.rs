@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{timeout, timeout_at};
 
 use crate::door::{Dial, Effects, Shared, State};
+use crate::hooks::Tap;
 use crate::pace::Pace;
 use crate::transport::{Stream, end_of};
 
@@ -87,7 +88,7 @@ async fn live(shared: Arc<Shared>, dial: Dial, mut unless_dropped: Unfinished) {
         Ok(stream) => {
             shared.log.connected(&dial.address);
             shared.enter(|state, now| state.core.handle_connected(now, conn));
-            let mut pipe = Pipe::new(conn, stream);
+            let mut pipe = Pipe::new(conn, stream, shared.hooks.tap(&dial.address));
             let end = poll_fn(|cx| pipe.poll(&shared, cx)).await;
             if matches!(end, End::Ours) {
                 pipe.finish().await;
@@ -151,6 +152,8 @@ struct Pipe {
     unflushed: bool,
     pace: Pace,
     effects: Effects,
+    /// For those who want to see the frames.
+    tap: Option<Box<Tap>>,
 }
 
 /// What a look at the core brought.
@@ -164,8 +167,9 @@ enum Turn {
 }
 
 impl Pipe {
-    fn new(conn: ConnId, stream: Box<dyn Stream>) -> Self {
+    fn new(conn: ConnId, stream: Box<dyn Stream>, tap: Option<Box<Tap>>) -> Self {
         Self {
+            tap,
             conn,
             stream,
             inbox: vec![0; INBOX_BYTES].into_boxed_slice(),
@@ -191,6 +195,9 @@ impl Pipe {
             Turn::Yield => cx.waker().wake_by_ref(),
             Turn::Nothing => {}
             Turn::Write => {
+                if let Some(tap) = &self.tap {
+                    tap.sent(&self.outbox);
+                }
                 // What comes while this is written wakes the task again.
                 if let Poll::Ready(Err(error)) = self.poll_write(cx) {
                     return Poll::Ready(End::Theirs(end_of(&error)));
@@ -216,6 +223,9 @@ impl Pipe {
                 }
                 Poll::Ready(Ok(())) => {
                     let (conn, bytes) = (self.conn, buf.filled());
+                    if let Some(tap) = &mut self.tap {
+                        tap.received(bytes);
+                    }
                     shared.enter_with(&mut self.effects, |state, now| {
                         state.core.handle_received(now, conn, bytes);
                     });

@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Duration;
 
-use producer_core::{Address, CloseReport, ConnId, Instant, Output};
+use producer_core::{
+    Address, CloseReport, ConnId, Decision, GroupName, Instant, Message, Output, SendError, SendId,
+    Transaction,
+};
 use tokio::runtime::Handle;
 
 use crate::alarm::Alarm;
@@ -12,10 +15,12 @@ use crate::checks::{self, Checker, Checks, Limits};
 use crate::connection::{self, Links};
 use crate::discovery::{self, Discovery, Search};
 use crate::eras::Eras;
+use crate::hooks::{self, Call, Calls, Hooked, Hooks, Note, SendKind};
 use crate::log::Log;
 use crate::slots::{Ended, Leftover, Slot, Slots};
 use crate::transaction::WhenDropped;
 use crate::transport::Transport;
+use crate::wait::UnderWay;
 use crate::{Core, alarm};
 
 /// What all handles, tickets and tasks of one producer share.
@@ -32,6 +37,9 @@ pub(crate) struct Shared {
     /// For route queries, which have no options of their own.
     pub(crate) query_timeout: Duration,
     pub(crate) when_dropped: WhenDropped,
+    pub(crate) hooks: Arc<Hooks>,
+    /// For hooks: the group of the configuration.
+    pub(crate) group: GroupName,
 }
 
 /// How a producer finds and reaches others.
@@ -58,6 +66,12 @@ pub(crate) struct State {
     /// How the close went, once it is over. Nothing happens after it.
     pub(crate) closed: Option<CloseReport>,
     closers: Vec<Slot>,
+    /// Whether there are hooks.
+    hooked: bool,
+    /// Sends that hooks know of.
+    pub(crate) calls: Calls,
+    /// What hooks are to be told after unlocking.
+    pub(crate) notes: Vec<Note>,
     /// When the core was last told the wall clock.
     wall_read: Instant,
 }
@@ -94,6 +108,7 @@ impl Shared {
         wall_clock: Box<WallClock>,
     ) -> Self {
         let query_timeout = core.config().send_timeout;
+        let group = core.config().group.clone();
         let state = State {
             core,
             slots: Slots::default(),
@@ -105,6 +120,9 @@ impl Shared {
             closing: false,
             closed: None,
             closers: Vec::new(),
+            hooked: false,
+            calls: Calls::default(),
+            notes: Vec::new(),
             wall_read: Instant::ZERO,
         };
         Self {
@@ -118,6 +136,8 @@ impl Shared {
             wall_clock,
             query_timeout,
             when_dropped: WhenDropped::default(),
+            hooks: Arc::default(),
+            group,
         }
     }
 
@@ -125,6 +145,12 @@ impl Shared {
     pub(crate) fn set_checker(&mut self, checker: Option<Arc<Checker>>, limits: Limits) {
         let checks = &mut self.state.get_mut().expect(TORN).checks;
         (checks.checker, checks.limits) = (checker, limits);
+    }
+
+    /// Before anything is done with it.
+    pub(crate) fn set_hooks(&mut self, hooks: Hooks) {
+        self.state.get_mut().expect(TORN).hooked = !hooks.is_empty();
+        self.hooks = Arc::new(hooks);
     }
 
     /// Runs `visit` with the core, then does what the core wants done.
@@ -157,10 +183,23 @@ impl Shared {
         }
         let result = visit(&mut state, now);
         state.drain(effects);
+        let notes = std::mem::take(&mut state.notes);
         drop(state);
         std::mem::forget(on_panic);
+        if !notes.is_empty() {
+            self.hooks.tell(notes);
+        }
         self.perform(effects);
         Some(result)
+    }
+
+    /// Shows a message to the hooks, if there are any, before it is sent.
+    #[inline]
+    pub(crate) fn hooked(&self, kind: SendKind, message: Message) -> Hooked {
+        match self.hooks.is_empty() {
+            true => Ok((message, None)),
+            false => self.hooks.begin_one(kind, self.group.as_str(), message),
+        }
     }
 
     /// Looks at what the core does not see, so that nothing needs draining.
@@ -219,8 +258,40 @@ impl State {
         self.slots.insert(era, waker)
     }
 
+    /// A send begins that hooks know of.
+    pub(crate) fn called(&mut self, slot: Slot, call: Option<Box<Call>>) {
+        if let Some(call) = call {
+            self.calls.insert(slot, call);
+        }
+    }
+
+    /// A send ends before the core got it.
+    pub(crate) fn refuse_send(&mut self, error: SendError) -> UnderWay {
+        let slot = self.begin_send(None);
+        self.end_send(slot, Ended::Sent(Err(error)), &mut Effects::default());
+        UnderWay { slot, id: SendId::NONE }
+    }
+
+    /// Tells a broker how a transaction has ended; false if it cannot be reached now.
+    pub(crate) fn end_transaction(
+        &mut self,
+        now: Instant,
+        transaction: &Transaction,
+        decision: Decision,
+        remark: Option<&str>,
+    ) -> bool {
+        let told = self.core.end_transaction(now, transaction, decision, remark);
+        if told && self.hooked {
+            self.notes.push(Note::Transaction(Box::new(transaction.clone()), decision));
+        }
+        told
+    }
+
     /// The core gave a send back before it ended.
     pub(crate) fn send_given_back(&mut self, slot: Slot) -> Leftover {
+        if !self.calls.is_empty() {
+            self.notes.extend(hooks::note(&mut self.calls, slot, None));
+        }
         let (era, leftover) = self.slots.remove(slot);
         self.eras.end(era);
         leftover
@@ -290,6 +361,9 @@ impl State {
     }
 
     fn end_send(&mut self, slot: Slot, ended: Ended, effects: &mut Effects) {
+        if !self.calls.is_empty() {
+            self.notes.extend(hooks::note(&mut self.calls, slot, Some(&ended)));
+        }
         let (era, waker) = self.slots.end(slot, ended);
         self.eras.end(era);
         effects.wake(waker);

@@ -10,6 +10,7 @@ use producer_core::{
 };
 
 use crate::door::{Effects, Shared, State};
+use crate::hooks::{Call, SendKind};
 use crate::producer::{Producer, prepared};
 use crate::slots::{Ended, Slot};
 use crate::wait::poll_slot;
@@ -28,10 +29,11 @@ impl Producer {
         options: SendOptions,
     ) -> Result<Box<HalfMessage>, SendError> {
         let options = prepared(options, Reply::Awaited);
+        let (message, call) = self.shared().hooked(SendKind::Half, message)?;
         let begin = |state: &mut State, now, slot| {
             Name::Send(state.core.send_half(now, slot, message, options))
         };
-        match Exchange::begin(self.shared(), begin).await_end().await {
+        match Exchange::hooked(self.shared(), call, begin).await_end().await {
             Ended::Prepared(result) => result,
             _ => unreachable!("the core answers a half message as one"),
         }
@@ -51,10 +53,11 @@ impl Producer {
         options: SendOptions,
     ) -> Result<ReplyMessage, SendError> {
         let options = prepared(options, Reply::Awaited);
+        let (message, call) = self.shared().hooked(SendKind::Request, message)?;
         let begin = |state: &mut State, now, slot| {
             Name::Request(state.core.request(now, slot, message, options))
         };
-        match Exchange::begin(self.shared(), begin).await_end().await {
+        match Exchange::hooked(self.shared(), call, begin).await_end().await {
             Ended::Replied(result) => result,
             _ => unreachable!("the core answers a request with a reply"),
         }
@@ -67,10 +70,11 @@ impl Producer {
     /// # Errors
     /// As [`send`](Self::send). Code 1 of the last broker says that the requester is not connected.
     pub async fn reply(&self, message: Message) -> Result<Receipt, SendError> {
+        let (message, call) = self.shared().hooked(SendKind::Reply, message)?;
         let begin = |state: &mut State, now, slot| {
             Name::Send(state.core.reply(now, slot, message, SendOptions::default()))
         };
-        match Exchange::begin(self.shared(), begin).await_end().await {
+        match Exchange::hooked(self.shared(), call, begin).await_end().await {
             Ended::Sent(result) => result,
             _ => unreachable!("the core answers a reply as a send"),
         }
@@ -111,12 +115,15 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(crate) fn begin(
+    /// Begins what hooks know of, if there are any.
+    pub(crate) fn hooked(
         shared: &'a Arc<Shared>,
+        call: Option<Box<Call>>,
         begin: impl FnOnce(&mut State, Instant, Slot) -> Name,
     ) -> Self {
         shared.enter(|state, now| {
             let slot = state.begin_send(None);
+            state.called(slot, call);
             let name = begin(state, now, slot);
             Self { shared, slot, name, over: false }
         })

@@ -78,6 +78,7 @@ mod discovery;
 mod door;
 mod eras;
 mod exchange;
+mod hooks;
 mod identity;
 mod log;
 mod pace;
@@ -98,6 +99,7 @@ pub use builder::{BuildError, Builder};
 pub use bytes::Bytes;
 pub use checks::Verdict;
 pub use discovery::{AddressServer, Discovery, Dns, Finding, InvalidAddressServer};
+pub use hooks::{FrameHook, Outgoing, SeenFrame, SendEnd, SendHook, SendKind, SendReport};
 pub use producer::Producer;
 pub use producer_core::wire::SerializeType;
 pub use producer_core::{

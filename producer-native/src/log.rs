@@ -59,6 +59,11 @@ impl Log {
         }
     }
 
+    /// A hook of the application panicked.
+    pub(crate) fn hook_panicked() {
+        tracing::error!("a hook panicked; what it was told of goes on");
+    }
+
     /// Whether one more line is allowed, and how many were not since the last.
     fn line(&self, now: Instant) -> Option<u64> {
         let mut window = self.0.lock().ok()?;

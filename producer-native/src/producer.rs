@@ -13,6 +13,7 @@ use producer_core::{
 
 use crate::builder::{Builder, name_server_list};
 use crate::door::{Effects, Shared, State};
+use crate::hooks::{Hooked, Note, SendEnd, SendKind};
 use crate::log::Log;
 use crate::slots::{Ended, Slot};
 use crate::ticket::{Ticket, Tickets, TrySendError};
@@ -107,14 +108,20 @@ impl Producer {
         options: SendOptions,
     ) -> Result<Ticket, TrySendError> {
         let options = prepared(options, Reply::Awaited);
+        let hooked = self.shared().hooked(SendKind::Message, message);
         let send = self.shared().enter(|state, now| {
-            if state.closing {
-                return Err(TrySendError::Closed(message));
+            let (message, call) = match hooked {
+                Ok(hooked) => hooked,
+                Err(error) => return Ok(state.refuse_send(error)),
+            };
+            if !state.closing && state.core.has_room(&message) {
+                return Ok(begin(state, now, Ok((message, call)), options));
             }
-            if !state.core.has_room(&message) {
-                return Err(TrySendError::Full(message));
-            }
-            Ok(begin(state, now, message, options))
+            state.notes.extend(call.map(|call| Note::Ended(call, SendEnd::GivenUp)));
+            Err(match state.closing {
+                true => TrySendError::Closed(message),
+                false => TrySendError::Full(message),
+            })
         })?;
         Ok(Ticket::new(self.shared().clone(), send))
     }
@@ -130,21 +137,23 @@ impl Producer {
     /// [`enqueue`](Self::enqueue) with options.
     pub fn enqueue_with(&self, message: Message, options: SendOptions) -> Ticket {
         let options = prepared(options, Reply::Awaited);
-        let send = self.shared().enter(|state, now| begin(state, now, message, options));
+        let hooked = self.shared().hooked(SendKind::Message, message);
+        let send = self.shared().enter(|state, now| begin(state, now, hooked, options));
         Ticket::new(self.shared().clone(), send)
     }
 
     /// [`enqueue`](Self::enqueue) for many messages, which is cheaper than one by one: they are
     /// begun 1,024 under one lock. The iterator has run to its end before the first is begun.
     pub fn enqueue_all(&self, messages: impl IntoIterator<Item = Message>) -> Tickets {
-        let messages: Vec<Message> = messages.into_iter().collect();
+        let hooked = |message| self.shared().hooked(SendKind::Message, message);
+        let messages: Vec<Hooked> = messages.into_iter().map(hooked).collect();
         let mut sends = VecDeque::with_capacity(messages.len());
         let mut messages = messages.into_iter().peekable();
         let options = SendOptions::default();
         while messages.peek().is_some() {
             self.shared().enter(|state, now| {
-                for message in messages.by_ref().take(BATCH_MAX) {
-                    sends.push_back(begin(state, now, message, options.clone()));
+                for hooked in messages.by_ref().take(BATCH_MAX) {
+                    sends.push_back(begin(state, now, hooked, options.clone()));
                 }
             });
         }
@@ -266,6 +275,11 @@ impl Producer {
         stats
     }
 
+    /// Panics of hooks ([`SendHook`](crate::SendHook), [`FrameHook`](crate::FrameHook)).
+    pub fn hook_panics(&self) -> u64 {
+        self.shared().hooks.panics()
+    }
+
     /// The client id that brokers know this producer by.
     pub fn client_id(&self) -> String {
         self.shared().peek().core.client_id().to_owned()
@@ -300,10 +314,15 @@ impl fmt::Debug for Producer {
 fn begin(
     state: &mut State,
     now: producer_core::Instant,
-    message: Message,
+    hooked: Hooked,
     options: SendOptions,
 ) -> UnderWay {
+    let (message, call) = match hooked {
+        Ok(hooked) => hooked,
+        Err(error) => return state.refuse_send(error),
+    };
     let slot = state.begin_send(None);
+    state.called(slot, call);
     UnderWay { slot, id: state.core.send(now, slot, message, options) }
 }
 

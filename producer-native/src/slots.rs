@@ -5,7 +5,7 @@ use std::task::Waker;
 use producer_core::{Answer, HalfMessage, MessageId, Receipt, ReplyMessage, Route, SendError};
 
 /// Names a place among the [`Slots`]; the core carries it and brings it back with the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Slot {
     index: u32,
     generation: u32,

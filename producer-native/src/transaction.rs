@@ -227,7 +227,7 @@ impl OpenTransaction {
         loop {
             let (told, closed) = self.shared.enter(|state, now| {
                 let half = &self.half.transaction;
-                let told = state.core.end_transaction(now, half, decision, remark);
+                let told = state.end_transaction(now, half, decision, remark);
                 (told, state.closed.is_some())
             });
             if told {
@@ -250,7 +250,7 @@ impl Drop for OpenTransaction {
         let Some(decision) = self.at_drop else { return };
         // False: the broker cannot be reached now, and asks.
         let _told = self.shared.enter_if_sound(&mut Effects::default(), |state, now| {
-            state.core.end_transaction(now, &self.half.transaction, decision, None)
+            state.end_transaction(now, &self.half.transaction, decision, None)
         });
     }
 }

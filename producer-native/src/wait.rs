@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use producer_core::{Message, MessageId, Receipt, SendError, SendId, SendOptions};
+use producer_core::{Message, MessageId, Receipt, Reply, SendError, SendId, SendOptions};
 
 use crate::door::{Effects, Shared};
+use crate::hooks::SendKind;
 use crate::slots::{Ended, Slot};
 
 /// Waits for what the core was asked already; dropped, it lets go and the core goes on.
@@ -95,8 +96,17 @@ impl Send<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Begin(message, options) => {
+                let kind = match options.reply {
+                    Reply::OneWay => SendKind::OneWay,
+                    Reply::Awaited => SendKind::Message,
+                };
+                let (message, call) = match self.shared.hooked(kind, message) {
+                    Ok(hooked) => hooked,
+                    Err(error) => return Poll::Ready(Ended::Sent(Err(error))),
+                };
                 let send = self.shared.enter(|state, now| {
                     let slot = state.begin_send(Some(cx.waker().clone()));
+                    state.called(slot, call);
                     UnderWay { slot, id: state.core.send(now, slot, message, options) }
                 });
                 // If it has failed already, the waker was woken.
