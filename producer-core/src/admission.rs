@@ -140,9 +140,10 @@ impl<T> Producer<T> {
         if planted!(NoBound) {
             return true;
         }
+        let admitted = self.sends_admitted - self.accumulator.carriers;
         // One message alone always fits, however large.
-        self.sends_admitted < self.config.sends_max
-            && (self.bytes_admitted + bytes <= self.config.bytes_max || self.sends_admitted == 0)
+        admitted < self.config.sends_max
+            && (self.bytes_admitted + bytes <= self.config.bytes_max || admitted == 0)
     }
 
     /// Whether a send of so many bytes may wait for room.
@@ -165,7 +166,11 @@ impl<T> Producer<T> {
         self.sends_admitted += 1;
         self.bytes_admitted += send.bytes;
         self.account.deposit();
-        match send.lane() {
+        let lane = send.lane();
+        if self.config.auto_batch.is_some() && self.accumulate(key) {
+            return;
+        }
+        match lane {
             Some(lane) => self.enter_lane(key, lane),
             None => self.attempt(key),
         }
@@ -185,7 +190,7 @@ impl<T> Producer<T> {
         loop {
             while let Some(key) = self.ready.pop_front() {
                 match self.sends.get(key).map(|send| send.stage) {
-                    None | Some(Stage::Under(_)) => {}
+                    None | Some(Stage::Under(_) | Stage::Gathering | Stage::Carried(_)) => {}
                     Some(Stage::Room) => self.admit(key),
                     Some(Stage::Lane | Stage::Route | Stage::Backoff) => self.attempt(key),
                 }

@@ -18,8 +18,9 @@ use crate::route::{QueueRef, TopicId};
 use crate::send::{self, Reply, Stage, Under, broker_bit};
 use crate::send_frame::Filling;
 use crate::slab::Key;
-use crate::special::{Way, append_frame};
+use crate::special::{Form, Special, Way, append_frame};
 use crate::time::Instant;
+use crate::unique_id::MessageId;
 
 /// A failed attempt, before it is known what follows.
 pub(crate) struct Failure {
@@ -79,6 +80,9 @@ impl<T> Producer<T> {
         let queue = choice.queue;
         let mut reason = choice.reason;
         let now = self.now;
+        if self.accumulator.carriers > 0 {
+            self.pack(key);
+        }
         let born_ms = self.unix_ms();
         let alone = self.renew_epoch(key);
         let Some(send) = self.sends.get_mut(key) else { return };
@@ -301,7 +305,7 @@ impl<T> Producer<T> {
             attempts: send.attempts,
             attempts_all: send.attempts_all,
             pauses: send.pauses,
-            may_retry: send.may_retry() && send.ticket.is_some(),
+            may_retry: send.may_retry() && send.is_wanted(),
             another_broker: !strict && self.another_broker(send.topic, send.tried),
             moves: !strict && verdict == Verdict::Gone && self.another_is_well(send),
             stale_queue: self.is_stale_queue(key, kind),
@@ -407,6 +411,17 @@ impl<T> Producer<T> {
             (send.ticket.take(), send.id, send.accepted, mem::take(&mut send.trail), special)
         });
         let Some((ticket, id, accepted, trail, (special, group))) = ended else { return };
+        if let Some(Special { form: Form::Accumulated(carried), .. }) = special.as_deref() {
+            return self.carried_failed(carried, &kind, outcome, &trail);
+        }
+        self.count_failed(outcome, id);
+        let elapsed = self.now.since(accepted);
+        let error = SendError::new(kind, outcome, Some(id), elapsed, trail);
+        self.ended(ticket, special, group, Err(error));
+    }
+
+    /// One more has failed.
+    pub(crate) fn count_failed(&mut self, outcome: Outcome, id: MessageId) {
         let (counter, reported) = match (outcome, &mut self.closing) {
             (Outcome::NotSent, closing) => {
                 reached!(FailNotSent);
@@ -431,9 +446,6 @@ impl<T> Producer<T> {
         if let Some(reported) = reported {
             *reported += 1;
         }
-        let elapsed = self.now.since(accepted);
-        let error = SendError::new(kind, outcome, Some(id), elapsed, trail);
-        self.ended(ticket, special, group, Err(error));
     }
 
     /// A one-way send's frame was taken by the driver: that is all there will ever be to know.

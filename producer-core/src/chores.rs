@@ -311,8 +311,13 @@ impl<T> Producer<T> {
 
     /// The close's deadline has passed: every send ends now, as what it is.
     fn fail_all(&mut self) {
-        for slot in 0..self.sends.slots() {
-            let Some(key) = self.sends.key_at(slot) else { continue };
+        // What they carry ends with them.
+        let carriers = self.carriers().into_iter();
+        let all = (0..self.sends.slots()).filter_map(|slot| self.sends.key_at(slot));
+        for key in carriers.chain(all).collect::<Vec<_>>() {
+            if self.sends.get(key).is_none() {
+                continue;
+            }
             if planted!(PendingDropped) {
                 self.remove(key, crate::Outcome::NotSent, |_| ());
                 continue;

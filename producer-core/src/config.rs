@@ -174,6 +174,9 @@ pub struct Config {
     /// Most bytes that wait for room, counted in the same way; past it a send fails at once. Default
     /// 128 MiB.
     pub waiting_bytes_max: usize,
+    /// Whether sends share requests, and for how long they wait for one another. Default `None`:
+    /// each goes alone.
+    pub auto_batch: Option<AutoBatch>,
     /// Longest body, before compression. Default 4 MiB, as Java and the broker.
     pub message_bytes_max: usize,
     /// Longest frame accepted from a peer. Default 16 MiB, as Java.
@@ -230,6 +233,7 @@ impl Default for Config {
             bytes_max: 128 << 20,
             waiting_max: 65_536,
             waiting_bytes_max: 128 << 20,
+            auto_batch: None,
             message_bytes_max: 4 << 20,
             frame_bytes_max: 16 << 20,
             topics_max: 65_536,
@@ -285,6 +289,8 @@ impl Config {
         self.topics_max = self.topics_max.max(1);
         self.message_bytes_max = self.message_bytes_max.min(BODY_BYTES_MAX);
         self.frame_bytes_max = self.frame_bytes_max.max(4096);
+        let bytes_max = self.message_bytes_max;
+        self.auto_batch = self.auto_batch.map(|limits| limits.bounded(bytes_max));
         self
     }
 
@@ -292,6 +298,35 @@ impl Config {
     pub(crate) fn dialled<'a>(&'a self, advertised: &'a Address) -> &'a Address {
         let entry = self.address_map.iter().find(|(from, _)| from == advertised);
         entry.map_or(advertised, |(_, to)| to)
+    }
+}
+
+/// How sends share requests, as Java's do with `autoBatch`. Each keeps its own receipt, deadline
+/// and cancellation; an error is that of all that were in the request.
+///
+/// Sends go together that have topic, group, tag, queue choice, "wait for flush and replication",
+/// [`Require`] and attempt timeout in common. Messages that are delayed, compressed, have a
+/// priority, go one-way, are part of a transaction or of request and reply, choose their queue by a
+/// selector or at random, or are longer than `bytes_max`, go alone.
+///
+/// The first leaves at once if nothing of its kind is under way; those that come while it is wait
+/// for one another until it ends, or one of these limits is reached. Messages of one ordering key
+/// wait for the one before them in any case, and then go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AutoBatch {
+    /// Most bytes of a request's body. Default 32 KiB, as Java; at most
+    /// [`Config::message_bytes_max`].
+    pub bytes_max: usize,
+    /// Most messages in a request. Default 256.
+    pub messages_max: usize,
+    /// Longest wait of a message for others. Default 10 ms, as Java; at most 30 s. A send whose
+    /// timeout is not longer goes alone.
+    pub linger: Duration,
+}
+
+impl Default for AutoBatch {
+    fn default() -> Self {
+        Self { bytes_max: 32 << 10, messages_max: 256, linger: Duration::from_millis(10) }
     }
 }
 

@@ -30,11 +30,15 @@ impl<T> Producer<T> {
         }
     }
 
-    fn expire(&mut self, key: Key) {
+    pub(crate) fn expire(&mut self, key: Key) {
         let Some(send) = self.sends.get(key) else { return };
         let (stage, topic, over) = (send.stage, send.topic, self.now >= send.deadline);
         match stage {
             Stage::Under(_) => self.attempt_timed_out(key),
+            Stage::Carried(carrier) => self.member_expired(key, carrier),
+            Stage::Gathering => {
+                self.fail_before_attempt(key, Phase::Backoff, ErrorKind::Deadline);
+            }
             Stage::Room => {
                 reached!(ExpiredInRoom);
                 self.fail_before_attempt(key, Phase::Room, ErrorKind::Full);

@@ -15,6 +15,23 @@ pub(crate) struct Lane {
     waiting: Waiters,
 }
 
+impl Lane {
+    /// The first that waits.
+    pub(crate) fn front(&self) -> Option<Key> {
+        self.waiting.front()
+    }
+
+    /// It waits no longer.
+    pub(crate) fn pop(&mut self) -> Option<Key> {
+        self.waiting.pop()
+    }
+
+    /// This one is under way from now on.
+    pub(crate) fn set_busy(&mut self, key: Key) {
+        self.busy = key;
+    }
+}
+
 impl<T> Producer<T> {
     /// Goes on if nothing of the lane is under way, else waits.
     pub(crate) fn enter_lane(&mut self, key: Key, lane: (TopicId, u64)) {
@@ -54,6 +71,9 @@ impl<T> Producer<T> {
                 }
             }
             return;
+        }
+        if let Some(limits) = self.config.auto_batch {
+            return self.lane_goes_on(id, &limits);
         }
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         while let Some(next) = lane.waiting.pop() {

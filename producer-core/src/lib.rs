@@ -52,6 +52,7 @@ extern crate std;
 mod switches;
 
 mod access;
+mod accumulator;
 pub mod admin;
 mod admission;
 mod ask;
@@ -59,6 +60,7 @@ mod ask_error;
 mod attempt;
 mod batch;
 mod budget;
+mod carrier;
 mod chores;
 mod config;
 mod connection;
@@ -111,8 +113,8 @@ pub use ask::{Answer, AskTarget, Request};
 pub use ask_error::{AskError, InvalidQuestion};
 pub use batch::{Batch, InvalidBatch};
 pub use config::{
-    Adaptive, Backoff, Config, Environment, FaultTable, Health, JAVA_RETRY_CODES, OnUnknown,
-    Require, RetryBudget, Rotation,
+    Adaptive, AutoBatch, Backoff, Config, Environment, FaultTable, Health, JAVA_RETRY_CODES,
+    OnUnknown, Require, RetryBudget, Rotation,
 };
 pub use connection::ConnId;
 pub use connection_end::{ConnectionEnd, TlsFault};

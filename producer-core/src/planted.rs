@@ -262,4 +262,20 @@ declare_bugs! {
     /// A signed query carries the flag that old brokers leave out of the signature.
     /// `a_signed_query_suits_both_generations`.
     FlagSigned: Special, "apache/rocketmq 4.9.4";
+    /// A message that was cancelled before it left goes out with those that share its request.
+    CarriedSentAnyway: Special, "";
+    /// Messages that wait for others to share a request wait until it is full.
+    LingersForEver: Special, "";
+    /// Receipts of messages that share a request all name its first place.
+    MembersShareOffset: Special, "";
+    /// Messages of one key that share a request stand in it in another order.
+    LaneBatchTurned: Special, "";
+    /// The deadline of a message that shares a request is that of the request.
+    MemberWaitsForCarrier: Special, "";
+    /// A request is longer than it may be.
+    BatchUnbounded: Special, "";
+    /// A close does not hurry messages that wait for others.
+    CloseKeepsBatches: Special, "";
+    /// A retry carries messages whose callers were told that they failed.
+    EndedSentAgain: Special, "";
 }

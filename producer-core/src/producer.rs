@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use hashbrown::HashMap;
 
+use crate::accumulator::Accumulator;
 use crate::ask::Ask;
 use crate::budget::Account;
 use crate::config::{Config, Environment};
@@ -81,6 +82,8 @@ pub struct Producer<T> {
     pub(crate) lanes: HashMap<(TopicId, u64), Lane, Hasher>,
     /// When the order of a lane broke, for those of it that wait for room.
     pub(crate) broken: HashMap<(TopicId, u64), Instant, Hasher>,
+
+    pub(crate) accumulator: Accumulator,
 
     pub(crate) routes: Routes,
     pub(crate) name_servers: Vec<NameServer>,
@@ -196,6 +199,7 @@ impl<T> Producer<T> {
             bytes_admitted: 0,
             lanes: HashMap::with_hasher(Hasher::with_seed(hash_seed)),
             broken: HashMap::with_hasher(Hasher::with_seed(hash_seed)),
+            accumulator: Accumulator::new(hash_seed),
             routes: Routes::new(hash_seed),
             name_servers,
             awaited: None,
@@ -248,6 +252,12 @@ impl<T> Producer<T> {
         self.stats.cancelled += 1;
         let in_lane = send.lane().is_some();
         let outcome = send.outcome;
+        if let Stage::Carried(carrier) = send.stage {
+            self.leave_carrier(key, carrier);
+            self.remove(key, Outcome::NotSent, |_| ());
+            self.run_ready();
+            return Some(ticket);
+        }
         if let Stage::Under(under) = send.stage {
             let left = self.conns.get(under.conn).is_none_or(|conn| !conn.holds(under.from));
             if left && in_lane && !planted!(CancelFreesLane) {
@@ -314,6 +324,9 @@ impl<T> Producer<T> {
             }
         }
         self.wake_by(deadline.max(self.now));
+        if self.config.auto_batch.is_some() && !planted!(CloseKeepsBatches) {
+            self.all_leave();
+        }
         self.go_on_closing();
         self.run_ready();
     }
@@ -349,6 +362,9 @@ impl<T> Producer<T> {
         if self.chores_at <= self.now {
             self.run_chores();
         }
+        if self.accumulator.due() <= self.now {
+            self.end_lingering();
+        }
         self.run_ready();
     }
 
@@ -371,9 +387,12 @@ impl<T> Producer<T> {
 
     /// What the core wants done next; [`Output::Idle`] when there is nothing more.
     pub fn poll_output(&mut self) -> Output<T> {
-        match self.outputs.pop_front() {
-            Some(output) => output,
-            None => Output::Idle { wake_at: self.wake_at() },
+        loop {
+            match self.outputs.pop_front() {
+                Some(output) => return output,
+                None if self.accumulator.leaves() => self.leave(),
+                None => return Output::Idle { wake_at: self.wake_at() },
+            }
         }
     }
 
@@ -404,7 +423,7 @@ impl<T> Producer<T> {
     /// Counters and levels.
     pub fn stats(&self) -> Stats {
         self.without_traces(Stats {
-            in_hand: self.sends.len(),
+            in_hand: self.sends.len() - self.accumulator.carriers,
             waiting_for_room: self.waiting_for_room,
             bytes_in_hand: self.bytes_admitted,
             bytes_waiting: self.bytes_waiting,
@@ -431,7 +450,7 @@ impl<T> Producer<T> {
             Instant::FAR => Instant::FAR,
             at => Instant::from_nanos(at.as_nanos().div_ceil(rounding).saturating_mul(rounding)),
         };
-        Some(sends.min(self.chores_at)).filter(|&at| at != Instant::FAR)
+        Some(sends.min(self.chores_at).min(self.accumulator.due())).filter(|&at| at != Instant::FAR)
     }
 
     #[inline]

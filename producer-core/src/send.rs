@@ -200,6 +200,10 @@ pub(crate) enum Stage {
     Route,
     /// Waits to try again.
     Backoff,
+    /// A carrier that waits for more sends to share its request.
+    Gathering,
+    /// It shares the request of this carrier.
+    Carried(Key),
     /// Its frame is on a connection.
     Under(Under),
 }

@@ -15,7 +15,7 @@ use crate::producer::Producer;
 use crate::receipt::{OffsetId, Receipt, SendStatus};
 use crate::send::{Send, Stage, Under};
 use crate::slab::Key;
-use crate::special::Told;
+use crate::special::{Form, Special, Told};
 use crate::unique_id::MessageId;
 use crate::wire::code::response;
 use crate::wire::frame::{self, Frame};
@@ -265,13 +265,18 @@ impl<T> Producer<T> {
         };
         let ended = self.remove(key, Outcome::NotSent, keep);
         let Some((ticket, special, group, sent)) = ended else { return };
-        self.count_stored();
         let receipt = self.receipt(under, status, answer, place, sent, broker);
-        self.ended(ticket, special, group, Ok((receipt, Told::new(answer))));
+        let told = Told::new(answer);
+        if let Some(Special { form: Form::Accumulated(carried), .. }) = special.as_deref() {
+            return self.carried_stored(carried, receipt, &told);
+        }
+        self.count_stored();
+        self.ended(ticket, special, group, Ok((receipt, told)));
     }
 
-    #[inline(always)]
-    fn count_stored(&mut self) {
+    /// One more is stored.
+    #[inline]
+    pub(crate) fn count_stored(&mut self) {
         self.stats.stored += 1;
         if let Some(closing) = &mut self.closing {
             closing.report.stored += 1;

@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::accumulator::Carried;
 use crate::config::Config;
 use crate::error::SendError;
 use crate::groups::GroupId;
@@ -37,6 +38,8 @@ pub(crate) enum Form {
     Half(TopicName, Option<Box<TraceLabels>>),
     /// Several messages in one request: their ids, in order.
     Batch(Vec<MessageId>),
+    /// Several sends that share a request; alone it goes as it is.
+    Accumulated(Box<Carried>),
     /// A request that another client is to answer.
     Request(RequestId),
     /// The answer to a request of another client.
@@ -46,11 +49,22 @@ pub(crate) enum Form {
 }
 
 impl Form {
+    /// Whether the body holds several messages.
+    pub(crate) fn is_batch(&self) -> bool {
+        match self {
+            Self::Batch(_) => true,
+            Self::Accumulated(carried) => carried.packed.len() != 1,
+            _ => false,
+        }
+    }
+
     /// The request code (`MQClientAPIImpl.sendMessage`).
-    const fn code(&self) -> i32 {
+    fn code(&self) -> i32 {
         match self {
             Self::Half(..) | Self::Request(_) | Self::Trace(_) => code::request::SEND_MESSAGE_V2,
             Self::Batch(_) => code::request::SEND_BATCH_MESSAGE,
+            Self::Accumulated(_) if self.is_batch() => code::request::SEND_BATCH_MESSAGE,
+            Self::Accumulated(_) => code::request::SEND_MESSAGE_V2,
             Self::Reply => code::request::SEND_REPLY_MESSAGE_V2,
         }
     }
@@ -156,7 +170,7 @@ pub(crate) fn append_frame<T>(
         reconsume_times: Some(0),
         unit_mode: Some(config.unit_mode),
         max_reconsume_times: None,
-        batch: Some(matches!(form, Some(Form::Batch(_)))),
+        batch: Some(code == code::request::SEND_BATCH_MESSAGE),
         broker_name: Some((*way.broker.name).into()),
     };
     let line = Line {
@@ -184,7 +198,7 @@ impl<T> Producer<T> {
         }
         let Some(ticket) = ticket else { return };
         let output = match form {
-            None | Some(Form::Reply | Form::Half(..)) => {
+            None | Some(Form::Reply | Form::Half(..) | Form::Accumulated(_)) => {
                 Output::Completed { ticket, result: result.map(|(receipt, _)| receipt) }
             }
             // Traces have no ticket, and end in `trace.rs`.

@@ -80,7 +80,7 @@ impl<T> Producer<T> {
         let (group, topic) = (send.group, send.message.topic().clone());
         let mut offset_ids = told.offset_ids.as_deref().unwrap_or("").split(',');
         let mut messages = Vec::new();
-        if let Some(Form::Batch(_)) = form(send) {
+        if form(send).is_some_and(Form::is_batch) {
             for member in batch::members(send.message.body()).flatten() {
                 let text = |name| properties::get(&member.properties, name).map(String::from);
                 let id = text(names::UNIQ_CLIENT_MESSAGE_ID_KEYIDX).unwrap_or_default();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use producer_core::wire::SerializeType;
-use producer_core::{Address, Config, Environment, GroupName, InvalidName, Trace};
+use producer_core::{Address, AutoBatch, Config, Environment, GroupName, InvalidName, Trace};
 use tokio::runtime::Handle;
 
 use crate::checks::{Checker, Limits};
@@ -219,6 +219,17 @@ impl Builder {
     /// Encoding of request headers: [`Config::header`].
     pub fn header(mut self, header: SerializeType) -> Self {
         self.config.header = header;
+        self
+    }
+
+    /// Lets sends share requests: [`Config::auto_batch`]. Off by default.
+    ///
+    /// ```
+    /// # use producer_native::{AutoBatch, Producer};
+    /// let builder = Producer::builder("orders").auto_batch(AutoBatch::default());
+    /// ```
+    pub fn auto_batch(mut self, auto_batch: impl Into<Option<AutoBatch>>) -> Self {
+        self.config.auto_batch = auto_batch.into();
         self
     }
 

@@ -103,12 +103,13 @@ pub use hooks::{FrameHook, Outgoing, SeenFrame, SendEnd, SendHook, SendKind, Sen
 pub use producer::Producer;
 pub use producer_core::wire::SerializeType;
 pub use producer_core::{
-    AccessChannel, Adaptive, Address, Answer, AskTarget, Attempt, Backoff, Batch, CloseReport,
-    Config, ConnectionEnd, Decision, ErrorKind, FaultTable, GroupName, HalfMessage, Health,
-    InvalidBatch, InvalidMessage, InvalidName, JAVA_RETRY_CODES, Message, MessageId, OffsetId,
-    OnUnknown, Order, Outcome, PROPERTY_BYTES_MAX, Phase, Queue, QueueChoice, Receipt, Reply,
-    ReplyMessage, Request, Require, RetryBudget, Rotation, Route, RouteBroker, Selector, SendError,
-    SendOptions, SendStatus, Stats, TlsFault, TopicName, Trace, Transaction, TransactionCheck,
+    AccessChannel, Adaptive, Address, Answer, AskTarget, Attempt, AutoBatch, Backoff, Batch,
+    CloseReport, Config, ConnectionEnd, Decision, ErrorKind, FaultTable, GroupName, HalfMessage,
+    Health, InvalidBatch, InvalidMessage, InvalidName, JAVA_RETRY_CODES, Message, MessageId,
+    OffsetId, OnUnknown, Order, Outcome, PROPERTY_BYTES_MAX, Phase, Queue, QueueChoice, Receipt,
+    Reply, ReplyMessage, Request, Require, RetryBudget, Rotation, Route, RouteBroker, Selector,
+    SendError, SendOptions, SendStatus, Stats, TlsFault, TopicName, Trace, Transaction,
+    TransactionCheck,
 };
 pub use secret::Secret;
 pub use ticket::{Ticket, Tickets, TrySendError};

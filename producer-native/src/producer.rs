@@ -216,11 +216,13 @@ impl Producer {
     }
 
     /// Waits until every send has ended that was accepted before: from this handle or another,
-    /// awaited or detached. Later ones do not delay it.
+    /// awaited or detached. Later ones do not delay it. Messages that wait to share a request with
+    /// others ([`Builder::auto_batch`]) wait no longer.
     ///
     /// **Cancel**: the sends go on.
     pub async fn flush(&self) {
-        let slot = self.shared().enter(|state, _| {
+        let slot = self.shared().enter(|state, now| {
+            state.core.flush(now);
             let slot = state.slots.insert(0, None);
             state.eras.flush(slot);
             slot
