@@ -229,5 +229,5 @@ fn kinds() -> [FaultKind; 12] {
     ]
 }
 
-// Scenario 46, transactions, batches and delays, and scenario 47, TLS, have no test yet: the
-// producer does not have them.
+// Scenario 46, transactions, batches and delays, has no test yet: the producer does not have them.
+// Scenario 47, TLS, needs bytes that are really encrypted: see the tests of the world.

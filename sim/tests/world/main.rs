@@ -5,6 +5,7 @@ mod bytes;
 mod names;
 mod network;
 mod speed;
+mod tls;
 
 use std::time::Duration;
 

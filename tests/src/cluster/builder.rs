@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use super::home::Home;
+use super::jvm::TLS;
 use super::node::{Node, Plan, Role};
 use super::port::Ports;
-use super::release::{cache, jars, lock, require_java, say};
+use super::release::{cache, jars, lock, require_java, say, write};
 use super::{Cluster, Error, Release, Result};
 
 /// Describes a [`Cluster`]: one name server unless told otherwise, and no broker.
@@ -17,6 +19,18 @@ pub struct Builder {
     name_servers: usize,
     name_server_config: Vec<(String, String)>,
     brokers: Vec<BrokerSpec>,
+    tls: Option<ServerTls>,
+}
+
+/// What servers that speak TLS show, in PEM.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// Their certificate, for 127.0.0.1.
+    pub certificate: String,
+    /// Its key, PKCS#8.
+    pub key: String,
+    /// Who must have signed the certificates of clients, which then must have one.
+    pub clients: Option<String>,
 }
 
 /// Describes one broker.
@@ -45,9 +59,35 @@ impl BrokerSpec {
     }
 }
 
+impl ServerTls {
+    fn write(&self, home: &Path) -> Result<()> {
+        let file = |name: &str, content: &str| {
+            let path = home.join(name);
+            write(&path, content).map(|()| path.display().to_string())
+        };
+        let mut lines = vec![
+            "tls.test.mode.enable=false".to_owned(),
+            format!("tls.server.certPath={}", file("server.pem", &self.certificate)?),
+            format!("tls.server.keyPath={}", file("server.key", &self.key)?),
+        ];
+        if let Some(clients) = &self.clients {
+            lines.push("tls.server.need.client.auth=require".to_owned());
+            lines.push("tls.server.authClient=true".to_owned());
+            lines.push(format!("tls.server.trustCertPath={}", file("clients.pem", clients)?));
+        }
+        file(TLS, &(lines.join("\n") + "\n")).map(drop)
+    }
+}
+
 impl Builder {
     pub(super) fn new(release: Release) -> Self {
-        Self { release, name_servers: 1, name_server_config: Vec::new(), brokers: Vec::new() }
+        Self {
+            release,
+            name_servers: 1,
+            name_server_config: Vec::new(),
+            brokers: Vec::new(),
+            tls: None,
+        }
     }
 
     /// How many name servers; brokers register with each.
@@ -59,6 +99,12 @@ impl Builder {
     /// Adds a line to the configuration file of every name server.
     pub fn name_server_config(mut self, key: &str, value: &str) -> Self {
         self.name_server_config.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// All nodes speak TLS and plain on one port, as by default, but with this certificate.
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -99,6 +145,9 @@ impl Builder {
         let home = Home::create()?;
         let plan = |role: Role, config, name_servers, ports| {
             let home = home.folder(&role.label())?;
+            if let Some(tls) = &self.tls {
+                tls.write(&home)?;
+            }
             let (release, jars) = (self.release, jars.clone());
             Node::start(Plan { role, release, jars, home, config, name_servers, ports })
         };

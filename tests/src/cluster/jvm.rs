@@ -25,7 +25,12 @@ pub(super) fn server_flags(release: Release, jars: &Path, home: &Path, java: &mu
         java.args(["--add-opens", &format!("java.base/{package}=ALL-UNNAMED")]);
     }
     // By default each server makes an RSA key at start: up to 10 s of CPU time.
-    java.arg("-Dtls.server.mode=disabled");
+    let tls = home.join(TLS);
+    if tls.exists() {
+        java.arg("-Dtls.server.mode=permissive").arg(define("tls.config.file", &tls));
+    } else {
+        java.arg("-Dtls.server.mode=disabled");
+    }
     common_flags(release, home, java);
     java.arg("-cp").arg(class_path(&[], jars));
 }
@@ -73,5 +78,7 @@ fn define(property: &str, value: &Path) -> OsString {
     flag
 }
 
+/// What [`Builder::tls`](super::Builder::tls) writes into a node's folder.
+pub(super) const TLS: &str = "tls.properties";
 const QUIET_5: &str = include_str!("../../interop/logback/quiet-5.xml");
 const QUIET_4: &str = include_str!("../../interop/logback/quiet-4.xml");

@@ -33,7 +33,7 @@ mod topic;
 use std::fmt;
 use std::time::Duration;
 
-pub use builder::{BrokerSpec, Builder};
+pub use builder::{BrokerSpec, Builder, ServerTls};
 pub use error::{Error, Result};
 pub use members::public_members;
 pub use node::{Node, Role};
