@@ -134,7 +134,7 @@ impl Window {
             Err(refused) => {
                 // What was read before it is told before it.
                 self.begin_batch();
-                return self.in_hand.push_back(InHand::Ended(refused));
+                return self.in_hand.push_back(InHand::Ended(*refused));
             }
         };
         if self.limits.batch > 1 {
@@ -168,18 +168,19 @@ impl Window {
 
 impl Window {
     /// The message with this body, or why there is none.
-    fn message(&self, body: Body) -> Result<Message, End> {
+    fn message(&self, body: Body) -> Result<Message, Box<End>> {
         let body = match body {
             Body::Good(body) => body,
             Body::TooLong { bytes } => {
                 let bytes_max = self.template.message_bytes_max;
                 let kind = ErrorKind::MessageTooLarge { bytes, bytes_max };
-                return Err(End::Refused { code: kind.code(), problem: kind.to_string() });
+                let (code, problem) = (kind.code(), kind.to_string());
+                return Err(Box::new(End::Refused { code, problem }));
             }
         };
-        let refused = |problem: InvalidMessage| End::Refused {
-            code: "invalid_message",
-            problem: problem.to_string(),
+        let refused = |problem: InvalidMessage| {
+            let problem = problem.to_string();
+            Box::new(End::Refused { code: "invalid_message", problem })
         };
         self.template.message(body).map_err(refused)
     }
