@@ -62,7 +62,8 @@ pub struct Config {
     pub unit_mode: bool,
     /// Namespace of old (`MQ_INST_…`): topics and the group are sent as `namespace%name` and shown
     /// without it; names that are inside it already, and those of the system, stay
-    /// (`NamespaceUtil.java`). Default `None`.
+    /// (`NamespaceUtil.java`). Default `None`: that of the first name server, if its host is the
+    /// endpoint of an instance (`MQ_INST_…_….host`).
     pub namespace: Option<String>,
     /// Namespace as brokers and proxies since 5.2 know it: names stay, every request says which
     /// (fields `ns` and `nsd`). Default `None`.
@@ -265,6 +266,7 @@ impl Config {
     /// The same with every value that would make no progress raised to one that does: an interval
     /// of zero, a limit of nothing.
     pub(crate) fn bounded(mut self) -> Self {
+        self.derive_namespace();
         const SHORTEST: Duration = Duration::from_millis(100);
         for interval in [&mut self.route_poll, &mut self.heartbeat, &mut self.idle_timeout] {
             *interval = (*interval).max(SHORTEST);

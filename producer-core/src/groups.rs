@@ -10,7 +10,7 @@ use crate::names::GroupName;
 use crate::producer::Producer;
 use crate::slab::Key;
 use crate::wire::client::UnregisterClient;
-use crate::wire::{code, namespace};
+use crate::wire::code;
 
 /// Names a producer group of one client. The default is that of
 /// [`Config::group`](crate::Config::group).
@@ -103,12 +103,5 @@ impl<T> Producer<T> {
             conn.to_broker && conn.state == State::Open && !conn.retiring
         };
         self.conns.iter().filter(|(_, conn)| fit(conn)).map(|(key, _)| key).collect()
-    }
-}
-
-impl Config {
-    /// A topic's or group's name as brokers know it.
-    pub(crate) fn in_namespace<'a>(&self, name: &'a str) -> alloc::borrow::Cow<'a, str> {
-        namespace::wrap(self.namespace.as_deref().unwrap_or(""), name)
     }
 }

@@ -79,6 +79,7 @@ mod message;
 mod message_kinds;
 mod name_servers;
 mod names;
+mod namespaces;
 mod output;
 mod peers;
 mod pick;

@@ -146,7 +146,9 @@ impl<T> Producer<T> {
         lookup.asked |= 1 << server;
         let Some(conn) = conn else {
             reached!(ServerRests);
-            let last = alloc::format!("{}: cannot be reached", self.name_servers[server].address);
+            let resting = &self.name_servers[server];
+            let end = resting.failed.as_deref().unwrap_or("cannot be reached");
+            let last = alloc::format!("{}: {end}", resting.address);
             lookup.problem.get_or_insert(ErrorKind::NameServersUnreachable { last });
             return self.ask_next(id);
         };
@@ -216,7 +218,11 @@ impl<T> Producer<T> {
     pub(crate) fn route_failed(&mut self, id: TopicId, number: u32, server: u32, end: &str) {
         let Some(lookup) = self.open_lookup(id, number) else { return };
         lookup.open -= 1;
-        let address = self.name_servers.get(server as usize).map(|s| s.address.to_string());
+        let failed = self.name_servers.get_mut(server as usize);
+        let address = failed.map(|server| {
+            server.failed = Some(String::from(end));
+            server.address.to_string()
+        });
         let last = alloc::format!("{}: {end}", address.unwrap_or_default());
         reached!(ServerFailed);
         self.note(id, ErrorKind::NameServersUnreachable { last });

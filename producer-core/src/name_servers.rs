@@ -15,11 +15,13 @@ pub(crate) struct NameServer {
     pub(crate) address: Address,
     pub(crate) conn: Key,
     pub(crate) rest: Rest,
+    /// How it failed last.
+    pub(crate) failed: Option<String>,
 }
 
 impl NameServer {
     pub(crate) fn new(address: Address) -> Self {
-        Self { address, conn: Key::NONE, rest: Rest::default() }
+        Self { address, conn: Key::NONE, rest: Rest::default(), failed: None }
     }
 }
 

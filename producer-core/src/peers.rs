@@ -90,7 +90,7 @@ impl<T> Producer<T> {
     /// The connection to a name server, dialled if there is none; `None` if it could not be
     /// reached a moment ago.
     pub(crate) fn server_connection(&mut self, server: usize) -> Option<Key> {
-        let NameServer { address, conn, rest } = &self.name_servers[server];
+        let NameServer { address, conn, rest, .. } = &self.name_servers[server];
         if self.conns.get(*conn).is_some_and(|conn| !conn.retiring) {
             return Some(*conn);
         }

@@ -246,6 +246,8 @@ declare_bugs! {
     TracesCounted: Feature, "";
     /// A broker that wants no traces gets them. `a_broker_that_wants_no_traces_gets_none`.
     TraceSwitchIgnored: Feature, "";
+    /// A name that is inside the namespace gets into it once more, and so do the system's.
+    WrappedTwice: Special, "";
     /// A message is delayed in two ways. `a_message_is_delayed_in_one_way_only`.
     DelayedTwice: Special, "";
     /// What access control says is taken for a broker that is unwell.

@@ -23,7 +23,7 @@ use crate::stamp::{Line, Stamp};
 use crate::trace_notes::TraceLabels;
 use crate::unique_id::MessageId;
 use crate::wire::send::{SendForm, SendRequest, SendResponse};
-use crate::wire::{Head, Text, code, sys_flag};
+use crate::wire::{Head, Text, code, property_names, sys_flag};
 
 /// What a send has that is not an ordinary one.
 pub(crate) struct Special {
@@ -157,6 +157,11 @@ pub(crate) fn append_frame<T>(
     });
     properties.push_str(send.message.property_text());
     properties.push_str(special.map_or("", |special| &special.properties));
+    if let Some(instance) = stamp.instance() {
+        for part in [property_names::INSTANCE_ID, "\u{1}", instance, "\u{2}"] {
+            properties.push_str(part);
+        }
+    }
     let request = SendRequest {
         producer_group: group.into(),
         topic: topic.wire.as_str().into(),

@@ -16,6 +16,8 @@ pub(crate) struct Stamp {
     /// Fields of every request (spec §9.2).
     fields: Vec<(&'static str, String)>,
     credentials: Option<Credentials>,
+    /// The namespace of old, which messages name too (`INSTANCE_ID`).
+    instance: Option<String>,
     /// Whether there is nothing of all this, so that templates serve.
     blank: bool,
 }
@@ -42,9 +44,11 @@ impl Stamp {
             fields.push(("__ZONE_NAME", zone.clone()));
             fields.push(("__ZONE_MODE", String::from("true")));
         }
-        let blank = fields.is_empty() && config.credentials.is_none();
+        let instance = config.namespace.clone().filter(|name| !name.is_empty());
+        let blank = fields.is_empty() && instance.is_none() && config.credentials.is_none();
         Self {
             blank,
+            instance,
             serialize: config.header,
             language: Language::from_code(config.language),
             version: config.version,
@@ -55,7 +59,7 @@ impl Stamp {
 
     /// From now on requests are signed by these, or not at all.
     pub(crate) fn set_credentials(&mut self, credentials: Option<Credentials>) {
-        self.blank = self.fields.is_empty() && credentials.is_none();
+        self.blank = self.fields.is_empty() && self.instance.is_none() && credentials.is_none();
         self.credentials = credentials;
     }
 
@@ -63,6 +67,11 @@ impl Stamp {
     #[inline]
     pub(crate) fn is_blank(&self) -> bool {
         self.blank
+    }
+
+    /// The namespace that messages name.
+    pub(crate) fn instance(&self) -> Option<&str> {
+        self.instance.as_deref()
     }
 
     /// Appends a whole request to `out`, signed last, over all its fields (spec §10.1; Java adds

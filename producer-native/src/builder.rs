@@ -1,5 +1,6 @@
 //! How is a producer made, and what can be wrong about that?
 
+mod access;
 mod hooks;
 mod transactions;
 mod ways;
@@ -13,6 +14,7 @@ use producer_core::wire::SerializeType;
 use producer_core::{Address, AutoBatch, Config, Environment, GroupName, InvalidName, Trace};
 use tokio::runtime::Handle;
 
+use crate::access::KeyFileError;
 use crate::checks::{Checker, Limits};
 use crate::door::{Shared, WallClock};
 use crate::hooks::Hooks;
@@ -76,6 +78,15 @@ pub enum BuildError {
         /// What is wrong with it.
         problem: InvalidName,
     },
+    /// The file of credentials gives none.
+    KeyFile(KeyFileError),
+    /// The namespace is none.
+    Namespace {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        problem: InvalidName,
+    },
     /// What was to say which addresses something is for does not.
     Rule(InvalidRule),
     /// TLS cannot be set up as it was asked for.
@@ -111,6 +122,10 @@ impl fmt::Display for BuildError {
             Self::AddressMap { given, problem } => {
                 write!(f, "invalid address {given:?} in the address map: {problem}")
             }
+            Self::KeyFile(problem) => write!(f, "{problem}"),
+            Self::Namespace { given, problem } => {
+                write!(f, "invalid namespace {given:?}: {problem}")
+            }
             Self::Rule(problem) => write!(f, "{problem}"),
             #[cfg(feature = "tls")]
             Self::Tls(problem) => write!(f, "{problem}"),
@@ -129,11 +144,13 @@ impl std::error::Error for BuildError {
         match self {
             Self::Group { problem, .. }
             | Self::NameServers { problem, .. }
+            | Self::Namespace { problem, .. }
             | Self::AddressMap { problem, .. } => Some(problem),
             // They are said in full already.
             #[cfg(feature = "tls")]
             Self::Tls(_) => None,
-            Self::Rule(_)
+            Self::KeyFile(_)
+            | Self::Rule(_)
             | Self::NoNameServers
             | Self::NameServersNotFound { .. }
             | Self::ZeroLimit { .. }
@@ -341,6 +358,10 @@ impl Builder {
             self.config.name_servers = from_environment()?;
         }
         check_limits(&self.config)?;
+        self.config.derive_namespace();
+        self.config
+            .check_namespace()
+            .map_err(|(given, problem)| BuildError::Namespace { given, problem })?;
         let runtime = match self.runtime {
             Some(runtime) => runtime,
             None => Handle::try_current().map_err(|_| BuildError::NoRuntime)?,

@@ -10,6 +10,7 @@ use producer_core::{
 };
 use tokio::runtime::Handle;
 
+use crate::access::{self, Provider};
 use crate::alarm::Alarm;
 use crate::checks::{self, Checker, Checks, Limits};
 use crate::connection::{self, Links};
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     /// The same without TLS, for whoever searches name servers.
     pub(crate) without_tls: Arc<dyn Transport>,
     discovery: Option<Arc<dyn Discovery>>,
+    provider: Option<Provider>,
     pub(crate) log: Log,
     wall_clock: Box<WallClock>,
     /// For route queries, which have no options of their own.
@@ -47,6 +49,7 @@ pub(crate) struct Ways {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) without_tls: Arc<dyn Transport>,
     pub(crate) discovery: Option<Arc<dyn Discovery>>,
+    pub(crate) provider: Option<Provider>,
 }
 
 /// Milliseconds since 1970.
@@ -61,6 +64,8 @@ pub(crate) struct State {
     pub(crate) alarm: Alarm,
     pub(crate) checks: Checks,
     pub(crate) search: Search,
+    /// Who asks for credentials.
+    pub(crate) renewal: Search,
     /// Whether a close was asked for.
     pub(crate) closing: bool,
     /// How the close went, once it is over. Nothing happens after it.
@@ -117,6 +122,7 @@ impl Shared {
             alarm: Alarm::default(),
             checks: Checks::default(),
             search: Search::default(),
+            renewal: Search::default(),
             closing: false,
             closed: None,
             closers: Vec::new(),
@@ -132,6 +138,7 @@ impl Shared {
             transport: ways.transport,
             without_tls: ways.without_tls,
             discovery: ways.discovery,
+            provider: ways.provider,
             log: Log::default(),
             wall_clock,
             query_timeout,
@@ -240,6 +247,9 @@ impl Shared {
             self.runtime.spawn(alarm::run(self.clone()));
             if let Some(discovery) = self.discovery.clone() {
                 self.runtime.spawn(discovery::run(self.clone(), discovery));
+            }
+            if let Some(provider) = self.provider.clone() {
+                self.runtime.spawn(access::run(self.clone(), provider));
             }
         }
         for dial in effects.dials.drain(..) {
@@ -354,6 +364,7 @@ impl State {
             }
             effects.wake(self.alarm.end());
             effects.wake(self.search.end());
+            effects.wake(self.renewal.end());
         } else if let Some(at) = wake_at {
             effects.start_alarm |= self.alarm.wants_start();
             effects.wake(self.alarm.advance(at));

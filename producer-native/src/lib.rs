@@ -68,6 +68,8 @@
 //!
 //! A [`SendError`] says first whether the message may be stored ([`SendError::outcome`]), then why
 //! ([`SendError::kind`]), and lists every attempt with broker, addresses, phase and time.
+mod access;
+mod admin;
 mod alarm;
 mod batches;
 pub mod blocking;
@@ -95,6 +97,8 @@ mod wait;
 /// The core, whose ticket is the slot in which somebody waits.
 type Core = producer_core::Producer<slots::Slot>;
 
+pub use access::{KeyFileError, Lease, key_file};
+pub use admin::{Admin, Created};
 pub use builder::{BuildError, Builder};
 pub use bytes::Bytes;
 pub use checks::Verdict;
@@ -110,6 +114,10 @@ pub use producer_core::{
     Reply, ReplyMessage, Request, Require, RetryBudget, Rotation, Route, RouteBroker, Selector,
     SendError, SendOptions, SendStatus, Stats, TlsFault, TopicName, Trace, Transaction,
     TransactionCheck,
+};
+pub use producer_core::{
+    AskError, Boundary, Credentials, FoundMessage, InvalidCredentials, InvalidQuestion, NewTopic,
+    Place, Places, TimerEngine, Window,
 };
 pub use secret::Secret;
 pub use ticket::{Ticket, Tickets, TrySendError};

@@ -40,6 +40,12 @@ impl Log {
         }
     }
 
+    pub(crate) fn no_credentials(&self, why: &str) {
+        if let Some(suppressed) = self.line(Instant::now()) {
+            tracing::warn!(why, suppressed, "no new credentials");
+        }
+    }
+
     /// A selector of the application panicked, in a send that now fails.
     pub(crate) fn selector_panicked() {
         tracing::error!("a queue selector panicked; its send fails");

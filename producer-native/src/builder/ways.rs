@@ -6,6 +6,7 @@ use std::sync::Arc;
 use producer_core::Address;
 
 use super::{BuildError, Builder, from_environment};
+use crate::access::Provider;
 use crate::discovery::Discovery;
 use crate::door;
 #[cfg(feature = "tls")]
@@ -16,6 +17,7 @@ use crate::transport::{AddressRule, Dialer, InvalidRule, Proxy, Transport};
 #[derive(Default)]
 pub(super) struct Ways {
     pub(super) discovery: Option<Arc<dyn Discovery>>,
+    pub(super) provider: Option<Provider>,
     proxies: Vec<(AddressRule, Option<Proxy>)>,
     #[cfg(feature = "tls")]
     tls: Vec<(AddressRule, Option<Tls>)>,
@@ -29,10 +31,15 @@ impl Ways {
         let or_base = |decides: bool, dialer: Dialer| -> Arc<dyn Transport> {
             if decides { Arc::new(dialer) } else { base.clone() }
         };
+        let transport = or_base(self.decides(), dialer);
         Ok(door::Ways {
-            transport: or_base(self.decides(), dialer),
+            transport: match &self.provider {
+                Some(provider) => provider.gate(transport),
+                None => transport,
+            },
             without_tls: or_base(!self.proxies.is_empty(), proxies),
             discovery: self.discovery.clone(),
+            provider: self.provider.clone(),
         })
     }
 
@@ -67,6 +74,7 @@ impl fmt::Debug for Ways {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Ways");
         shown.field("discovery", &self.discovery.as_ref().map(|discovery| discovery.describe()));
+        shown.field("provider", &self.provider);
         shown.field("proxies", &self.proxies);
         #[cfg(feature = "tls")]
         shown.field("tls", &self.tls);

@@ -14,7 +14,7 @@ use crate::transport::Transport;
 
 pub use address_server::{AddressServer, InvalidAddressServer};
 pub use dns::Dns;
-pub(crate) use refresh::{Search, run};
+pub(crate) use refresh::{Search, run, until_ended};
 
 /// A search under way: the name servers, or in a few words why there are none. It may be dropped at
 /// any time.

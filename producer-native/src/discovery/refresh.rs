@@ -10,7 +10,7 @@ use producer_core::Address;
 use tokio::time::{sleep, timeout};
 
 use super::Discovery;
-use crate::door::{Effects, Shared};
+use crate::door::{Effects, Shared, State};
 
 /// What the task and the door know of each other.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ pub(crate) async fn run(shared: Arc<Shared>, discovery: Arc<dyn Discovery>) {
     let mut failures = 0;
     loop {
         let search = timeout(SEARCH, discovery.find(&*shared.without_tls));
-        let found = match until_ended(&shared, search).await {
+        let found = match until_ended(&shared, |state| &mut state.search, search).await {
             None => break,
             Some(Ok(Ok(found))) if found.is_empty() => Err("none found".to_owned()),
             Some(Ok(found)) => found,
@@ -63,7 +63,7 @@ pub(crate) async fn run(shared: Arc<Shared>, discovery: Arc<dyn Discovery>) {
                 retry.min(every)
             }
         };
-        if until_ended(&shared, sleep(pause)).await.is_none() {
+        if until_ended(&shared, |state| &mut state.search, sleep(pause)).await.is_none() {
             break;
         }
     }
@@ -85,11 +85,16 @@ fn lament(shared: &Arc<Shared>, why: &str) {
 }
 
 /// The result of `work`, `None` when the search has ended first.
-async fn until_ended<F: Future>(shared: &Shared, work: F) -> Option<F::Output> {
+pub(crate) async fn until_ended<F: Future>(
+    shared: &Shared,
+    search: fn(&mut State) -> &mut Search,
+    work: F,
+) -> Option<F::Output> {
     let mut work = pin!(work);
     poll_fn(|cx| {
         let stale = {
-            let search = &mut shared.peek().search;
+            let mut state = shared.peek();
+            let search = search(&mut state);
             if search.ended {
                 return Poll::Ready(None);
             }

@@ -1,5 +1,6 @@
 //! The command line of the producer: send messages, and find out why they cannot be sent.
 
+mod admin;
 mod completions;
 mod date;
 mod decode;
@@ -7,6 +8,7 @@ mod doctor;
 mod exit;
 mod inspect;
 mod options;
+mod recall;
 mod route;
 mod send;
 
@@ -35,6 +37,12 @@ enum Command {
     /// Show the queues and brokers of a topic, as the producer sees them
     #[command(after_help = EXIT_CODES)]
     Route(route::RouteArguments),
+    /// Take a timer message back before it is delivered
+    #[command(after_help = EXIT_CODES)]
+    Recall(recall::RecallArguments),
+    /// Create topics, show offsets, find messages
+    #[command(after_help = EXIT_CODES)]
+    Admin(admin::AdminArguments),
     /// Show frames of the remoting protocol as JSON
     #[command(after_help = EXIT_CODES)]
     Decode(decode::DecodeArguments),
@@ -53,6 +61,8 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Send(arguments) => block_on(send::run(*arguments, json)),
         Command::Route(arguments) => block_on(route::run(arguments, json)),
+        Command::Recall(arguments) => block_on(recall::run(arguments, json)),
+        Command::Admin(arguments) => block_on(admin::run(arguments, json)),
         Command::Decode(arguments) => decode::run(arguments),
         Command::InspectId(arguments) => inspect::run(&arguments, json),
         Command::Doctor(arguments) => block_on(doctor::run(arguments, json)),

@@ -33,6 +33,15 @@ pub(crate) struct Cluster {
     /// Settings from a TOML file; ROCKETMQ_PRODUCER_* variables and options win over it
     #[arg(long, value_name = "FILE", help_heading = "Connection")]
     config: Option<PathBuf>,
+    /// Sign requests with the credentials of this file: AccessKey=..., SecretKey=...
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    key_file: Option<PathBuf>,
+    /// The namespace of old: a prefix of topics and groups
+    #[arg(long, value_name = "NAME", help_heading = "Connection")]
+    namespace: Option<String>,
+    /// The namespace as brokers and proxies since 5.2 know it
+    #[arg(long, value_name = "NAME", help_heading = "Connection")]
+    namespace_v2: Option<String>,
     /// Speak TLS; the operating system says whom to trust
     #[arg(long, help_heading = "Connection")]
     tls: bool,
@@ -112,6 +121,15 @@ impl Cluster {
         }
         if let Some(list) = list {
             builder = builder.name_servers(list);
+        }
+        if let Some(path) = &self.key_file {
+            builder = builder.key_file(Some(path));
+        }
+        if let Some(name) = &self.namespace {
+            builder = builder.namespace(name);
+        }
+        if let Some(name) = &self.namespace_v2 {
+            builder = builder.namespace_v2(name);
         }
         if let Some(dns) = &self.namesrv_dns {
             builder = builder.discover(dns.clone());

@@ -9,6 +9,7 @@ use producer_native::{
     Bytes, InvalidMessage, Message, Order, Producer, Queue, QueueChoice, SendOptions, TopicName,
 };
 
+use super::kind::KindArguments;
 use super::source::Origin;
 use super::window::Limits;
 use crate::exit::Failure;
@@ -40,6 +41,9 @@ pub(crate) struct SendArguments {
     /// A property; may be repeated
     #[arg(long, short, value_name = "K=V", value_parser = property, help_heading = "Message")]
     property: Vec<(String, String)>,
+
+    #[command(flatten)]
+    kind: KindArguments,
 
     /// Send to this queue
     #[arg(long, value_name = "BROKER:ID", value_parser = queue, group = "choice", help_heading = "Queue")]
@@ -119,6 +123,7 @@ pub(super) struct Template {
     tag: Option<String>,
     keys: Vec<String>,
     properties: Vec<(String, String)>,
+    kind: KindArguments,
     options: SendOptions,
     pub(super) one_way: bool,
     pub(super) message_bytes_max: usize,
@@ -172,6 +177,7 @@ impl SendArguments {
             tag: self.tag.clone(),
             keys: self.keys.clone(),
             properties: self.property.clone(),
+            kind: self.kind.clone(),
             options: SendOptions::default().queue(queue),
             one_way: self.oneway,
             message_bytes_max: producer_native::Config::default().message_bytes_max,
@@ -227,7 +233,7 @@ impl Template {
         for (name, value) in &self.properties {
             message = message.with_property(name, value)?;
         }
-        Ok(message)
+        self.kind.apply(message)
     }
 
     /// How each is sent.

@@ -1,6 +1,7 @@
 //! `send`: messages from the command line, and how each of them ended.
 
 mod arguments;
+mod kind;
 mod latency;
 mod progress;
 mod report;

@@ -58,6 +58,9 @@ struct GoodLine<'a> {
     attempts: Option<u32>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     maybe_duplicate: bool,
+    /// By which a timer message can be recalled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recall_handle: Option<&'a str>,
     elapsed_us: u128,
 }
 
@@ -139,6 +142,7 @@ impl Report {
                         offset: Some(receipt.queue_offset),
                         attempts: Some(receipt.attempts),
                         maybe_duplicate: receipt.maybe_duplicate,
+                        recall_handle: receipt.recall_handle.as_deref(),
                         ..GoodLine::new(
                             receipt.message_id.as_str(),
                             receipt.status.as_str(),
@@ -282,6 +286,7 @@ impl<'a> GoodLine<'a> {
             status,
             attempts,
             maybe_duplicate,
+            recall_handle: None,
             elapsed_us,
         }
     }
