@@ -33,6 +33,12 @@ pub enum Feature {
     Namespaces,
     /// The fields of requests.
     NamespacesV2,
+    /// Delivery later, by level.
+    DelayLevels,
+    /// Delivery after or at a time.
+    Timers,
+    /// What `mqadmin queryMsgTraceById` reads.
+    Traces,
 }
 
 /// A column: with whom it was seen to work.
@@ -48,7 +54,7 @@ pub enum Column {
 
 impl Feature {
     /// All rows, in the order of the table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Messages,
         Self::OneWay,
         Self::Queues,
@@ -58,6 +64,9 @@ impl Feature {
         Self::Requests,
         Self::Namespaces,
         Self::NamespacesV2,
+        Self::DelayLevels,
+        Self::Timers,
+        Self::Traces,
     ];
 
     fn title(self) -> &'static str {
@@ -71,6 +80,9 @@ impl Feature {
             Self::Requests => "requests and replies, either way",
             Self::Namespaces => "namespaces, the prefix",
             Self::NamespacesV2 => "namespaces, the fields of 5.x",
+            Self::DelayLevels => "delay levels",
+            Self::Timers => "timers: a delay or a time",
+            Self::Traces => "message trace",
         }
     }
 
@@ -78,6 +90,7 @@ impl Feature {
     pub fn lacks(self, release: Release) -> Option<&'static str> {
         match (self, release) {
             (Self::NamespacesV2, Release::V4_9_7) => Some("not known to it"),
+            (Self::Timers, Release::V4_9_7) => Some("delivers at once"),
             _ => None,
         }
     }

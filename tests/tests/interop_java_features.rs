@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sim::model;
+use sim::model::broker::Account;
 use sim::serve::EmbeddedCluster;
 use tests::cluster::{Release, Result, Stored, read_from};
 use tests::interop::client::{Java, Reach, Read};
@@ -62,7 +63,7 @@ const TRACES: &str = "RMQ_SYS_TRACE_TOPIC";
 
 type Step = fn(&World) -> Result<()>;
 
-const STEPS: [(&str, Step); 8] = [
+const STEPS: [(&str, Step); 9] = [
     ("batch", batch),
     ("transaction with listener and checks", transactions),
     ("compression", compression),
@@ -71,6 +72,7 @@ const STEPS: [(&str, Step); 8] = [
     ("delay levels and timers", delay),
     ("recall", recall),
     ("request and reply", request),
+    ("signed requests", signatures),
 ];
 
 struct World {
@@ -262,6 +264,47 @@ fn request(world: &World) -> Result<()> {
     assert_eq!(service.stop()?.len(), 3);
     let bodies: Vec<_> = replies.iter().filter_map(|reply| reply["body"].as_str()).collect();
     assert_eq!(bodies, ["re:request-0", "re:request-1", "re:request-2"], "{replies:?}");
+    Ok(())
+}
+
+/// A cluster of its own, where nobody may do anything without an account.
+fn signatures(world: &World) -> Result<()> {
+    let guarded = EmbeddedCluster::builder().release(world.release).topic("allowed", 2);
+    let guarded = guarded.topic("forbidden", 2).broker("broker-a", |broker| {
+        broker.tune(|config| {
+            let alice = Account {
+                access_key: "alice".to_owned(),
+                secret_key: "alice-secret".to_owned(),
+                publish: vec!["allowed".to_owned()],
+                ..Account::default()
+            };
+            config.accounts = Some(vec![alice]);
+        })
+    });
+    let runtime = runtime();
+    let cluster = runtime.block_on(guarded.start()).expect("ports of this process are free");
+    let reach = Reach::new(&cluster.name_servers(), "java-signed");
+    let alice = reach.clone().credentials("alice", "alice-secret");
+    let send = |reach: &Reach, topic| world.java.produce(reach, topic, &["sync:2"]);
+
+    let allowed = send(&alice, "allowed")?;
+    let refused = [
+        send(&alice, "forbidden")?,
+        send(&reach.clone().credentials("alice", "wrong-secret"), "allowed")?,
+        send(&reach.clone().credentials("bob", "bob-secret"), "allowed")?,
+        send(&reach, "allowed")?,
+    ];
+
+    assert!(allowed.iter().all(|result| result["status"] == "SEND_OK"), "{allowed:?}");
+    let code = match world.release {
+        model::Release::V5_4_0 => 16,
+        model::Release::V4_9_7 => 1,
+    };
+    for result in refused.iter().flatten() {
+        assert_eq!(result["responseCode"], code, "{result}");
+    }
+    let broker = cluster.broker("broker-a");
+    assert_eq!((broker.messages("allowed").len(), broker.messages("forbidden").len()), (2, 0));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Feature by feature: what we send is stored by real brokers of both releases and by our models of
 //! them, and a Java consumer reads it. What was seen becomes the README's table.
 
+mod later;
 mod namespaces;
 mod plain;
 mod replies;
@@ -45,6 +46,9 @@ const STEPS: [(Feature, Step); Feature::ALL.len()] = [
     (Feature::Requests, replies::requests),
     (Feature::Namespaces, namespaces::prefix),
     (Feature::NamespacesV2, namespaces::fields),
+    (Feature::DelayLevels, later::levels),
+    (Feature::Timers, later::timers),
+    (Feature::Traces, plain::traces),
 ];
 
 fn with(world: &World) -> Result<()> {

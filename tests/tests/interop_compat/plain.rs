@@ -1,8 +1,9 @@
 //! What a producer could do from the start: whole messages, one-way, queues, order, new topics.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use producer_native::{Batch, Message, Order, QueueChoice, Receipt, SendOptions, TopicName};
+use producer_native::{Batch, Message, Order, QueueChoice, Receipt, SendOptions, TopicName, Trace};
 use tests::cluster::{Result, Topic};
 use tests::interop::client::Read;
 use tests::interop::{message, stored};
@@ -151,6 +152,32 @@ pub(crate) fn batches(world: &World) -> Result<()> {
         let id = receipt.offset_id.as_ref().map(|id| id.as_str());
         assert_eq!(id, Some(&*stored.offset_id()));
     }
+    Ok(())
+}
+
+/// The trace of each send is in the trace topic by the time the producer is closed.
+pub(crate) fn traces(world: &World) -> Result<()> {
+    world.create_topic(&Topic::new("traced", 1))?;
+    world.create_topic(&Topic::new("traces", 1))?;
+    let trace = Trace { topic: TopicName::new("traces").expect("valid"), ..Trace::default() };
+    let producer = world.producer().trace(trace).build().expect("complete");
+    let send = |n: usize| {
+        let message = message("traced", "x").keys([&*format!("key-{n}")]).expect("valid");
+        stored(world.runtime.block_on(producer.send(message)))
+    };
+    let receipts: Vec<_> = (0..3).map(send).collect();
+    world.runtime.block_on(producer.close(Duration::from_secs(5)));
+
+    let read = world.java.consume(&world.reach, "traces", 1)?;
+
+    let all: String = read.iter().map(text).collect();
+    for (n, receipt) in receipts.iter().enumerate() {
+        let id = receipt.message_id.as_str();
+        assert!(all.contains(id) && all.contains(&format!("key-{n}")), "{id}: {all:?}");
+        let is_key = |read: &Read| read.keys.as_deref().is_some_and(|keys| keys.contains(id));
+        assert!(read.iter().any(is_key), "{id} is a key of its trace: {read:?}");
+    }
+    assert!(all.starts_with("Pub\u{1}"), "{all:?}");
     Ok(())
 }
 

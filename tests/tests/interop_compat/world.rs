@@ -5,7 +5,7 @@ use std::time::Duration;
 use producer_native::{Builder, Message, Producer, Receipt};
 use sim::model;
 use sim::serve::EmbeddedCluster;
-use tests::cluster::{Cluster, Release, Result, Stored, Topic, create_at, read_from};
+use tests::cluster::{BrokerSpec, Cluster, Release, Result, Stored, Topic, create_at, read_from};
 use tests::interop::client::{Java, Reach};
 use tests::interop::{runtime, stored, until};
 use tokio::runtime::Runtime;
@@ -38,13 +38,24 @@ impl Servers {
 
 impl World {
     pub(crate) fn real(release: Release) -> Result<Self> {
-        let cluster = Cluster::builder(release).master("a").start()?;
+        let master = BrokerSpec::master("a").config("timerWheelEnable", "true");
+        let master = master.config("timerPrecisionMs", "100").config("recallMessageEnable", "true");
+        let master =
+            master.config("transactionCheckInterval", "1000").config("transactionTimeOut", "1000");
+        let cluster = Cluster::builder(release).broker(master).start()?;
         Self::around(Servers::Real(cluster), release, runtime())
     }
 
     pub(crate) fn model(release: Release) -> Result<Self> {
         let runtime = runtime();
-        let cluster = EmbeddedCluster::builder().broker("a", |broker| broker);
+        let cluster = EmbeddedCluster::builder().broker("a", |broker| {
+            broker.tune(|config| {
+                config.timer_precision = Duration::from_millis(100);
+                config.recall = true;
+                config.transaction_timeout = Duration::from_millis(200);
+                config.transaction_check_interval = Duration::from_millis(200);
+            })
+        });
         let cluster = cluster.release(match release {
             Release::V5_4_0 => model::Release::V5_4_0,
             Release::V4_9_7 => model::Release::V4_9_7,
