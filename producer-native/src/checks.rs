@@ -47,18 +47,18 @@ type Checking = Pin<Box<dyn Future<Output = Result<Decision, String>> + Send>>;
 pub(crate) struct Limits {
     /// That run at once.
     pub(crate) running: usize,
+    /// That wait; what comes above that is dropped, and the broker asks again.
+    pub(crate) waiting: usize,
     /// How long one may take.
     pub(crate) time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { running: 16, time: Duration::from_secs(10) }
+        Self { running: 16, waiting: 1_000, time: Duration::from_secs(10) }
     }
 }
 
-/// Checks that wait, at most; what comes above that is dropped, and the broker asks again.
-const WAITING_MAX: usize = 1_000;
 /// Bytes of bodies that wait, at most.
 const WAITING_BYTES_MAX: usize = 64 << 20;
 
@@ -96,7 +96,7 @@ impl Checks {
         let id = &check.transaction.id;
         // Asked again before it was its turn.
         let again = self.waiting.iter().any(|known| known.transaction.id == *id);
-        if again || self.waiting.len() >= WAITING_MAX || bytes > WAITING_BYTES_MAX {
+        if again || self.waiting.len() >= self.limits.waiting || bytes > WAITING_BYTES_MAX {
             self.counts.dropped += 1;
         } else {
             self.waiting_bytes = bytes;

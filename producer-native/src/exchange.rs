@@ -40,13 +40,37 @@ impl Producer {
     }
 
     /// Sends a message and waits until whoever consumes it has answered. The timeout of `options`
-    /// covers both; by default it is the send timeout.
+    /// covers both; by default it is the send timeout, 3 s. The queue of `options` is that of the
+    /// message; [`SendOptions::reply`] is ignored.
     ///
-    /// **Cancel**: the message as with [`send`](Self::send); its reply is dropped.
+    /// The answer comes by the broker that its sender chose, so this producer stays connected to all
+    /// brokers of its topics from the first request on, and is found again within about a second
+    /// when a connection is lost. A reply that comes in that second, or after the timeout, is lost:
+    /// [`Stats::late_replies`](crate::Stats::late_replies) counts those that arrive. At most 65,536
+    /// requests wait at a time.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use producer_native::{ErrorKind, Message, Producer, QueueChoice, SendOptions};
+    /// # async fn run(producer: Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = SendOptions::default()
+    ///     .timeout(Duration::from_secs(5))
+    ///     .queue(QueueChoice::hash("customer-7"));
+    /// match producer.request(Message::new("prices", "milk")?, options).await {
+    ///     Ok(reply) => println!("{} says {:?}", reply.born_host, reply.body),
+    ///     Err(error) if *error.kind() == ErrorKind::NoReply => println!("asked, not answered"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// **Cancel**: the message as with [`send`](Self::send); its reply is counted as late.
+    /// **Close**: [`close`](Self::close) waits for replies until its deadline.
     ///
     /// # Errors
     /// As [`send`](Self::send); [`NoReply`](crate::ErrorKind::NoReply) when the message is stored and
-    /// no reply came in time.
+    /// no reply came in time: it may have been, or may yet be, acted upon.
     pub async fn request(
         &self,
         message: Message,
@@ -64,15 +88,41 @@ impl Producer {
     }
 
     /// Answers a request that this process has consumed; [`Message::reply_to`] makes the message.
+    /// The broker hands it to the requester and waits for that, so this may take longer than a send.
+    ///
+    /// ```no_run
+    /// # use std::collections::HashMap;
+    /// # use producer_native::{Message, Producer};
+    /// # async fn run(producer: Producer) -> Result<(), Box<dyn std::error::Error>> {
+    /// # let consumed: HashMap<String, String> = HashMap::new();
+    /// let property = |name: &str| consumed.get(name).map(String::as_str);
+    /// producer.reply(Message::reply_to(property, "two euros")?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// **Cancel**: as [`send`](Self::send).
     ///
     /// # Errors
-    /// As [`send`](Self::send). Code 1 of the last broker says that the requester is not connected.
+    /// As [`send`](Self::send). A requester that is not connected to a broker is sought at the
+    /// others; code 1 of the last one says that it is nowhere.
     pub async fn reply(&self, message: Message) -> Result<Receipt, SendError> {
+        self.reply_with(message, SendOptions::default()).await
+    }
+
+    /// [`reply`](Self::reply) with options.
+    ///
+    /// # Errors
+    /// As [`reply`](Self::reply).
+    pub async fn reply_with(
+        &self,
+        message: Message,
+        options: SendOptions,
+    ) -> Result<Receipt, SendError> {
+        let options = prepared(options, Reply::Awaited);
         let (message, call) = self.shared().hooked(SendKind::Reply, message)?;
         let begin = |state: &mut State, now, slot| {
-            Name::Send(state.core.reply(now, slot, message, SendOptions::default()))
+            Name::Send(state.core.reply(now, slot, message, options))
         };
         match Exchange::hooked(self.shared(), call, begin).await_end().await {
             Ended::Sent(result) => result,

@@ -46,6 +46,8 @@
 //! | [`enqueue_all`](Producer::enqueue_all) | in the background | when awaited, in order | the cheapest a message |
 //! | [`try_send`](Producer::try_send) | no: gives the message back | when the ticket is awaited | for those who must not wait |
 //! | [`send_oneway`](Producer::send_oneway) | yes | never | nothing is known afterwards |
+//! | [`begin`](Producer::begin) | yes | yes | a message that is seen only if it is committed |
+//! | [`request`](Producer::request) | yes | and for the reply of a consumer | asking another service |
 //! | [`blocking`] | yes | yes | no async code |
 //!
 //! "Room" is a budget of sends and bytes ([`Config::sends_max`], [`Config::bytes_max`]); it is

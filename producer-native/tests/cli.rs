@@ -15,6 +15,8 @@ mod tiny;
 mod decode;
 #[path = "cli/doctor.rs"]
 mod doctor;
+#[path = "cli/exchange.rs"]
+mod exchange;
 #[path = "cli/reach.rs"]
 mod reach;
 #[path = "cli/route.rs"]

@@ -16,14 +16,16 @@ impl Builder {
     /// does not answer ([`Stats::checks_without_checker`](crate::Stats::checks_without_checker)).
     ///
     /// Checks run on tasks of the producer's runtime, 16 at a time
-    /// ([`checks_at_once`](Self::checks_at_once)), while sends go on. 1,000 more, of 64 MiB, wait;
-    /// what comes above that is dropped and asked again
+    /// ([`checks_at_once`](Self::checks_at_once)), while sends go on. 1,000 more
+    /// ([`checks_waiting`](Self::checks_waiting)), of 64 MiB, wait; what comes above is dropped and asked again
     /// ([`Stats::checks_dropped`](crate::Stats::checks_dropped)). A checker that panics, fails or
     /// takes longer than [`check_timeout`](Self::check_timeout) leaves the transaction unknown, and
     /// is counted ([`Stats::checks_failed`](crate::Stats::checks_failed)) and logged. It must not
     /// block its thread: nothing can end that.
     ///
-    /// Brokers ask first after 6 s, then every 30 s, 15 times.
+    /// Brokers ask first after 6 s, then every 30 s, 15 times. A broker that was killed asks again
+    /// about what it has asked before, and stores what is committed then once more, under the same
+    /// id (seen with 4.9.7 and 5.4.0).
     ///
     /// ```no_run
     /// # use producer_native::{Decision, Producer, TransactionCheck};
@@ -56,6 +58,12 @@ impl Builder {
             self.note(BuildError::ZeroLimit { field: "checks_at_once" });
         }
         self.check_limits.running = count;
+        self
+    }
+
+    /// How many checks may wait for their turn. Default 1,000.
+    pub fn checks_waiting(mut self, count: usize) -> Self {
+        self.check_limits.waiting = count;
         self
     }
 

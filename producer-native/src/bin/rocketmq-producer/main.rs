@@ -5,6 +5,7 @@ mod completions;
 mod date;
 mod decode;
 mod doctor;
+mod exchange;
 mod exit;
 mod inspect;
 mod options;
@@ -34,6 +35,12 @@ enum Command {
     /// Send messages: a body, a file, lines of standard input, or generated ones
     #[command(after_help = EXIT_CODES)]
     Send(Box<send::SendArguments>),
+    /// Send a request, and show the reply of whoever consumes it
+    #[command(after_help = EXIT_CODES)]
+    Request(Box<exchange::RequestArguments>),
+    /// Send a message in a transaction, end it, and answer brokers that ask
+    #[command(after_help = EXIT_CODES)]
+    Transaction(Box<exchange::TransactionArguments>),
     /// Show the queues and brokers of a topic, as the producer sees them
     #[command(after_help = EXIT_CODES)]
     Route(route::RouteArguments),
@@ -60,6 +67,8 @@ fn main() -> ExitCode {
     let Arguments { json, command } = Arguments::parse();
     let done = match command {
         Command::Send(arguments) => block_on(send::run(*arguments, json)),
+        Command::Request(arguments) => block_on(exchange::request(*arguments, json)),
+        Command::Transaction(arguments) => block_on(exchange::transaction(*arguments, json)),
         Command::Route(arguments) => block_on(route::run(arguments, json)),
         Command::Recall(arguments) => block_on(recall::run(arguments, json)),
         Command::Admin(arguments) => block_on(admin::run(arguments, json)),

@@ -245,13 +245,13 @@ impl Template {
 const GROUP: &str = "rocketmq-producer-cli";
 
 /// Reads `K=V`.
-fn property(text: &str) -> Result<(String, String), String> {
+pub(crate) fn property(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("wanted: NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Reads `BROKER:ID`.
-fn queue(text: &str) -> Result<Queue, String> {
+pub(crate) fn queue(text: &str) -> Result<Queue, String> {
     const WANTED: &str = "wanted: BROKER:ID, such as broker-a:0";
     let (broker, id) = text.rsplit_once(':').ok_or(WANTED)?;
     let id = id.parse().map_err(|_| WANTED)?;

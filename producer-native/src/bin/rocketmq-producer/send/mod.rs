@@ -8,7 +8,7 @@ mod report;
 mod source;
 mod window;
 
-pub(crate) use arguments::SendArguments;
+pub(crate) use arguments::{SendArguments, property, queue};
 
 use std::time::Duration;
 
