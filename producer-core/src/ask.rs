@@ -19,6 +19,7 @@ use crate::peers::Unconnected;
 use crate::producer::Producer;
 use crate::slab::Key;
 use crate::time::Instant;
+use crate::vip;
 use crate::wire::frame::Frame;
 use crate::wire::{Fields, Header, code};
 
@@ -123,8 +124,9 @@ impl<T> Producer<T> {
 
     /// Puts a question on a connection, or sees to it that this is tried again.
     fn put_ask(&mut self, key: Key) {
-        let Some(target) = self.asks.get(key).map(|ask| ask.request.target.clone()) else { return };
-        let conn = match self.ask_connection(&target) {
+        let Some(ask) = self.asks.get(key) else { return };
+        let (target, code) = (ask.request.target.clone(), ask.request.code);
+        let conn = match self.ask_connection(&target, code) {
             Ok(conn) => conn,
             Err(Ok(at)) => {
                 let Some(ask) = self.asks.get_mut(key) else { return };
@@ -151,17 +153,25 @@ impl<T> Producer<T> {
     }
 
     /// The connection for a question; else when to try again, or why there will be none.
-    fn ask_connection(&mut self, target: &AskTarget) -> Result<Key, Result<Instant, ErrorKind>> {
+    fn ask_connection(
+        &mut self,
+        target: &AskTarget,
+        code: i32,
+    ) -> Result<Key, Result<Instant, ErrorKind>> {
         match target {
             AskTarget::Broker(name) => {
                 let broker = self.routes.broker_id(name).ok_or(Err(ErrorKind::BrokerNotFound))?;
-                self.broker_connection(broker).map_err(|error| match error {
+                let conn = match vip::may_ask(code) {
+                    true => self.broker_connection(broker),
+                    false => self.main_connection(broker),
+                };
+                conn.map_err(|error| match error {
                     Unconnected::NoMaster => Err(ErrorKind::NoMaster),
                     Unconnected::Until(at) => Ok(at),
                 })
             }
             AskTarget::Address(advertised) => {
-                let address = self.config.dialled(advertised).clone();
+                let address = self.config.dialled_for(advertised, code);
                 Ok(self.connection_to(address, false))
             }
             AskTarget::NameServer if self.name_servers.is_empty() => {

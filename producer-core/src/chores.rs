@@ -248,7 +248,7 @@ impl<T> Producer<T> {
     pub(crate) fn beat(&mut self, key: Key) {
         let now = self.now;
         let interval = self.config.heartbeat;
-        let wanted = self.routes.brokers.iter().any(|broker| broker.conn == key);
+        let wanted = self.leads_to_a_broker(key);
         let Some(conn) = self.conns.get_mut(key) else { return };
         if conn.heartbeat_due > now || conn.state == State::Dialling {
             return;

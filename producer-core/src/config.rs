@@ -159,6 +159,11 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// Longest time for one dial, the attempt cap notwithstanding. Default 3 s, as Java.
     pub connect_timeout: Duration,
+    /// Send to the brokers' second port, two below the advertised one (Java's
+    /// `vipChannelEnabled`), and ask most questions there; heartbeats, good-byes, ends of
+    /// transactions and recalls go to the advertised one (spec §8.9). Costs a second connection a
+    /// broker. Proxies do not listen there. Default false, as Java.
+    pub vip_channel: bool,
     /// Advertised address → address to dial, for brokers behind docker, kubernetes or NAT.
     pub address_map: Vec<(Address, Address)>,
 
@@ -229,6 +234,7 @@ impl Default for Config {
             heartbeat: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(3),
+            vip_channel: false,
             address_map: Vec::new(),
             sends_max: 65_536,
             bytes_max: 128 << 20,

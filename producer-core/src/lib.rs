@@ -106,6 +106,7 @@ mod trace;
 mod trace_notes;
 mod transaction;
 mod unique_id;
+mod vip;
 mod waiters;
 pub mod wire;
 

@@ -252,7 +252,7 @@ impl<T> Producer<T> {
         let before = self.brokers_of(id);
         let own = !provisional || !self.works(id) || self.has_nothing_better(id);
         let config = &self.config;
-        let dial = |advertised: &_| config.dialled(advertised).clone();
+        let dial = |advertised: &_| config.dialled_for_sends(advertised);
         if !own {
             // The topic's queues are known, but nobody names their brokers' addresses any more.
             for broker in self.routes.move_brokers(&data, &self.templates, dial) {

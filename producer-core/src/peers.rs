@@ -82,8 +82,14 @@ impl<T> Producer<T> {
             reached!(DialRests);
             return Err(Unconnected::Until(broker.rest.until));
         }
-        let conn = self.connection_to(address, true);
+        let vip = self.config.vip_channel;
+        let conn = self.connection_to(address, !vip || planted!(VipForAll));
         self.routes.broker_mut(id).conn = conn;
+        if vip {
+            // Brokers know a client by its connection to their other port.
+            let _no_master = self.main_connection(id);
+            self.stay_connected();
+        }
         Ok(conn)
     }
 
@@ -326,6 +332,7 @@ impl<T> Producer<T> {
         for id in (0..self.routes.brokers.len()).filter(|&id| wanted[id]) {
             // One that cannot be reached now is dialled at the next look.
             let _unreachable = self.broker_connection(id as BrokerId);
+            let _unreachable = self.main_connection(id as BrokerId);
         }
         self.now + STAY_EVERY
     }

@@ -280,4 +280,10 @@ declare_bugs! {
     CloseKeepsBatches: Special, "";
     /// A retry carries messages whose callers were told that they failed.
     EndedSentAgain: Special, "";
+    /// Everything goes to the second port. `heartbeats_and_ends_go_to_the_advertised_port`.
+    VipForAll: Feature, "";
+    /// A group that has left is still announced. `a_group_that_leaves_is_not_announced_any_more`.
+    GroupStays: Feature, "";
+    /// Only the first group is announced. `heartbeats_name_all_groups`.
+    FirstGroupOnly: Feature, "";
 }

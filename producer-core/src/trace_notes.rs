@@ -180,7 +180,10 @@ impl<T> Producer<T> {
     /// The broker's address as its messages name it.
     fn store_host(&self, broker: crate::route::BrokerId) -> Option<String> {
         let broker = self.routes.broker(broker);
-        broker.advertised.as_ref().map(ToString::to_string)
+        let advertised = broker.advertised.as_ref()?;
+        // As Java has it: where the message went.
+        let vip = || crate::wire::address::vip(advertised.as_str());
+        self.config.vip_channel.then(vip).flatten().or_else(|| Some(advertised.to_string()))
     }
 
     /// An instant by the wall clock.

@@ -299,10 +299,9 @@ impl<T> Producer<T> {
             Origin::Send => {
                 let broker = self.routes.broker_id(&transaction.broker)?;
                 match self.closing.as_ref().map(|closing| closing.stage) {
-                    None | Some(ClosingStage::Draining) => self.broker_connection(broker).ok(),
+                    None | Some(ClosingStage::Draining) => self.main_connection(broker).ok(),
                     Some(ClosingStage::Leaving { .. } | ClosingStage::Closed) => {
-                        let conn = self.routes.broker(broker).conn;
-                        self.conns.get(conn).map(|_| conn)
+                        self.main_connected(broker)
                     }
                 }
             }
