@@ -37,6 +37,8 @@ pub struct Builder {
     transport: Arc<dyn Transport>,
     ways: ways::Ways,
     hooks: Hooks,
+    #[cfg(feature = "metrics")]
+    metrics: Option<crate::observe::Metrics>,
     wall_clock: Box<WallClock>,
     seed: Option<u64>,
     host_ip: Option<IpAddr>,
@@ -169,6 +171,8 @@ impl Builder {
             transport: Arc::new(Tcp),
             ways: ways::Ways::default(),
             hooks: Hooks::default(),
+            #[cfg(feature = "metrics")]
+            metrics: None,
             wall_clock: Box::new(identity::unix_ms),
             seed: None,
             host_ip: None,
@@ -383,8 +387,18 @@ impl Builder {
         let mut shared = Shared::new(core, origin, runtime, ways, self.wall_clock);
         shared.when_dropped = self.when_dropped;
         shared.set_checker(self.checker, self.check_limits);
+        #[cfg(feature = "metrics")]
+        if self.metrics.is_some() {
+            self.hooks.add(Arc::new(crate::observe::Times::new(shared.group.as_str())));
+        }
         shared.set_hooks(self.hooks);
-        Ok(Producer::new(Arc::new(shared)))
+        let shared = Arc::new(shared);
+        #[cfg(feature = "metrics")]
+        if let Some(metrics) = self.metrics {
+            let group = String::from(shared.group.as_str());
+            shared.runtime.spawn(metrics.run(Arc::downgrade(&shared), group));
+        }
+        Ok(Producer::new(shared))
     }
 
     /// Keeps the first problem.

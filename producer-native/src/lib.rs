@@ -85,6 +85,8 @@ mod exchange;
 mod hooks;
 mod identity;
 mod log;
+#[cfg(any(feature = "metrics", feature = "opentelemetry"))]
+mod observe;
 mod pace;
 mod producer;
 mod secret;
@@ -106,6 +108,10 @@ pub use bytes::Bytes;
 pub use checks::Verdict;
 pub use discovery::{AddressServer, Discovery, Dns, Finding, InvalidAddressServer};
 pub use hooks::{FrameHook, Outgoing, SeenFrame, SendEnd, SendHook, SendKind, SendReport};
+#[cfg(feature = "metrics")]
+pub use observe::Metrics;
+#[cfg(feature = "opentelemetry")]
+pub use observe::OpenTelemetry;
 pub use producer::Producer;
 pub use producer_core::wire::SerializeType;
 pub use producer_core::{

@@ -14,6 +14,23 @@ impl Builder {
         self
     }
 
+    /// Gives counters, gauges and a histogram to the `metrics` facade; [`Metrics`] names them.
+    /// Default: no. A recorder has to be installed before the producer is built.
+    ///
+    /// [`Metrics`]: crate::Metrics
+    #[cfg(feature = "metrics")]
+    pub fn metrics(mut self, metrics: crate::Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// Makes a span for every send and has messages carry the W3C trace context: see
+    /// [`OpenTelemetry`](crate::OpenTelemetry). Default: no.
+    #[cfg(feature = "opentelemetry")]
+    pub fn open_telemetry(self) -> Self {
+        self.hook(crate::OpenTelemetry::default())
+    }
+
     /// Shows every frame to `hook`, after those that were added before. May be called many times.
     pub fn frame_hook(mut self, hook: impl FrameHook) -> Self {
         self.hooks.add_frames(Arc::new(hook));
