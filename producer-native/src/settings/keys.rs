@@ -2,8 +2,8 @@
 
 use producer_core::wire::SerializeType;
 use producer_core::{
-    Adaptive, Address, Config, Credentials, FaultTable, GroupName, Health, InvalidCredentials,
-    OnUnknown, Require, RetryBudget, Rotation,
+    AccessChannel, Adaptive, Address, AutoBatch, Config, Credentials, FaultTable, GroupName,
+    Health, InvalidCredentials, OnUnknown, Require, RetryBudget, Rotation, TopicName, Trace,
 };
 
 use super::reader::{
@@ -110,6 +110,12 @@ fn attempts(table: &mut Table, config: &mut Config) -> Result<(), SettingsError>
     if let Some(node) = table.take("retry_budget") {
         config.retry_budget = retry_budget(node)?;
     }
+    if let Some(node) = table.take("auto_batch") {
+        config.auto_batch = auto_batch(node)?;
+    }
+    if let Some(node) = table.take("trace") {
+        config.trace = trace(node)?;
+    }
     for mut backoff in table.tables("backoff")? {
         backoff.set("first", &mut config.backoff.first, time)?;
         backoff.set("longest", &mut config.backoff.longest, time)?;
@@ -121,16 +127,50 @@ fn attempts(table: &mut Table, config: &mut Config) -> Result<(), SettingsError>
     Ok(())
 }
 
-fn retry_budget(node: Node) -> Result<Option<RetryBudget>, SettingsError> {
-    if matches!(&node.value, Value::Text(text) if text == "none") {
-        return Ok(None);
+/// The table of a key that may also say `"none"`.
+fn unless_none(node: Node, key: &str) -> Result<Option<Table>, SettingsError> {
+    match &node.value {
+        Value::Text(text) if text == "none" => Ok(None),
+        _ => Table::new(node, key).map(Some),
     }
-    let mut table = Table::new(node, "retry_budget")?;
+}
+
+fn retry_budget(node: Node) -> Result<Option<RetryBudget>, SettingsError> {
+    let Some(mut table) = unless_none(node, "retry_budget")? else { return Ok(None) };
     let mut budget = RetryBudget::default();
     table.set("percent", &mut budget.percent, number)?;
     table.set("reserve", &mut budget.reserve, number)?;
     table.finish()?;
     Ok(Some(budget))
+}
+
+fn auto_batch(node: Node) -> Result<Option<AutoBatch>, SettingsError> {
+    let Some(mut table) = unless_none(node, "auto_batch")? else { return Ok(None) };
+    let mut limits = AutoBatch::default();
+    table.set("bytes_max", &mut limits.bytes_max, positive)?;
+    table.set("messages_max", &mut limits.messages_max, positive)?;
+    table.set("linger", &mut limits.linger, time)?;
+    table.finish()?;
+    Ok(Some(limits))
+}
+
+fn trace(node: Node) -> Result<Option<Trace>, SettingsError> {
+    let Some(mut table) = unless_none(node, "trace")? else { return Ok(None) };
+    let mut trace = Trace::default();
+    table.set("topic", &mut trace.topic, |node| {
+        TopicName::new(&text(node)?).map_err(|_| "a topic")
+    })?;
+    let channels: (&[_], Wanted) = (
+        &[("local", AccessChannel::Local), ("cloud", AccessChannel::Cloud)],
+        "\"local\" or \"cloud\"",
+    );
+    table.set("channel", &mut trace.channel, |node| one_of(node, &channels))?;
+    table.set("batch", &mut trace.batch, positive)?;
+    table.set("interval", &mut trace.interval, time)?;
+    table.set("failures", &mut trace.failures, flag)?;
+    table.set("records_max", &mut trace.records_max, positive)?;
+    table.finish()?;
+    Ok(Some(trace))
 }
 
 fn health(node: Node) -> Result<Health, SettingsError> {
