@@ -39,6 +39,8 @@ pub enum Feature {
     Timers,
     /// What `mqadmin queryMsgTraceById` reads.
     Traces,
+    /// Committed, rolled back, and decided when the broker asks.
+    Transactions,
 }
 
 /// A column: with whom it was seen to work.
@@ -54,7 +56,7 @@ pub enum Column {
 
 impl Feature {
     /// All rows, in the order of the table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Messages,
         Self::OneWay,
         Self::Queues,
@@ -67,6 +69,7 @@ impl Feature {
         Self::DelayLevels,
         Self::Timers,
         Self::Traces,
+        Self::Transactions,
     ];
 
     fn title(self) -> &'static str {
@@ -83,6 +86,7 @@ impl Feature {
             Self::DelayLevels => "delay levels",
             Self::Timers => "timers: a delay or a time",
             Self::Traces => "message trace",
+            Self::Transactions => "transactions with checks",
         }
     }
 

@@ -5,6 +5,7 @@ mod later;
 mod namespaces;
 mod plain;
 mod replies;
+mod transactions;
 mod world;
 
 use tests::cluster::{Release, Result};
@@ -49,6 +50,7 @@ const STEPS: [(Feature, Step); Feature::ALL.len()] = [
     (Feature::DelayLevels, later::levels),
     (Feature::Timers, later::timers),
     (Feature::Traces, plain::traces),
+    (Feature::Transactions, transactions::seen_once_committed),
 ];
 
 fn with(world: &World) -> Result<()> {

@@ -10,7 +10,10 @@ use tests::interop::client::{Java, Reach};
 use tests::interop::{runtime, stored, until};
 use tokio::runtime::Runtime;
 
-/// One broker and one name server, and who uses them.
+/// The real broker that asks about transactions at once.
+pub(crate) const TRANSACTIONS: &str = "transactions";
+
+/// Servers, and who uses them.
 pub(crate) struct World {
     servers: Servers,
     release: Release,
@@ -38,11 +41,15 @@ impl Servers {
 
 impl World {
     pub(crate) fn real(release: Release) -> Result<Self> {
-        let master = BrokerSpec::master("a").config("timerWheelEnable", "true");
-        let master = master.config("timerPrecisionMs", "100").config("recallMessageEnable", "true");
-        let master =
-            master.config("transactionCheckInterval", "1000").config("transactionTimeOut", "1000");
-        let cluster = Cluster::builder(release).broker(master).start()?;
+        let timers = BrokerSpec::master("a").config("timerWheelEnable", "true");
+        let timers = timers.config("timerPrecisionMs", "100").config("recallMessageEnable", "true");
+        // A 5.4.0 broker with timers looks at half messages when it likes.
+        let transactions = BrokerSpec::master(TRANSACTIONS);
+        let transactions = transactions.config("transactionCheckInterval", "1000");
+        let transactions = transactions.config("transactionTimeOut", "1000");
+        // Else 5.4.0 asks about what has ended, and commits it once more.
+        let transactions = transactions.config("transactionOpBatchInterval", "100");
+        let cluster = Cluster::builder(release).broker(timers).broker(transactions).start()?;
         Self::around(Servers::Real(cluster), release, runtime())
     }
 
@@ -91,8 +98,13 @@ impl World {
     }
 
     pub(crate) fn create_topic(&self, topic: &Topic) -> Result<()> {
+        self.create_topic_on("a", topic)
+    }
+
+    /// Models have one broker for all.
+    pub(crate) fn create_topic_on(&self, master: &str, topic: &Topic) -> Result<()> {
         match &self.servers {
-            Servers::Real(cluster) => cluster.create_topic(topic),
+            Servers::Real(cluster) => cluster.create_topic(&topic.clone().on(&[master])),
             // The name server knows it when the broker answers.
             Servers::Model(cluster) => create_at(cluster.broker("a").address(), topic),
         }
