@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use golden_support::{files, hex, int, json, root, short, text};
+use producer_core::wire::acl::signature_of_request;
 use producer_core::wire::route::{BrokerData, QueueData, RouteJson, TopicRouteData};
 use producer_core::wire::{Head, Header, Language, SerializeType, batch, encode_frame, frame};
 use producer_core::{
-    Address, Batch, Config, ConnId, Environment, FaultTable, GroupName, Instant, Message,
-    MessageId, Output, Producer, Queue, QueueChoice, Reply, SendOptions,
+    Address, Batch, Config, ConnId, Credentials, Environment, FaultTable, GroupName, Instant,
+    Message, MessageId, Output, Producer, Queue, QueueChoice, Reply, SendOptions,
 };
 use serde_json::Value;
 
@@ -47,12 +48,14 @@ fn case(value: &Value) -> Option<Case> {
     let found = frame::split(&bytes, frame::FRAME_BYTES_MAX).ok()??;
     let ext = ext_of(&request["header"]);
     let plain = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "m", "n"];
-    let usual = ext.keys().map(String::as_str).eq(plain)
+    let of_every_request = ["ns", "nsd", "AccessKey", "Signature"];
+    let own = ext.keys().map(String::as_str).filter(|name| !of_every_request.contains(name));
+    let usual = own.eq(plain)
         && (ext["c"].as_str(), ext["d"].as_str(), ext["f"].as_str()) == ("TBW102", "4", "0")
         && (ext["j"].as_str(), ext["k"].as_str(), ext["m"].as_str()) == ("0", "false", "false");
-    let added_by_features = ["CORRELATION_ID", "TRAN_MSG", "INSTANCE_ID"];
+    let added_by_features = ["CORRELATION_ID", "TRAN_MSG"];
     if !usual || added_by_features.iter().any(|name| ext["i"].contains(name)) {
-        return None; // features of their own: requests, transactions, namespaces, signatures...
+        return None; // features of their own: requests, transactions...
     }
     // Hosts with a global IPv6 address make longer ids in Java; ours have one layout.
     MessageId::parse(properties(&ext["i"]).get("UNIQ_KEY")?)?;
@@ -94,8 +97,7 @@ fn members(body: &[u8]) -> Vec<(i32, Vec<u8>, BTreeMap<String, String>)> {
     members.collect()
 }
 
-/// The message as the Java client was given it; `None` where it uses what our API keeps for a
-/// feature of its own (delay, timers, priority) or refuses.
+/// The message as the Java client was given it; `None` where it uses what our API refuses.
 fn message(given: &Value) -> Option<Message> {
     let body = match given["body_hex"].as_str() {
         Some(digits) => hex(digits),
@@ -112,6 +114,13 @@ fn message(given: &Value) -> Option<Message> {
             "WAIT" => message.wait_store_ok(value == "true"),
             "TAGS" => message.tag(value).ok()?,
             "KEYS" => message.keys([value]).ok()?,
+            "DELAY" => message.delay_level(value.parse().ok()?).ok()?,
+            "TIMER_DELAY_SEC" => message.delay_seconds(value.parse().ok()?).ok()?,
+            "TIMER_DELAY_MS" => message.delay(Duration::from_millis(value.parse().ok()?)).ok()?,
+            "TIMER_DELIVER_MS" => message.deliver_at(value.parse().ok()?).ok()?,
+            "_SYS_MSG_PRIORITY_" => message.priority(value.parse().ok()?).ok()?,
+            "__SHARDINGKEY" => message.sharding_key(value).ok()?,
+            "INNER_MULTI_DISPATCH" => message.multi_dispatch(value.split(',')).ok()?,
             name => message.with_property(name, value).ok()?,
         };
     }
@@ -139,8 +148,18 @@ fn route(case: &Case) -> Vec<u8> {
 
 /// Lets the core send the message as the case has it; returns the frame.
 fn frame_of(case: &Case) -> Vec<u8> {
+    let namespace = properties(&case.ext["i"]).remove("INSTANCE_ID");
+    let prefix = namespace.as_ref().map_or_else(String::new, |name| format!("{name}%"));
+    let group = case.ext["a"].strip_prefix(&prefix).expect("it is inside");
+    let credentials = case.ext.get("AccessKey").map(|key| {
+        // The secret of all recorded accounts (`tests/golden/README.md`).
+        Credentials::new(key, "golden-secret").expect("not blank")
+    });
     let config = Config {
-        group: GroupName::new(&case.ext["a"]).expect("a recorded group"),
+        group: GroupName::new(group).expect("a recorded group"),
+        namespace,
+        namespace_v2: case.ext.get("ns").cloned(),
+        credentials,
         name_servers: Address::list("127.0.0.1:9876").expect("valid"),
         header: case.serialize,
         version: int(&case.header, "version") as i32,
@@ -242,7 +261,8 @@ fn plain_sends_equal_javas() {
     let mut count = 0;
     for path in files(&root().join("frames")) {
         // A lone surrogate, which a Rust string cannot hold, is shown as text in the input.
-        let lone = path.ends_with("send-lone-surrogate.json");
+        let lone =
+            path.ends_with("send-lone-surrogate.json") || path.ends_with("acl-wrong-secret.json");
         let Some(case) = case(&json(&path)).filter(|_| !lone) else { continue };
         let what = short(&path);
         let (header, serialize, body) = send_among(&frame_of(&case));
@@ -253,6 +273,14 @@ fn plain_sends_equal_javas() {
             assert_eq!(header[field], case.header[field], "{what}: {field}");
         }
         let (mut ours, mut javas) = (ext_of(&header), case.ext.clone());
+        // It is over the properties too, whose order differs.
+        let signed = [&mut ours, &mut javas].map(|ext| {
+            let signature = ext.remove("Signature");
+            let fields = ext.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let expected = signature_of_request(fields, "golden-secret", &body).expect("a secret");
+            signature.is_some_and(|signature| signature == expected)
+        });
+        assert_eq!(signed, [ours.contains_key("AccessKey"); 2], "{what}");
         let sets = [&mut ours, &mut javas]
             .map(|ext| properties(&ext.remove("i").expect("a property string")));
         assert_eq!(sets[0], sets[1], "{what}");
@@ -261,6 +289,19 @@ fn plain_sends_equal_javas() {
         names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
     }
     println!("{count} recorded sends rebuilt, of {} kinds", names.len());
+    for kind in [
+        "send-delay-level",
+        "send-timer-delay-sec",
+        "send-timer-delay-ms",
+        "send-timer-past",
+        "send-priority",
+        "send-multi-dispatch",
+        "send-namespace",
+        "send-namespace-v2",
+        "acl-accepted",
+    ] {
+        assert!(names.contains(kind), "{kind} is not among {names:?}");
+    }
     assert!(count >= 100 && names.len() >= 20, "{count} cases of {names:?}");
 }
 
@@ -280,9 +321,8 @@ fn batches_equal_javas() {
         let (mut ours, mut javas) = (ext_of(&header), case.ext.clone());
         let [mine, mut theirs] = [&mut ours, &mut javas]
             .map(|ext| properties(&ext.remove("i").expect("a property string")));
-        // Releases before 5.0 name only the members.
-        let id = mine["UNIQ_KEY"].clone();
-        theirs.entry("UNIQ_KEY".to_owned()).or_insert(id);
+        // Releases since 5.0 give the whole an id too, which 4.9 brokers take for the members'.
+        theirs.remove("UNIQ_KEY");
         assert_eq!(mine, theirs, "{what}");
         assert_eq!(ours, javas, "{what}");
         names.insert(what);

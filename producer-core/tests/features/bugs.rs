@@ -11,16 +11,16 @@ use super::questions;
 type Test = fn();
 
 /// Bug, and the test that fails with it.
-const CAUGHT: [(Bug, Test); 6] = [
+const CAUGHT: [(Bug, Test); 7] = [
     (Bug::DelayedTwice, questions::a_message_is_delayed_in_one_way_only),
     (Bug::DenialUnread, questions::access_control_is_told_from_other_refusals),
     (Bug::RecallAlwaysDone, questions::a_recall_that_comes_too_late_says_so),
     (Bug::SystemTopicCreated, questions::system_topics_are_not_created),
     (Bug::IndexBelieved, questions::only_what_was_wanted_is_found),
+    (Bug::WrappedTwice, questions::names_get_into_the_namespace_once_and_the_systems_never),
     (Bug::FlagSigned, questions::a_signed_query_suits_both_generations),
 ];
 
-/// Other bugs of features are caught where `sim/tests` or this crate says so.
 #[test]
 fn bugs_of_features_are_caught() {
     let hook = panic::take_hook();

@@ -195,6 +195,29 @@ fn a_topic_is_created_as_it_is_described() {
     }
 }
 
+/// The planted bug `WrappedTwice` makes this fail.
+#[test]
+pub(crate) fn names_get_into_the_namespace_once_and_the_systems_never() {
+    let config = Config { namespace: Some("ns".into()), ..Config::default() };
+    let questions = Questions::new(&config);
+    for (name, inside) in [
+        ("t", "ns%t"),
+        ("ns%t", "ns%t"),
+        ("other%t", "ns%other%t"),
+        ("%RETRY%g", "%RETRY%ns%g"),
+        ("%RETRY%ns%g", "%RETRY%ns%g"),
+        ("%DLQ%g", "%DLQ%ns%g"),
+        ("TBW102", "TBW102"),
+        ("rmq_sys_x", "rmq_sys_x"),
+    ] {
+        let request = questions.places(name).expect("a name");
+        assert_eq!(field(&request, "topic"), Some(inside), "{name}");
+    }
+    let long = "t".repeat(126);
+    let refused = questions.places(&long);
+    assert!(matches!(refused, Err(AskError::Invalid(InvalidQuestion::Topic(_)))), "{refused:?}");
+}
+
 #[test]
 fn places_are_those_of_the_route() {
     let places = places();

@@ -9,7 +9,7 @@ use super::home::Home;
 use super::jvm::TLS;
 use super::node::{Node, Plan, Role};
 use super::port::Ports;
-use super::release::{cache, jars, lock, require_java, say, write};
+use super::release::{cache, create, jars, lock, require_java, say, write};
 use super::{Cluster, Error, Release, Result};
 
 /// Describes a [`Cluster`]: one name server unless told otherwise, and no broker.
@@ -20,6 +20,8 @@ pub struct Builder {
     name_server_config: Vec<(String, String)>,
     brokers: Vec<BrokerSpec>,
     tls: Option<ServerTls>,
+    /// Files of every node's home: path and content.
+    files: Vec<(&'static str, String)>,
 }
 
 /// What servers that speak TLS show, in PEM.
@@ -87,6 +89,7 @@ impl Builder {
             name_server_config: Vec::new(),
             brokers: Vec::new(),
             tls: None,
+            files: Vec::new(),
         }
     }
 
@@ -105,6 +108,12 @@ impl Builder {
     /// All nodes speak TLS and plain on one port, as by default, but with this certificate.
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Puts a file into every node's home (`ROCKETMQ_HOME`).
+    pub fn file(mut self, path: &'static str, content: &str) -> Self {
+        self.files.push((path, content.to_owned()));
         self
     }
 
@@ -147,6 +156,13 @@ impl Builder {
             let home = home.folder(&role.label())?;
             if let Some(tls) = &self.tls {
                 tls.write(&home)?;
+            }
+            for (path, content) in &self.files {
+                let path = home.join(path);
+                if let Some(folder) = path.parent() {
+                    create(folder)?;
+                }
+                write(&path, content)?;
             }
             let (release, jars) = (self.release, jars.clone());
             Node::start(Plan { role, release, jars, home, config, name_servers, ports })

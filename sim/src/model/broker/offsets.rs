@@ -6,6 +6,7 @@ use producer_core::wire::offset::{MaxOffset, MinOffset, SearchOffset};
 use producer_core::wire::stored::StoredMessage;
 use producer_core::wire::{Fields, WireError};
 
+use super::super::Release;
 use super::super::answer::{Answer, Request};
 use super::Broker;
 use super::log::QueueIndex;
@@ -29,13 +30,19 @@ impl Broker {
         let Some(queue) = self.queue(&asked.topic, asked.queue_id) else {
             return Ok(Answer::fields(Fields::new().show("offset", 0)));
         };
-        let upper = asked.boundary_type.as_deref().is_some_and(|kind| kind == "UPPER");
+        let old = self.config.release == Release::V4_9_7;
+        let upper = asked.boundary_type.as_deref().is_some_and(|kind| kind == "UPPER") && !old;
         let before = queue.at.partition_point(|&at| {
             let stored = self.stored(at).map_or(0, |message| message.store_timestamp);
             if upper { stored <= asked.timestamp } else { stored < asked.timestamp }
         });
         let last = queue.at.len().saturating_sub(1);
-        let found = if upper { before.saturating_sub(1) } else { before.min(last) };
+        // Past all messages 5.x names the place behind the last, 4.9 the last.
+        let found = match (upper, old) {
+            (true, _) => before.saturating_sub(1),
+            (false, true) => before.min(last),
+            (false, false) => before,
+        };
         Ok(Answer::fields(Fields::new().show("offset", queue.min + found as i64)))
     }
 
