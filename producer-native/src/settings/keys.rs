@@ -224,6 +224,7 @@ fn routes(table: &mut Table, config: &mut Config) -> Result<(), SettingsError> {
     table.set("heartbeat", &mut config.heartbeat, time)?;
     table.set("idle_timeout", &mut config.idle_timeout, time)?;
     table.set("connect_timeout", &mut config.connect_timeout, time)?;
+    table.set("vip_channel", &mut config.vip_channel, flag)?;
     table.set("address_map", &mut config.address_map, |node| {
         let Value::Table(pairs) = &node.value else { return Err(ADDRESS_MAP) };
         let pair = |(from, to): (&String, &Node)| {
