@@ -56,7 +56,7 @@ impl Decision {
 pub struct Transaction {
     /// Its id: the message's `UNIQ_KEY`.
     pub id: String,
-    /// Broker that holds the half message.
+    /// Broker that holds the half message; empty if a check through a proxy does not say.
     pub broker: Arc<str>,
     /// Topic of the message.
     pub topic: String,
@@ -320,6 +320,14 @@ impl<T> Producer<T> {
         }
     }
 
+    /// The broker that a connection leads to, for those that do not say who they are (4.9); `None`
+    /// for a proxy, which stands for many.
+    fn broker_behind(&self, conn: Key) -> Option<Arc<str>> {
+        let mut behind = self.routes.brokers.iter().filter(|broker| broker.conn == conn);
+        let first = behind.next()?;
+        behind.next().is_none().then(|| first.name.clone())
+    }
+
     /// A broker asks how a transaction has ended (CHECK_TRANSACTION_STATE).
     pub(crate) fn check_asked(&mut self, conn: Key, frame: Frame<'_>) -> Result<(), String> {
         use alloc::string::ToString;
@@ -346,7 +354,10 @@ impl<T> Producer<T> {
         let times = properties::get(&stored.properties, names::TRANSACTION_CHECK_TIMES);
         let transaction = Transaction {
             id: id.unwrap_or_else(|| stored.offset_message_id().encode()),
-            broker: asked.broker_name.as_deref().unwrap_or_default().into(),
+            broker: match &asked.broker_name {
+                Some(name) => name.as_str().into(),
+                None => self.broker_behind(conn).unwrap_or_default(),
+            },
             topic: namespace::unwrap(namespace, &stored.topic).into_owned(),
             group,
             tran_state_table_offset: match planted!(CheckPlaceFromBody) {

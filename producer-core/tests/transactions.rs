@@ -169,6 +169,7 @@ fn what_a_check_lacks_its_answer_lacks() {
         _ => None,
     });
     let check = check.expect("a check");
+    assert_eq!(&*check.transaction.broker, "b", "by its connection");
 
     world.with(|producer, now| {
         producer.end_transaction(now, &check.transaction, Decision::Unknown, None)
