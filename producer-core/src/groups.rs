@@ -24,12 +24,14 @@ pub(crate) struct Group {
     pub(crate) wire: String,
     /// Whether heartbeats name it.
     pub(crate) announced: bool,
+    /// Whether it may send.
+    pub(crate) sends: bool,
 }
 
 impl Group {
     pub(crate) fn new(config: &Config, name: GroupName) -> Self {
         let wire = config.in_namespace(name.as_str()).into_owned();
-        Self { name, wire, announced: true }
+        Self { name, wire, announced: true, sends: true }
     }
 }
 
@@ -52,7 +54,7 @@ impl<T> Producer<T> {
                 self.groups.len() - 1
             }
         };
-        self.groups[at].announced = true;
+        (self.groups[at].announced, self.groups[at].sends) = (true, true);
         for conn in self.broker_connections() {
             if let Some(conn) = self.conns.get_mut(conn) {
                 conn.heartbeat_due = self.now;
@@ -63,11 +65,26 @@ impl<T> Producer<T> {
         u16::try_from(at).ok().map(GroupId)
     }
 
-    /// Brokers are told that this group has left. Sends of it that are in hand go on.
+    /// From now on sends of this group are refused ([`ErrorKind::Closed`](crate::ErrorKind::Closed));
+    /// those in hand go on. Brokers still know the group: [`remove_group`](Self::remove_group).
+    pub fn stop_group(&mut self, id: GroupId) {
+        if let Some(group) = self.groups.get_mut(usize::from(id.0)) {
+            group.sends = false;
+        }
+    }
+
+    /// The name of a group, without namespace; that of the configuration if there is no such group.
+    pub fn group_name(&self, id: GroupId) -> &GroupName {
+        let group = self.groups.get(usize::from(id.0)).unwrap_or(&self.groups[0]);
+        &group.name
+    }
+
+    /// Brokers are told that this group has left, and it sends no more. Sends of it that are in hand
+    /// go on.
     pub fn remove_group(&mut self, now: crate::Instant, id: GroupId) {
         self.advance(now);
         let Some(group) = self.groups.get_mut(usize::from(id.0)) else { return };
-        group.announced = planted!(GroupStays);
+        (group.announced, group.sends) = (planted!(GroupStays), false);
         for conn in self.broker_connections() {
             self.unregister(conn, id, self.now + self.config.request_timeout);
         }

@@ -18,6 +18,9 @@ impl<T> Producer<T> {
             None => self.new_topic(name)?,
         };
         if group != GroupId::default() {
+            if self.groups.get(usize::from(group.0)).is_none_or(|group| !group.sends) {
+                return Err(ErrorKind::Closed);
+            }
             self.add_head(id, group);
         }
         Ok(id)

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use crate::error::{ErrorKind, Outcome, SendError};
 use crate::groups::GroupId;
 use crate::message::Message;
-use crate::names::{Address, TopicName};
+use crate::names::{Address, GroupName, TopicName};
 use crate::output::Output;
 use crate::producer::{ClosingStage, Producer};
 use crate::receipt::{Receipt, SendStatus};
@@ -108,6 +108,8 @@ pub struct TransactionCheck {
     pub transaction: Transaction,
     /// On behalf of which group the message was sent.
     pub group: GroupId,
+    /// Its name, without namespace.
+    pub group_name: GroupName,
     /// The body as it was sent: compressed if `sys_flag` says so.
     pub body: Vec<u8>,
     /// Bits that say how the body is compressed ([`wire::sys_flag`](crate::wire::sys_flag)).
@@ -378,6 +380,7 @@ impl<T> Producer<T> {
         let check = TransactionCheck {
             transaction,
             group,
+            group_name: self.group_name(group).clone(),
             sys_flag: stored.sys_flag,
             flag: stored.flag,
             born_ms: stored.born_timestamp,

@@ -380,6 +380,28 @@ fn a_broker_that_wants_no_traces_gets_none() {
     assert_eq!(world.producer.stats().traces_dropped, 0);
 }
 
+/// Other clients sent a traced request twice, or lost its reply.
+#[test]
+fn with_traces_a_request_is_sent_once_and_returns_its_reply() {
+    let mut world = world(|trace| trace.batch = 1);
+    let options = SendOptions::default();
+    world.with(|producer, now| producer.request(now, 1_000, body("question"), options));
+    world.run(ms(20));
+    let stored = ["a:1", "b:1"].map(|address| world.peers[address].stored.clone()).concat();
+    let [request] = &stored[..] else { panic!("sent once: {stored:?}") };
+    let id = wire::properties::get(&request.properties, "CORRELATION_ID").expect("an id");
+
+    let conn = world.conn_to("b:1").expect("a connection");
+    world.bring_reply(conn, &format!("CORRELATION_ID\u{1}{id}\u{2}"), b"answer");
+
+    let reply = world.replied(1_000).expect("it ends").expect("with its reply");
+    assert_eq!(reply.body, b"answer");
+    world.run(ms(6_000));
+    let records = all_records(&world);
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].message_id, reply.request_id.as_str());
+}
+
 #[test]
 fn nothing_is_traced_by_default() {
     let mut world = World::new(Config::default());

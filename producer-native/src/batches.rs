@@ -4,7 +4,7 @@ use producer_core::{Batch, MessageId, Receipt, Reply, SendError, SendOptions};
 
 use crate::door::State;
 use crate::exchange::{Exchange, Name};
-use crate::producer::{Producer, prepared};
+use crate::producer::Producer;
 use crate::slots::Ended;
 
 impl Producer {
@@ -45,7 +45,7 @@ impl Producer {
         batch: Batch,
         options: SendOptions,
     ) -> Result<Vec<Receipt>, SendError> {
-        match self.batch_ended(batch, prepared(options, Reply::Awaited)).await {
+        match self.batch_ended(batch, self.prepared(options, Reply::Awaited)).await {
             Ended::Batch(result) => result,
             _ => unreachable!("the core answers a batch as a batch"),
         }
@@ -66,7 +66,7 @@ impl Producer {
     ) -> Result<Vec<MessageId>, SendError> {
         self.assign_ids(&mut batch);
         let ids = batch.ids().to_vec();
-        match self.batch_ended(batch, prepared(options, Reply::OneWay)).await {
+        match self.batch_ended(batch, self.prepared(options, Reply::OneWay)).await {
             Ended::Written(_) => Ok(ids),
             Ended::Batch(result) => result.map(|_| ids),
             _ => unreachable!("the core answers a batch as a batch"),
@@ -95,7 +95,7 @@ impl Producer {
         let shared = self.shared();
         let hooked = match shared.hooks.is_empty() {
             true => Ok((batch, None)),
-            false => shared.hooks.begin_many(shared.group.as_str(), batch),
+            false => shared.hooks.begin_many(&shared.group_name(options.group), batch),
         };
         let (batch, call) = match hooked {
             Ok(hooked) => hooked,

@@ -99,6 +99,11 @@ pub enum BuildError {
         /// The field of [`Config`].
         field: &'static str,
     },
+    /// The client has a producer of this group already, or too many groups.
+    GroupTaken {
+        /// The group.
+        group: String,
+    },
     /// `build` was called outside a tokio runtime, and no handle of one was given.
     NoRuntime,
     /// The thread of a blocking producer cannot be made.
@@ -132,6 +137,9 @@ impl fmt::Display for BuildError {
             #[cfg(feature = "tls")]
             Self::Tls(problem) => write!(f, "{problem}"),
             Self::ZeroLimit { field } => write!(f, "{field} is 0: nothing could be sent"),
+            Self::GroupTaken { group } => {
+                write!(f, "the client has a producer of group {group} already, or 1,024 groups")
+            }
             Self::NoRuntime => f.write_str(
                 "no tokio runtime here: call build() inside one, give its handle with \
                  runtime(handle), or call build_blocking()",
@@ -154,6 +162,7 @@ impl std::error::Error for BuildError {
             Self::KeyFile(_)
             | Self::Rule(_)
             | Self::NoNameServers
+            | Self::GroupTaken { .. }
             | Self::NameServersNotFound { .. }
             | Self::ZeroLimit { .. }
             | Self::NoRuntime
@@ -380,6 +389,8 @@ impl Builder {
             let _inside = runtime.enter();
             tokio::time::Instant::now()
         };
+        #[cfg(feature = "metrics")]
+        let group = String::from(self.config.group.as_str());
         let mut core = Core::new(self.config, environment);
         if let Some(what) = discovers {
             core.await_name_servers(format!("{what}: no answer yet"));
@@ -389,16 +400,23 @@ impl Builder {
         shared.set_checker(self.checker, self.check_limits);
         #[cfg(feature = "metrics")]
         if self.metrics.is_some() {
-            self.hooks.add(Arc::new(crate::observe::Times::new(shared.group.as_str())));
+            self.hooks.add(Arc::new(crate::observe::Times::new(&group)));
         }
         shared.set_hooks(self.hooks);
         let shared = Arc::new(shared);
         #[cfg(feature = "metrics")]
         if let Some(metrics) = self.metrics {
-            let group = String::from(shared.group.as_str());
             shared.runtime.spawn(metrics.run(Arc::downgrade(&shared), group));
         }
         Ok(Producer::new(shared))
+    }
+
+    /// Makes a client for several producers: see [`Client`](crate::Client).
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_client(self) -> Result<crate::Client, BuildError> {
+        self.build().map(crate::Client::new)
     }
 
     /// Keeps the first problem.

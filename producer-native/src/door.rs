@@ -5,7 +5,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use producer_core::{
-    Address, CloseReport, ConnId, Decision, GroupName, Instant, Message, Output, SendError, SendId,
+    Address, CloseReport, ConnId, Decision, GroupId, Instant, Message, Output, SendError, SendId,
     Transaction,
 };
 use tokio::runtime::Handle;
@@ -40,8 +40,6 @@ pub(crate) struct Shared {
     pub(crate) query_timeout: Duration,
     pub(crate) when_dropped: WhenDropped,
     pub(crate) hooks: Arc<Hooks>,
-    /// For hooks: the group of the configuration.
-    pub(crate) group: GroupName,
 }
 
 /// How a producer finds and reaches others.
@@ -71,6 +69,8 @@ pub(crate) struct State {
     /// How the close went, once it is over. Nothing happens after it.
     pub(crate) closed: Option<CloseReport>,
     closers: Vec<Slot>,
+    /// Groups of producers that share this client.
+    pub(crate) groups: Vec<GroupId>,
     /// Whether there are hooks.
     hooked: bool,
     /// Sends that hooks know of.
@@ -113,7 +113,6 @@ impl Shared {
         wall_clock: Box<WallClock>,
     ) -> Self {
         let query_timeout = core.config().send_timeout;
-        let group = core.config().group.clone();
         let state = State {
             core,
             slots: Slots::default(),
@@ -126,6 +125,7 @@ impl Shared {
             closing: false,
             closed: None,
             closers: Vec::new(),
+            groups: Vec::new(),
             hooked: false,
             calls: Calls::default(),
             notes: Vec::new(),
@@ -144,7 +144,6 @@ impl Shared {
             query_timeout,
             when_dropped: WhenDropped::default(),
             hooks: Arc::default(),
-            group,
         }
     }
 
@@ -202,11 +201,16 @@ impl Shared {
 
     /// Shows a message to the hooks, if there are any, before it is sent.
     #[inline]
-    pub(crate) fn hooked(&self, kind: SendKind, message: Message) -> Hooked {
+    pub(crate) fn hooked(&self, kind: SendKind, group: GroupId, message: Message) -> Hooked {
         match self.hooks.is_empty() {
             true => Ok((message, None)),
-            false => self.hooks.begin_one(kind, self.group.as_str(), message),
+            false => self.hooks.begin_one(kind, &self.group_name(group), message),
         }
+    }
+
+    /// The name of a group, for hooks.
+    pub(crate) fn group_name(&self, group: GroupId) -> String {
+        self.peek().core.group_name(group).as_str().to_owned()
     }
 
     /// Looks at what the core does not see, so that nothing needs draining.

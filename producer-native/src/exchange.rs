@@ -11,7 +11,7 @@ use producer_core::{
 
 use crate::door::{Effects, Shared, State};
 use crate::hooks::{Call, SendKind};
-use crate::producer::{Producer, prepared};
+use crate::producer::Producer;
 use crate::slots::{Ended, Slot};
 use crate::wait::poll_slot;
 
@@ -28,8 +28,8 @@ impl Producer {
         message: Message,
         options: SendOptions,
     ) -> Result<Box<HalfMessage>, SendError> {
-        let options = prepared(options, Reply::Awaited);
-        let (message, call) = self.shared().hooked(SendKind::Half, message)?;
+        let options = self.prepared(options, Reply::Awaited);
+        let (message, call) = self.shared().hooked(SendKind::Half, options.group, message)?;
         let begin = |state: &mut State, now, slot| {
             Name::Send(state.core.send_half(now, slot, message, options))
         };
@@ -76,8 +76,8 @@ impl Producer {
         message: Message,
         options: SendOptions,
     ) -> Result<ReplyMessage, SendError> {
-        let options = prepared(options, Reply::Awaited);
-        let (message, call) = self.shared().hooked(SendKind::Request, message)?;
+        let options = self.prepared(options, Reply::Awaited);
+        let (message, call) = self.shared().hooked(SendKind::Request, options.group, message)?;
         let begin = |state: &mut State, now, slot| {
             Name::Request(state.core.request(now, slot, message, options))
         };
@@ -119,8 +119,8 @@ impl Producer {
         message: Message,
         options: SendOptions,
     ) -> Result<Receipt, SendError> {
-        let options = prepared(options, Reply::Awaited);
-        let (message, call) = self.shared().hooked(SendKind::Reply, message)?;
+        let options = self.prepared(options, Reply::Awaited);
+        let (message, call) = self.shared().hooked(SendKind::Reply, options.group, message)?;
         let begin = |state: &mut State, now, slot| {
             Name::Send(state.core.reply(now, slot, message, options))
         };

@@ -77,6 +77,7 @@ mod batches;
 pub mod blocking;
 mod builder;
 mod checks;
+mod client;
 mod connection;
 mod discovery;
 mod door;
@@ -106,6 +107,7 @@ pub use admin::{Admin, Created};
 pub use builder::{BuildError, Builder};
 pub use bytes::Bytes;
 pub use checks::Verdict;
+pub use client::Client;
 pub use discovery::{AddressServer, Discovery, Dns, Finding, InvalidAddressServer};
 pub use hooks::{FrameHook, Outgoing, SeenFrame, SendEnd, SendHook, SendKind, SendReport};
 #[cfg(feature = "metrics")]

@@ -12,6 +12,7 @@ use producer_core::{
 };
 
 use crate::builder::{Builder, name_server_list};
+use crate::client::Member;
 use crate::door::{Effects, Shared, State};
 use crate::hooks::{Hooked, Note, SendEnd, SendKind};
 use crate::log::Log;
@@ -31,8 +32,16 @@ pub struct Producer {
 }
 
 /// What all clones share; dropped with the last.
-struct Owner {
+pub(crate) struct Owner {
     shared: Arc<Shared>,
+    /// What makes it one of several of a client.
+    member: Option<Member>,
+}
+
+impl Owner {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
 }
 
 /// Sends begun under one lock.
@@ -45,7 +54,24 @@ impl Producer {
     }
 
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { owner: Arc::new(Owner { shared }) }
+        Self { owner: Arc::new(Owner { shared, member: None }) }
+    }
+
+    pub(crate) fn member(shared: Arc<Shared>, member: Member) -> Self {
+        Self { owner: Arc::new(Owner { shared, member: Some(member) }) }
+    }
+
+    pub(crate) fn owner(&self) -> &Arc<Owner> {
+        &self.owner
+    }
+
+    /// Options as the core gets them.
+    pub(crate) fn prepared(&self, options: SendOptions, reply: Reply) -> SendOptions {
+        let mut options = prepared(options, reply);
+        if let Some(member) = &self.owner.member {
+            options.group = member.group;
+        }
+        options
     }
 
     /// Sends a message and waits for the broker's receipt. If there is no room for one more, it
@@ -68,7 +94,7 @@ impl Producer {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_with(&self, message: Message, options: SendOptions) -> Sending<'_> {
-        Sending::new(self.shared(), message, prepared(options, Reply::Awaited))
+        Sending::new(self.shared(), message, self.prepared(options, Reply::Awaited))
     }
 
     /// Sends a message that no broker answers, and waits until its bytes were handed to a
@@ -87,7 +113,7 @@ impl Producer {
     /// # Errors
     /// As [`send_oneway`](Self::send_oneway).
     pub fn send_oneway_with(&self, message: Message, options: SendOptions) -> SendingOneway<'_> {
-        SendingOneway::new(self.shared(), message, prepared(options, Reply::OneWay))
+        SendingOneway::new(self.shared(), message, self.prepared(options, Reply::OneWay))
     }
 
     /// Takes over a message if there is room for it now; it is under way when this returns.
@@ -107,8 +133,8 @@ impl Producer {
         message: Message,
         options: SendOptions,
     ) -> Result<Ticket, TrySendError> {
-        let options = prepared(options, Reply::Awaited);
-        let hooked = self.shared().hooked(SendKind::Message, message);
+        let options = self.prepared(options, Reply::Awaited);
+        let hooked = self.shared().hooked(SendKind::Message, options.group, message);
         let send = self.shared().enter(|state, now| {
             let (message, call) = match hooked {
                 Ok(hooked) => hooked,
@@ -136,8 +162,8 @@ impl Producer {
 
     /// [`enqueue`](Self::enqueue) with options.
     pub fn enqueue_with(&self, message: Message, options: SendOptions) -> Ticket {
-        let options = prepared(options, Reply::Awaited);
-        let hooked = self.shared().hooked(SendKind::Message, message);
+        let options = self.prepared(options, Reply::Awaited);
+        let hooked = self.shared().hooked(SendKind::Message, options.group, message);
         let send = self.shared().enter(|state, now| begin(state, now, hooked, options));
         Ticket::new(self.shared().clone(), send)
     }
@@ -145,11 +171,12 @@ impl Producer {
     /// [`enqueue`](Self::enqueue) for many messages, which is cheaper than one by one: they are
     /// begun 1,024 under one lock. The iterator has run to its end before the first is begun.
     pub fn enqueue_all(&self, messages: impl IntoIterator<Item = Message>) -> Tickets {
-        let hooked = |message| self.shared().hooked(SendKind::Message, message);
+        let options = self.prepared(SendOptions::default(), Reply::Awaited);
+        let group = options.group;
+        let hooked = |message| self.shared().hooked(SendKind::Message, group, message);
         let messages: Vec<Hooked> = messages.into_iter().map(hooked).collect();
         let mut sends = VecDeque::with_capacity(messages.len());
         let mut messages = messages.into_iter().peekable();
-        let options = SendOptions::default();
         while messages.peek().is_some() {
             self.shared().enter(|state, now| {
                 for hooked in messages.by_ref().take(BATCH_MAX) {
@@ -241,6 +268,17 @@ impl Producer {
     /// **Cancel**: the close goes on.
     pub async fn close(&self, deadline: Duration) -> CloseReport {
         let shared = self.shared();
+        if let Some(member) = &self.owner.member {
+            member.stop();
+            // What has not ended by then goes on.
+            let flushed = {
+                let _inside = shared.runtime.enter();
+                tokio::time::timeout(deadline, self.flush())
+            };
+            let _late = flushed.await;
+            member.leave(shared);
+            return CloseReport::default();
+        }
         let slot = shared.enter(|state, now| state.begin_close(now, now + deadline));
         self.wait(slot).await;
         let report = shared.peek().closed.clone();
@@ -298,6 +336,9 @@ impl Producer {
 
 impl Drop for Owner {
     fn drop(&mut self) {
+        if let Some(member) = &self.member {
+            return member.leave(&self.shared);
+        }
         let _torn = self.shared.enter_if_sound(&mut Effects::default(), |state, now| {
             state.closing = true;
             if state.closed.is_none() {
@@ -337,7 +378,7 @@ fn route_of(ended: Ended) -> Result<Route, SendError> {
 
 /// Options as the core gets them. It runs a selector while it is locked and half changed, so a
 /// panic must not get out of one: the send fails as if the selector had chosen nothing.
-pub(crate) fn prepared(mut options: SendOptions, reply: Reply) -> SendOptions {
+fn prepared(mut options: SendOptions, reply: Reply) -> SendOptions {
     options.reply = reply;
     if let QueueChoice::Select(select) = options.queue {
         options.queue = QueueChoice::select(move |queues, message| {

@@ -100,7 +100,7 @@ impl Send<'_> {
                     Reply::OneWay => SendKind::OneWay,
                     Reply::Awaited => SendKind::Message,
                 };
-                let (message, call) = match self.shared.hooked(kind, message) {
+                let (message, call) = match self.shared.hooked(kind, options.group, message) {
                     Ok(hooked) => hooked,
                     Err(error) => return Poll::Ready(Ended::Sent(Err(error))),
                 };
