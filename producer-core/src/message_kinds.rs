@@ -29,6 +29,18 @@ pub enum TimerEngine {
 
 /// Kinds of messages. A message can be delayed in one way only, for brokers silently believe one of
 /// two. Delayed messages go out alone, neither in batches nor in transactions.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use producer_core::{InvalidMessage, Message};
+/// let tomorrow = Message::new("bills", "pay")?.delay(Duration::from_secs(86_400))?;
+/// assert_eq!(tomorrow.property("TIMER_DELAY_MS"), Some("86400000"));
+/// let both = tomorrow.delay_level(3);
+/// assert!(matches!(both, Err(InvalidMessage::DelayedTwice { .. })));
+/// let urgent = Message::new("alarms", "fire")?.priority(9)?.sharding_key("house-7")?;
+/// # assert!(!urgent.is_delayed());
+/// # Ok::<(), InvalidMessage>(())
+/// ```
 impl Message {
     /// Delivers it later, by one of the 18 levels that brokers have by default: 1 s, 5 s, 10 s,
     /// 30 s, 1 to 10 minutes, 20 and 30 minutes, 1 h and 2 h (`DELAY`, `messageDelayLevel`).

@@ -11,6 +11,8 @@ mod front;
 #[expect(dead_code, reason = "used in full by the tests of proxies")]
 mod tiny;
 
+#[path = "cli/admin.rs"]
+mod admin;
 #[path = "cli/decode.rs"]
 mod decode;
 #[path = "cli/doctor.rs"]
