@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use common::{Cluster, Reaction, message, soon, until};
 use producer_native::{
-    Batch, ErrorKind, FrameHook, Message, Outcome, Outgoing, Producer, SeenFrame, SendEnd,
-    SendHook, SendKind, SendReport, TrySendError,
+    Batch, Decision, ErrorKind, FrameHook, Message, Outcome, Outgoing, Producer, SeenFrame,
+    SendEnd, SendHook, SendKind, SendReport, Transaction, TrySendError,
 };
 
 /// Writes down what it is told.
@@ -211,6 +211,35 @@ async fn panics_of_hooks_are_contained_and_counted() {
     assert!(producer.hook_panics() >= 40 + 6, "{}", producer.hook_panics());
     assert_eq!(diary.lines().len(), 40, "the others are called");
     soon(producer.close(Duration::from_secs(1))).await;
+}
+
+/// Is told how transactions end.
+struct Ends(Diary);
+
+impl SendHook for Ends {
+    fn before(&self, send: &mut Outgoing<'_>) {
+        self.0.note(format!("{:?}", send.kind()));
+    }
+
+    fn transaction_ended(&self, transaction: &Transaction, decision: Decision) {
+        self.0.note(format!("{} {decision:?}", transaction.topic));
+    }
+}
+
+#[tokio::test]
+async fn ends_of_transactions_are_told() {
+    let cluster = Cluster::tcp(1).await;
+    let diary = Diary::default();
+    let producer = cluster.builder().hook(Ends(diary.clone())).build().expect("ok");
+
+    let open = soon(producer.begin(message("a"))).await.expect("stored");
+    let topic = open.half().transaction.topic.clone();
+    soon(open.commit()).await.expect("told");
+    drop(soon(producer.begin(message("b"))).await.expect("stored"));
+
+    let expected =
+        ["Half".into(), format!("{topic} Commit"), "Half".into(), format!("{topic} Rollback")];
+    assert_eq!(diary.lines(), expected);
 }
 
 /// Sends one more when one has ended.
