@@ -7,7 +7,7 @@
 //! ticket nor room. See `carrier` for what becomes of it.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::hash::BuildHasher;
@@ -20,18 +20,17 @@ use crate::message::Message;
 use crate::producer::Producer;
 use crate::route::{Hasher, TopicId};
 use crate::send::{QueueChoice, Reply, Send, SendOptions, Stage};
-use crate::slab::{Key, Slab};
+use crate::slab::Key;
 use crate::special::{Form, Special};
 use crate::time::Instant;
 use crate::wire::property_names as names;
 
 /// What gathers and what is on its way.
 pub(crate) struct Accumulator {
-    /// By [`Send::class`]; only those of which something is in hand.
+    /// By [`Send::class`]: those of which something is in hand, and some of which something was.
     classes: HashMap<u64, Class, Hasher>,
-    /// When each gathering batch leaves at the latest, first the first. Those that have left
-    /// already stay until they are the first.
-    lingering: VecDeque<(Instant, Key)>,
+    /// When each gathering batch leaves at the latest.
+    lingering: BTreeSet<(Instant, Key)>,
     /// Classes whose batch leaves once the caller has said all it has to say.
     leaving: Vec<u64>,
     /// Carriers in hand.
@@ -39,11 +38,33 @@ pub(crate) struct Accumulator {
 }
 
 /// Messages that may share a request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Class {
     gathering: Option<Key>,
-    /// Batches that have left and not ended.
+    /// Batches that have left and not ended, and their messages.
     under_way: usize,
+    flying: usize,
+    /// Messages in hand at a time, of late. Half of them make a batch, so that one gathers while
+    /// another is on its way: whoever has an answer sends again.
+    crowd: usize,
+    /// From when on nobody is waited for who has had an answer: a round trip after it.
+    quiet_from: Instant,
+}
+
+impl Class {
+    const fn new() -> Self {
+        let quiet_from = Instant::ZERO;
+        Self { gathering: None, under_way: 0, flying: 0, crowd: 0, quiet_from }
+    }
+
+    /// So many have gathered: whether they leave. If nothing is under way and nobody is about to
+    /// come, there is nothing to wait for.
+    fn leaves(&mut self, gathered: usize, now: Instant) -> bool {
+        let in_hand = self.flying + gathered;
+        let quiet = self.under_way == 0 && now >= self.quiet_from;
+        self.crowd = if quiet { in_hand } else { self.crowd.max(in_hand) };
+        gathered * 2 >= self.crowd
+    }
 }
 
 /// What a carrier carries.
@@ -61,9 +82,15 @@ pub(crate) struct Carried {
     /// `None` in a lane, where nothing lingers.
     pub(crate) class: Option<u64>,
     pub(crate) gathers: bool,
+    /// When it leaves at the latest, then when it has left, and with how many.
+    at: Instant,
+    left_with: usize,
     /// A member has ended as unknown and must not be overtaken: no other attempt.
     pub(crate) broken: bool,
 }
+
+/// Classes that are remembered while nothing of them is in hand.
+const CLASSES_KEPT: usize = 1_024;
 
 /// Keys of all members stand in the request once more, for brokers that store a batch as one.
 const KEY_BYTES_MAX: usize = 8 << 10;
@@ -83,7 +110,7 @@ impl Accumulator {
     pub(crate) fn new(hash_seed: u64) -> Self {
         Self {
             classes: HashMap::with_hasher(Hasher::with_seed(hash_seed)),
-            lingering: VecDeque::new(),
+            lingering: BTreeSet::new(),
             leaving: Vec::new(),
             carriers: 0,
         }
@@ -92,7 +119,7 @@ impl Accumulator {
     /// When a gathering batch leaves at the latest.
     #[inline]
     pub(crate) fn due(&self) -> Instant {
-        self.lingering.front().map_or(Instant::FAR, |&(at, _)| at)
+        self.lingering.first().map_or(Instant::FAR, |&(at, _)| at)
     }
 
     /// Whether batches leave before the producer has nothing more to do.
@@ -178,19 +205,31 @@ impl<T> Producer<T> {
         let gathering = self.accumulator.classes.get(&id).and_then(|class| class.gathering);
         let carrier = gathering.unwrap_or_else(|| self.gather(key, id, &limits));
         self.join(key, carrier);
-        let full = self
-            .carried(carrier)
-            .is_some_and(|c| c.alive >= limits.messages_max || c.bytes >= limits.bytes_max);
-        let class = self.accumulator.classes.get(&id);
-        if full {
-            self.let_go(carrier);
-        } else if gathering.is_none() && class.is_some_and(|class| class.under_way == 0)
-            || self.closing.is_some()
-        {
-            // Nothing of its kind is under way, so there is nothing to wait for.
-            self.accumulator.leaving.push(id);
-        }
+        self.leave_or_wait(carrier, id, &limits);
         true
+    }
+
+    fn leave_or_wait(&mut self, carrier: Key, id: u64, limits: &AutoBatch) {
+        let Some(carried) = self.sends.get(carrier).and_then(Send::carried) else { return };
+        let (alive, bytes) = (carried.alive, carried.bytes);
+        let Some(class) = self.accumulator.classes.get_mut(&id) else { return };
+        if alive >= limits.messages_max || bytes >= limits.bytes_max {
+            self.let_go(carrier);
+        } else if class.leaves(alive, self.now) || self.closing.is_some() {
+            self.accumulator.leaving.push(id);
+        } else if class.under_way == 0 {
+            let latest = class.quiet_from;
+            self.linger_until(carrier, latest);
+        }
+    }
+
+    /// A batch leaves no later than that.
+    fn linger_until(&mut self, carrier: Key, latest: Instant) {
+        let Some(carried) = self.sends.get_mut(carrier).and_then(Send::carried_mut) else { return };
+        let (before, at) = (carried.at, carried.at.min(latest));
+        carried.at = at;
+        self.accumulator.lingering.remove(&(before, carrier));
+        self.accumulator.lingering.insert((at, carrier));
     }
 
     fn first_alive(&self, carried: &Carried) -> Option<&Send<T>> {
@@ -207,9 +246,13 @@ impl<T> Producer<T> {
     /// Begins a batch for sends like this one.
     fn gather(&mut self, like: Key, id: u64, limits: &AutoBatch) -> Key {
         let carrier = self.carrier_like(like, Some(id));
-        self.accumulator.classes.entry(id).or_default().gathering = Some(carrier);
-        let at = self.now + limits.linger;
-        self.accumulator.lingering.push_back((at, carrier));
+        let classes = &mut self.accumulator.classes;
+        if classes.len() >= CLASSES_KEPT && !classes.contains_key(&id) {
+            classes.retain(|_, class| class.under_way > 0 || class.gathering.is_some());
+        }
+        classes.entry(id).or_insert(const { Class::new() }).gathering = Some(carrier);
+        let latest = self.now + limits.linger;
+        self.linger_until(carrier, latest);
         carrier
     }
 
@@ -224,6 +267,8 @@ impl<T> Producer<T> {
             key_bytes: 0,
             class,
             gathers: class.is_some(),
+            at: Instant::FAR,
+            left_with: 0,
             broken: false,
         };
         let form = Form::Accumulated(Box::new(carried));
@@ -268,39 +313,30 @@ impl<T> Producer<T> {
 
     /// The batch leaves.
     fn let_go(&mut self, carrier: Key) {
+        let now = self.now;
         let Some(send) = self.sends.get_mut(carrier) else { return };
         send.stage = Stage::Backoff;
         let Some(carried) = send.carried_mut() else { return };
         carried.gathers = false;
+        self.accumulator.lingering.remove(&(carried.at, carrier));
+        (carried.at, carried.left_with) = (now, carried.alive);
         if let Some(class) = carried.class.and_then(|id| self.accumulator.classes.get_mut(&id)) {
             class.gathering = None;
             class.under_way += 1;
+            class.flying += carried.left_with;
+            class.crowd = class.flying.max(class.crowd / 4 * 3);
         }
         self.ready.push_back(carrier);
-        self.forget_what_has_left();
-    }
-
-    fn forget_what_has_left(&mut self) {
-        let gathers = |sends: &Slab<Send<T>>, key| {
-            sends.get(key).is_some_and(|send: &Send<T>| send.stage == Stage::Gathering)
-        };
-        while let Some(&(_, first)) = self.accumulator.lingering.front() {
-            if gathers(&self.sends, first) {
-                return;
-            }
-            self.accumulator.lingering.pop_front();
-        }
     }
 
     /// Batches that have lingered leave.
     pub(crate) fn end_lingering(&mut self) {
-        while let Some(&(at, carrier)) = self.accumulator.lingering.front() {
+        while let Some(&(at, carrier)) = self.accumulator.lingering.first() {
             if at > self.now {
                 return;
             }
-            self.accumulator.lingering.pop_front();
-            let gathers = self.carried(carrier).is_some_and(|carried| carried.gathers);
-            if gathers && !planted!(LingersForEver) {
+            self.accumulator.lingering.pop_first();
+            if !planted!(LingersForEver) {
                 self.let_go(carrier);
             }
         }
@@ -336,23 +372,23 @@ impl<T> Producer<T> {
     }
 
     /// A carrier has ended: what gathers behind it may leave.
-    pub(crate) fn carrier_gone(&mut self, carried: &Carried) {
+    pub(crate) fn carrier_gone(&mut self, key: Key, carried: &Carried) {
         self.accumulator.carriers -= 1;
+        let limits = self.config.auto_batch.unwrap_or_default();
         let Some(id) = carried.class else { return };
         let Some(class) = self.accumulator.classes.get_mut(&id) else { return };
         if carried.gathers {
             class.gathering = None;
-            self.forget_what_has_left();
-        } else {
-            class.under_way -= 1;
+            self.accumulator.lingering.remove(&(carried.at, key));
+            return;
         }
-        let Some(class) = self.accumulator.classes.get(&id) else { return };
-        match (class.under_way, class.gathering) {
-            (0, None) => {
-                self.accumulator.classes.remove(&id);
-            }
-            (0, Some(_)) => self.accumulator.leaving.push(id),
-            _ => {}
+        class.under_way -= 1;
+        class.flying -= carried.left_with;
+        class.quiet_from = self.now + self.now.since(carried.at).min(limits.linger);
+        if class.under_way == 0
+            && let Some(carrier) = class.gathering
+        {
+            self.leave_or_wait(carrier, id, &limits);
         }
     }
 

@@ -412,7 +412,7 @@ impl<T> Producer<T> {
         });
         let Some((ticket, id, accepted, trail, (special, group))) = ended else { return };
         if let Some(Special { form: Form::Accumulated(carried), .. }) = special.as_deref() {
-            return self.carried_failed(carried, &kind, outcome, &trail);
+            return self.carried_failed(key, carried, &kind, outcome, &trail);
         }
         self.count_failed(outcome, id);
         let elapsed = self.now.since(accepted);

@@ -81,8 +81,14 @@ impl<T> Producer<T> {
 
     /// A broker has stored what a carrier brought: each member has its receipt.
     #[cold]
-    pub(crate) fn carried_stored(&mut self, carried: &Carried, receipt: Receipt, told: &Told) {
-        self.carrier_gone(carried);
+    pub(crate) fn carried_stored(
+        &mut self,
+        carrier: Key,
+        carried: &Carried,
+        receipt: Receipt,
+        told: &Told,
+    ) {
+        self.carrier_gone(carrier, carried);
         let ids: Vec<MessageId> = carried
             .packed
             .iter()
@@ -106,12 +112,13 @@ impl<T> Producer<T> {
     #[cold]
     pub(crate) fn carried_failed(
         &mut self,
+        carrier: Key,
         carried: &Carried,
         kind: &ErrorKind,
         outcome: Outcome,
         trail: &[Attempt],
     ) {
-        self.carrier_gone(carried);
+        self.carrier_gone(carrier, carried);
         for &member in &carried.members {
             self.end_member(member, kind, outcome, trail);
         }
@@ -183,7 +190,7 @@ impl<T> Producer<T> {
         let Some((Some(mut special), trail)) = self.remove(carrier, outcome, keep) else { return };
         let Form::Accumulated(carried) = &mut special.form else { return };
         carried.members.retain(|&member| member != but);
-        self.carried_failed(carried, &ErrorKind::OrderBroken, outcome, &trail);
+        self.carried_failed(carrier, carried, &ErrorKind::OrderBroken, outcome, &trail);
     }
 
     /// A member's time is up, whatever becomes of the others.

@@ -268,7 +268,7 @@ impl<T> Producer<T> {
         let receipt = self.receipt(under, status, answer, place, sent, broker);
         let told = Told::new(answer);
         if let Some(Special { form: Form::Accumulated(carried), .. }) = special.as_deref() {
-            return self.carried_stored(carried, receipt, &told);
+            return self.carried_stored(key, carried, receipt, &told);
         }
         self.count_stored();
         self.ended(ticket, special, group, Ok((receipt, told)));

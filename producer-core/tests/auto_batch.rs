@@ -51,14 +51,13 @@ fn sends(world: &mut World, count: usize) -> Vec<u64> {
 }
 
 #[test]
-fn the_first_leaves_at_once_and_those_behind_it_share() {
+fn as_many_gather_as_are_under_way() {
     let mut world = world(AutoBatch::default());
 
     let tickets = sends(&mut world, 11);
     world.run_until_done();
 
-    assert_eq!(requests(&world), 2, "one alone, ten together");
-    assert_eq!(shared(&world).len(), 1);
+    assert_eq!((requests(&world), shared(&world).len()), (5, 3), "1, 1, 2, 4 and 3");
     assert_eq!(world.log, (0..11).map(|n| n.to_string()).collect::<Vec<_>>());
     let receipts: Vec<_> =
         tickets.iter().map(|ticket| world.done[ticket].clone().expect("stored")).collect();
@@ -107,7 +106,7 @@ fn they_linger_no_longer_than_they_may() {
     sends(&mut world, 5);
 
     world.run(ms(9));
-    assert_eq!(world.log.len(), 1);
+    assert_eq!(world.log.len(), 4, "as many as were under way");
     world.run(ms(3));
 
     assert_eq!(world.log.len(), 6, "10 ms and a latency later");
@@ -123,7 +122,7 @@ fn a_request_is_no_longer_than_it_may_be() {
 
     let lengths = shared(&world);
     assert!(lengths.iter().all(|&bytes| bytes <= 1_000), "{lengths:?}");
-    assert!(lengths.iter().filter(|&&bytes| bytes > 900).count() >= 7, "{lengths:?}");
+    assert!(lengths.iter().filter(|&&bytes| bytes > 900).count() >= 5, "{lengths:?}");
     assert_eq!(world.log.len(), 100);
 }
 
@@ -134,7 +133,7 @@ fn a_request_has_no_more_messages_than_it_may_have() {
     sends(&mut world, 81);
     world.run_until_done();
 
-    assert_eq!((requests(&world), shared(&world).len()), (11, 10));
+    assert_eq!((requests(&world), shared(&world).len()), (14, 11), "1, 1, 2, 4, 9 times 8, and 1");
 }
 
 #[test]
@@ -144,7 +143,7 @@ fn a_flush_and_a_close_let_them_go() {
         world.broker("a:1").delay = ms(500);
         sends(&mut world, 5);
         world.run(ms(10));
-        assert_eq!(world.log.len(), 1);
+        assert_eq!(world.log.len(), 4);
 
         match close {
             true => world.close(ms(3_000)),
@@ -182,14 +181,15 @@ fn a_close_tells_each_what_became_of_it() {
 fn a_cancelled_message_is_not_in_the_request() {
     let mut world = world(AutoBatch::default());
     world.send("first");
+    world.send("second");
     let (ticket, id) = world.send_with("cancelled while it waits", SendOptions::default());
-    world.send("third");
 
     let given_back = world.with(|producer, now| producer.cancel(now, id));
+    world.send("third");
     world.run_until_done();
 
     assert_eq!(given_back, Some(ticket));
-    assert_eq!(world.log, ["first", "third"]);
+    assert_eq!(world.log, ["first", "second", "third"]);
 }
 
 #[test]
@@ -218,6 +218,7 @@ fn a_message_cancelled_after_its_frame_left_is_not_sent_again() {
     let mut world = world_of(Config { attempt_timeout: Some(ms(100)), ..config(lingering()) });
     world.broker("a:1").does = Does::Hang;
     world.send("first");
+    world.send("second");
     let (_, id) = world.send_with("cancelled", SendOptions::default());
     world.send("third");
     world.with(|producer, now| producer.flush(now));
@@ -240,6 +241,7 @@ fn a_member_ends_at_its_own_deadline() {
     world.broker("a:1").does = Does::Hang;
     let patience = |millis| SendOptions::default().timeout(ms(millis));
     let (alone, _) = world.send_with("alone", patience(30_000));
+    world.send_with("alone too", patience(30_000));
     let (short, _) = world.send_with("short", patience(12_000));
     let (long, _) = world.send_with("long", patience(20_000));
     world.with(|producer, now| producer.flush(now));
@@ -263,6 +265,7 @@ fn a_retry_leaves_out_who_was_told_that_it_failed() {
     world.broker("a:1").does = Does::Hang;
     let patience = |millis| SendOptions::default().timeout(ms(millis));
     world.send_with("alone", patience(60_000));
+    world.send_with("alone too", patience(60_000));
     let (short, _) = world.send_with("short", patience(1_500));
     let (long, _) = world.send_with("long", patience(60_000));
     world.send_with("longer", patience(60_000));
@@ -485,7 +488,7 @@ fn planted_bugs_are_caught() {
     pair::hunt(&[
         (Bug::CarriedSentAnyway, a_message_cancelled_before_its_frame_left_is_taken_out_of_it),
         (Bug::LingersForEver, they_linger_no_longer_than_they_may),
-        (Bug::MembersShareOffset, the_first_leaves_at_once_and_those_behind_it_share),
+        (Bug::MembersShareOffset, as_many_gather_as_are_under_way),
         (Bug::LaneBatchTurned, a_lane_sends_together_what_waits_in_it),
         (Bug::MemberWaitsForCarrier, a_member_ends_at_its_own_deadline),
         (Bug::BatchUnbounded, a_request_is_no_longer_than_it_may_be),
