@@ -16,7 +16,6 @@ use core::time::Duration;
 use hashbrown::HashMap;
 
 use crate::config::AutoBatch;
-use crate::message::Message;
 use crate::producer::Producer;
 use crate::route::{Hasher, TopicId};
 use crate::send::{QueueChoice, Reply, Send, SendOptions, Stage};
@@ -441,29 +440,6 @@ impl<T> Producer<T> {
         lane.set_busy(next);
         self.lanes.insert(id, lane);
         self.ready.push_back(next);
-    }
-}
-
-impl Message {
-    /// What the request of a batch says of its messages, for brokers that store a batch as one: all
-    /// keys, and the tag that they share (`ProduceAccumulator.java`).
-    pub(crate) fn shared_properties<'m>(messages: impl Iterator<Item = &'m Self>) -> String {
-        let (mut keys, mut tag) = (String::new(), None);
-        for message in messages {
-            tag = tag.or_else(|| message.property(names::TAGS));
-            if let Some(of_one) = message.property(names::KEYS) {
-                keys.push_str(if keys.is_empty() { "" } else { " " });
-                keys.push_str(of_one);
-            }
-        }
-        let mut text = String::new();
-        if !keys.is_empty() {
-            text = alloc::format!("{}\u{1}{keys}\u{2}", names::KEYS);
-        }
-        if let Some(tag) = tag {
-            text.push_str(&alloc::format!("{}\u{1}{tag}\u{2}", names::TAGS));
-        }
-        text
     }
 }
 

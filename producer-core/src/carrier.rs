@@ -1,13 +1,11 @@
 //! What becomes of sends that share a request: on its way, at its end, and when one of them goes?
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::accumulator::Carried;
 use crate::connection::State;
 use crate::connection_end::ConnectionEnd;
 use crate::error::{Attempt, ErrorKind, Outcome, Phase, SendError};
-use crate::message::Message;
 use crate::output::Output;
 use crate::producer::Producer;
 use crate::receipt::Receipt;
@@ -54,9 +52,9 @@ impl<T> Producer<T> {
         let packed: Vec<Key> = carried.members.iter().copied().filter(is_here).collect();
         let members: Vec<&Send<T>> =
             packed.iter().filter_map(|&member| self.sends.get(member)).collect();
-        let (message, properties, id) = match members[..] {
+        let (message, id) = match members[..] {
             [] => return,
-            [one] => (one.message.clone(), String::new(), Some(one.id)),
+            [one] => (one.message.clone(), Some(one.id)),
             [first, ..] => {
                 let mut body = Vec::with_capacity(
                     members.iter().map(|member| member.message.member_bytes()).sum(),
@@ -64,16 +62,13 @@ impl<T> Producer<T> {
                 for member in &members {
                     member.message.push_member(&mut body, &member.id);
                 }
-                let messages = members.iter().map(|member| &member.message);
-                (first.message.envelope(body), Message::shared_properties(messages), None)
+                // Nothing of theirs: brokers hand on to all of them what the request says of itself.
+                (first.message.envelope(body), None)
             }
         };
         let Some(send) = self.sends.get_mut(carrier) else { return };
         send.message = message;
         send.id = id.unwrap_or(send.id);
-        if let Some(special) = &mut send.special {
-            special.properties = properties;
-        }
         if let Some(carried) = send.carried_mut() {
             carried.packed = packed;
         }

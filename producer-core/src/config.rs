@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
+use crate::compress::Compress;
 use crate::names::{Address, GroupName};
 use crate::trace::Trace;
 use crate::wire::SerializeType;
@@ -183,6 +184,11 @@ pub struct Config {
     /// Whether sends share requests, and for how long they wait for one another. Default `None`:
     /// each goes alone.
     pub auto_batch: Option<AutoBatch>,
+    /// Whether drivers compress bodies, and how. Default `None`: it takes the caller's time, some
+    /// milliseconds a megabyte, and brokers keep what they get. Java does it by default
+    /// ([`Compress::default`]). The core itself sends what it is given
+    /// ([`Message::with_compressed`](crate::Message::with_compressed)).
+    pub compression: Option<Compress>,
     /// Longest body, before compression. Default 4 MiB, as Java and the broker.
     pub message_bytes_max: usize,
     /// Longest frame accepted from a peer. Default 16 MiB, as Java.
@@ -241,6 +247,7 @@ impl Default for Config {
             waiting_max: 65_536,
             waiting_bytes_max: 128 << 20,
             auto_batch: None,
+            compression: None,
             message_bytes_max: 4 << 20,
             frame_bytes_max: 16 << 20,
             topics_max: 65_536,
@@ -265,6 +272,7 @@ impl Config {
             name_server_hedge: None,
             absent_for: Duration::ZERO,
             auto_create_topics: true,
+            compression: Some(Compress::default()),
             ..Self::default()
         }
     }
@@ -317,9 +325,10 @@ impl Config {
 /// priority, go one-way, are part of a transaction or of request and reply, choose their queue by a
 /// selector or at random, or are longer than `bytes_max`, go alone.
 ///
-/// The first leaves at once if nothing of its kind is under way; those that come while it is wait
-/// for one another until it ends, or one of these limits is reached. Messages of one ordering key
-/// wait for the one before them in any case, and then go together.
+/// A message leaves at once if nothing of its kind is under way. While something is, messages wait
+/// for one another until they are as many as are under way, or one of these limits is reached: one
+/// request gathers while another is on its way, and a lone sender waits for nobody. Messages of one
+/// ordering key wait for the one before them in any case, and then go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AutoBatch {
     /// Most bytes of a request's body. Default 32 KiB, as Java; at most

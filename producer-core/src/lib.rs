@@ -62,6 +62,7 @@ mod batch;
 mod budget;
 mod carrier;
 mod chores;
+mod compress;
 mod config;
 mod connection;
 mod connection_end;
@@ -114,6 +115,7 @@ pub use admin::{Boundary, NewTopic, Place, Places, Questions};
 pub use ask::{Answer, AskTarget, Request};
 pub use ask_error::{AskError, InvalidQuestion};
 pub use batch::{Batch, InvalidBatch};
+pub use compress::Compress;
 pub use config::{
     Adaptive, AutoBatch, Backoff, Config, Environment, FaultTable, Health, JAVA_RETRY_CODES,
     OnUnknown, Require, RetryBudget, Rotation,

@@ -288,9 +288,10 @@ impl Message {
     }
 
     /// Bytes that count against the producer's budget: the message is held once as it is and once
-    /// as a frame.
+    /// as a frame, and once more as it is compressed.
     pub(crate) fn budget_bytes(&self) -> usize {
-        2 * (self.body.len() + self.properties.len() + MESSAGE_OVERHEAD_BYTES)
+        let packed = self.packed.as_ref().map_or(0, |packed| packed.body.len());
+        2 * (self.body.len() + self.properties.len() + MESSAGE_OVERHEAD_BYTES) + packed
     }
 
     /// A message that carries `body`, already encoded, for this one and others like it.

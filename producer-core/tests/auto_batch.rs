@@ -383,20 +383,6 @@ fn only_what_is_alike_goes_together() {
 }
 
 #[test]
-fn the_request_names_keys_and_tag_for_brokers_that_store_it_as_one() {
-    let mut world = world(lingering());
-    for n in 0..3 {
-        let message = messages(["x"]).remove(0).tag("eu").expect("valid");
-        let message = message.keys([format!("k{n}").as_str()]).expect("valid");
-        world.producer.send(world.now, 100 + n, message, SendOptions::default());
-    }
-    world.run_until_done();
-
-    let request = &world.seen(320)[0].ext["i"];
-    assert!(request.ends_with("KEYS\u{1}k0 k1 k2\u{2}TAGS\u{1}eu\u{2}"), "{request:?}");
-}
-
-#[test]
 fn a_lane_sends_together_what_waits_in_it() {
     for order in [Order::Strict, Order::Available] {
         let mut world = world(AutoBatch { messages_max: 10, ..lingering() });

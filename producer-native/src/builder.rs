@@ -11,7 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use producer_core::wire::SerializeType;
-use producer_core::{Address, AutoBatch, Config, Environment, GroupName, InvalidName, Trace};
+use producer_core::wire::sys_flag::Compression;
+use producer_core::{
+    Address, AutoBatch, Compress, Config, Environment, GroupName, InvalidName, Trace,
+};
 use tokio::runtime::Handle;
 
 use crate::access::KeyFileError;
@@ -23,7 +26,7 @@ use crate::transaction::WhenDropped;
 #[cfg(feature = "tls")]
 use crate::transport::TlsError;
 use crate::transport::{InvalidRule, Tcp, Transport};
-use crate::{Core, identity};
+use crate::{Core, compression, identity};
 
 /// Collects what a [`Producer`] needs. Made by [`Producer::builder`].
 ///
@@ -94,6 +97,8 @@ pub enum BuildError {
     /// TLS cannot be set up as it was asked for.
     #[cfg(feature = "tls")]
     Tls(TlsError),
+    /// This build lacks the compression that was asked for: see the features of the crate.
+    NoCompression(Compression),
     /// A limit of the configuration is zero: nothing could ever be sent.
     ZeroLimit {
         /// The field of [`Config`].
@@ -136,6 +141,10 @@ impl fmt::Display for BuildError {
             Self::Rule(problem) => write!(f, "{problem}"),
             #[cfg(feature = "tls")]
             Self::Tls(problem) => write!(f, "{problem}"),
+            Self::NoCompression(kind) => {
+                let feature = if *kind == Compression::Zstd { "zstd" } else { "compression" };
+                write!(f, "{} needs the feature `{feature}` of this crate", kind.name())
+            }
             Self::ZeroLimit { field } => write!(f, "{field} is 0: nothing could be sent"),
             Self::GroupTaken { group } => {
                 write!(f, "the client has a producer of group {group} already, or 1,024 groups")
@@ -164,6 +173,7 @@ impl std::error::Error for BuildError {
             | Self::NoNameServers
             | Self::GroupTaken { .. }
             | Self::NameServersNotFound { .. }
+            | Self::NoCompression(_)
             | Self::ZeroLimit { .. }
             | Self::NoRuntime
             | Self::NoThread { .. } => None,
@@ -249,6 +259,20 @@ impl Builder {
     /// Encoding of request headers: [`Config::header`].
     pub fn header(mut self, header: SerializeType) -> Self {
         self.config.header = header;
+        self
+    }
+
+    /// Compresses bodies: [`Config::compression`]. It is done on the thread of whoever sends, once
+    /// a message, before the producer is locked. Off by default.
+    ///
+    /// ```
+    /// # use producer_native::{Compress, Compression, Producer};
+    /// let zlib = Producer::builder("orders").compression(Compress::default());
+    /// let fast = Compress { kind: Compression::Lz4, threshold: 1_024, ..Compress::default() };
+    /// let lz4 = Producer::builder("orders").compression(fast);
+    /// ```
+    pub fn compression(mut self, compression: impl Into<Option<Compress>>) -> Self {
+        self.config.compression = compression.into();
         self
     }
 
@@ -375,6 +399,11 @@ impl Builder {
         self.config
             .check_namespace()
             .map_err(|(given, problem)| BuildError::Namespace { given, problem })?;
+        if let Some(Compress { kind, .. }) = self.config.compression
+            && !compression::is_built(kind)
+        {
+            return Err(BuildError::NoCompression(kind));
+        }
         let runtime = match self.runtime {
             Some(runtime) => runtime,
             None => Handle::try_current().map_err(|_| BuildError::NoRuntime)?,

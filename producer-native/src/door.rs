@@ -5,14 +5,15 @@ use std::task::Waker;
 use std::time::Duration;
 
 use producer_core::{
-    Address, CloseReport, ConnId, Decision, GroupId, Instant, Message, Output, SendError, SendId,
-    Transaction,
+    Address, CloseReport, Compress, ConnId, Decision, GroupId, Instant, Message, Output, SendError,
+    SendId, Transaction,
 };
 use tokio::runtime::Handle;
 
 use crate::access::{self, Provider};
 use crate::alarm::Alarm;
 use crate::checks::{self, Checker, Checks, Limits};
+use crate::compression::compressed;
 use crate::connection::{self, Links};
 use crate::discovery::{self, Discovery, Search};
 use crate::eras::Eras;
@@ -40,6 +41,9 @@ pub(crate) struct Shared {
     pub(crate) query_timeout: Duration,
     pub(crate) when_dropped: WhenDropped,
     pub(crate) hooks: Arc<Hooks>,
+    /// What the core has too, but behind the lock: how bodies are compressed, and how long they are
+    /// at most.
+    compression: (Option<Compress>, usize),
 }
 
 /// How a producer finds and reaches others.
@@ -113,6 +117,7 @@ impl Shared {
         wall_clock: Box<WallClock>,
     ) -> Self {
         let query_timeout = core.config().send_timeout;
+        let compression = (core.config().compression, core.config().message_bytes_max);
         let state = State {
             core,
             slots: Slots::default(),
@@ -144,6 +149,7 @@ impl Shared {
             query_timeout,
             when_dropped: WhenDropped::default(),
             hooks: Arc::default(),
+            compression,
         }
     }
 
@@ -199,13 +205,19 @@ impl Shared {
         Some(result)
     }
 
-    /// Shows a message to the hooks, if there are any, before it is sent.
+    /// Shows a message to the hooks, if there are any, before it is sent, and compresses its body,
+    /// if that was asked for. Call it before the door is locked.
     #[inline]
     pub(crate) fn hooked(&self, kind: SendKind, group: GroupId, message: Message) -> Hooked {
-        match self.hooks.is_empty() {
-            true => Ok((message, None)),
-            false => self.hooks.begin_one(kind, &self.group_name(group), message),
-        }
+        let (message, call) = match self.hooks.is_empty() {
+            true => (message, None),
+            false => self.hooks.begin_one(kind, &self.group_name(group), message)?,
+        };
+        let message = match self.compression {
+            (Some(how), bytes_max) => compressed(how, bytes_max, message),
+            (None, _) => message,
+        };
+        Ok((message, call))
     }
 
     /// The name of a group, for hooks.

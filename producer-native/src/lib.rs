@@ -78,6 +78,7 @@ pub mod blocking;
 mod builder;
 mod checks;
 mod client;
+mod compression;
 mod connection;
 mod discovery;
 mod door;
@@ -108,6 +109,7 @@ pub use builder::{BuildError, Builder};
 pub use bytes::Bytes;
 pub use checks::Verdict;
 pub use client::Client;
+pub use compression::{DecompressError, decompress};
 pub use discovery::{AddressServer, Discovery, Dns, Finding, InvalidAddressServer};
 pub use hooks::{FrameHook, Outgoing, SeenFrame, SendEnd, SendHook, SendKind, SendReport};
 #[cfg(feature = "metrics")]
@@ -116,13 +118,14 @@ pub use observe::Metrics;
 pub use observe::OpenTelemetry;
 pub use producer::Producer;
 pub use producer_core::wire::SerializeType;
+pub use producer_core::wire::sys_flag::Compression;
 pub use producer_core::{
     AccessChannel, Adaptive, Address, Answer, AskTarget, Attempt, AutoBatch, Backoff, Batch,
-    CloseReport, Config, ConnectionEnd, Decision, ErrorKind, FaultTable, GroupName, HalfMessage,
-    Health, InvalidBatch, InvalidMessage, InvalidName, JAVA_RETRY_CODES, Message, MessageId,
-    OffsetId, OnUnknown, Order, Outcome, PROPERTY_BYTES_MAX, Phase, Queue, QueueChoice, Receipt,
-    Reply, ReplyMessage, Request, Require, RetryBudget, Rotation, Route, RouteBroker, Selector,
-    SendError, SendOptions, SendStatus, Stats, TlsFault, TopicName, Trace, Transaction,
+    CloseReport, Compress, Config, ConnectionEnd, Decision, ErrorKind, FaultTable, GroupName,
+    HalfMessage, Health, InvalidBatch, InvalidMessage, InvalidName, JAVA_RETRY_CODES, Message,
+    MessageId, OffsetId, OnUnknown, Order, Outcome, PROPERTY_BYTES_MAX, Phase, Queue, QueueChoice,
+    Receipt, Reply, ReplyMessage, Request, Require, RetryBudget, Rotation, Route, RouteBroker,
+    Selector, SendError, SendOptions, SendStatus, Stats, TlsFault, TopicName, Trace, Transaction,
     TransactionCheck,
 };
 pub use producer_core::{
