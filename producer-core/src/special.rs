@@ -143,7 +143,7 @@ pub(crate) fn append_frame<T>(
     let half = matches!(form, Some(Form::Half(..)));
     let transaction = if half { sys_flag::TRANSACTION_PREPARED } else { 0 };
     let mut properties = String::with_capacity(64 + send.message.property_text().len());
-    if !matches!(form, Some(Form::Batch(_))) {
+    if !form.is_some_and(Form::is_batch) {
         // 4.9 brokers put what a batch as a whole has behind what its members have, and the last
         // value counts: all of them would have this id.
         properties.push_str("UNIQ_KEY\u{1}");
