@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use producer_core::wire::acl::Credentials;
 use producer_native::settings::{Settings, SettingsError};
-use producer_native::{Address, Builder, Config, Health, OnUnknown};
+use producer_native::{Address, Builder, Compression, Config, Health, OnUnknown};
 
 const EXAMPLE: &str = include_str!("../src/settings/example.toml");
 
@@ -74,6 +74,9 @@ fn values_reach_the_configuration() {
     let sharing = config("auto_batch = { linger = '5ms' }\n[trace]\nbatch = 3\nchannel = 'cloud'");
     assert_eq!(sharing.auto_batch.unwrap().linger, Duration::from_millis(5));
     assert_eq!(sharing.trace.unwrap().batch, 3);
+    let packing = config("compression = { kind = 'lz4', threshold = '1 KiB' }");
+    let compress = packing.compression.unwrap();
+    assert_eq!((compress.kind, compress.threshold), (Compression::Lz4, 1024));
 
     let set = config(
         "attempt_timeout = 'none'\nretry_budget = 'none'\nname_server_hedge = '1.5s'\n\

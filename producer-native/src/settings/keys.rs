@@ -1,9 +1,11 @@
 //! Which key sets what.
 
 use producer_core::wire::SerializeType;
+use producer_core::wire::sys_flag::Compression;
 use producer_core::{
-    AccessChannel, Adaptive, Address, AutoBatch, Config, Credentials, FaultTable, GroupName,
-    Health, InvalidCredentials, OnUnknown, Require, RetryBudget, Rotation, TopicName, Trace,
+    AccessChannel, Adaptive, Address, AutoBatch, Compress, Config, Credentials, FaultTable,
+    GroupName, Health, InvalidCredentials, OnUnknown, Require, RetryBudget, Rotation, TopicName,
+    Trace,
 };
 
 use super::reader::{
@@ -113,6 +115,9 @@ fn attempts(table: &mut Table, config: &mut Config) -> Result<(), SettingsError>
     if let Some(node) = table.take("auto_batch") {
         config.auto_batch = auto_batch(node)?;
     }
+    if let Some(node) = table.take("compression") {
+        config.compression = compression(node)?;
+    }
     if let Some(node) = table.take("trace") {
         config.trace = trace(node)?;
     }
@@ -152,6 +157,20 @@ fn auto_batch(node: Node) -> Result<Option<AutoBatch>, SettingsError> {
     table.set("linger", &mut limits.linger, time)?;
     table.finish()?;
     Ok(Some(limits))
+}
+
+fn compression(node: Node) -> Result<Option<Compress>, SettingsError> {
+    let Some(mut table) = unless_none(node, "compression")? else { return Ok(None) };
+    let mut compress = Compress::default();
+    let kinds: (&[_], Wanted) = (
+        &[("zlib", Compression::Zlib), ("lz4", Compression::Lz4), ("zstd", Compression::Zstd)],
+        "\"zlib\", \"lz4\" or \"zstd\"",
+    );
+    table.set("kind", &mut compress.kind, |node| one_of(node, &kinds))?;
+    table.set("level", &mut compress.level, number)?;
+    table.set("threshold", &mut compress.threshold, bytes)?;
+    table.finish()?;
+    Ok(Some(compress))
 }
 
 fn trace(node: Node) -> Result<Option<Trace>, SettingsError> {
