@@ -31,11 +31,8 @@ pub enum Area {
     /// Which brokers are avoided.
     Health,
     /// What plans of the swarm do not have: transactions, requests and replies, kinds of messages,
-    /// questions, access. Tests of the core catch these.
+    /// questions, access, traces, groups. Tests of the core catch these.
     Special,
-    /// What few plans of the swarm have: kinds of messages, questions, access. Tests of their own
-    /// catch these, named where the bug is declared.
-    Feature,
 }
 
 macro_rules! declare_bugs {
@@ -239,13 +236,13 @@ declare_bugs! {
     /// Only brokers that were sent to are connected.
     NotStayingConnected: Special, "";
     /// Traces are sends, and are traced. `traces_are_not_traced`.
-    TracesTraced: Feature, "";
+    TracesTraced: Special, "";
     /// Any number of records waits. `records_that_nobody_takes_are_bounded_and_counted`.
-    TracesUnbounded: Feature, "";
+    TracesUnbounded: Special, "";
     /// Traces are counted as the application's sends. `traces_are_nobodys_sends`.
-    TracesCounted: Feature, "";
+    TracesCounted: Special, "";
     /// A broker that wants no traces gets them. `a_broker_that_wants_no_traces_gets_none`.
-    TraceSwitchIgnored: Feature, "";
+    TraceSwitchIgnored: Special, "";
     /// A name that is inside the namespace gets into it once more, and so do the system's.
     WrappedTwice: Special, "";
     /// A message is delayed in two ways. `a_message_is_delayed_in_one_way_only`.
@@ -281,9 +278,9 @@ declare_bugs! {
     /// A retry carries messages whose callers were told that they failed.
     EndedSentAgain: Special, "";
     /// Everything goes to the second port. `heartbeats_and_ends_go_to_the_advertised_port`.
-    VipForAll: Feature, "";
+    VipForAll: Special, "";
     /// A group that has left is still announced. `a_group_that_leaves_is_not_announced_any_more`.
-    GroupStays: Feature, "";
+    GroupStays: Special, "";
     /// Only the first group is announced. `heartbeats_name_all_groups`.
-    FirstGroupOnly: Feature, "";
+    FirstGroupOnly: Special, "";
 }

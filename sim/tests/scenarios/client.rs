@@ -61,7 +61,8 @@ fn s42_cancelled_and_closed() {
     let mut row = Row::new(42, "cancelled and closed");
     let busy = Scene::new(42).with(|plan| plan.network.latency_us = 20_000).sends(100, 5, 250);
     for nth in [1, 3] {
-        let scene = busy.clone().fault("producer-0", 800, 1, FaultKind::Cancel { nth });
+        // It lasts: who sends one after the other begins no more once all is well again.
+        let scene = busy.clone().fault("producer-0", 800, 15_000, FaultKind::Cancel { nth });
         row.everywhere(&scene, |seen| {
             let in_hand = seen.sends().filter(|send| under_way(send, 800)).count();
             assert_eq!(seen.cancelled(), in_hand.div_ceil(nth as usize), "{seen}");
