@@ -16,6 +16,7 @@ use std::time::Duration;
 use producer_core::{Decision, TransactionCheck};
 use tokio::time::timeout;
 
+use crate::compression::unpack_theirs;
 use crate::door::{Effects, Shared};
 
 /// How a local transaction or a check ended: a [`Decision`], or a `Result` of one. An error leaves
@@ -126,7 +127,8 @@ where
     Fut: Future<Output: Verdict> + Send + 'static,
 {
     let check = Arc::new(check);
-    Arc::new(move |asked| {
+    Arc::new(move |mut asked| {
+        unpack_theirs(&mut asked.sys_flag, &mut asked.body);
         let check = check.clone();
         // Called when it is polled, where a panic is caught.
         Box::pin(async move { check(asked).await.verdict() })

@@ -76,6 +76,21 @@ pub fn decompress(
     }
 }
 
+/// Most bytes that a body of somebody else's may have once it is unpacked.
+const THEIRS_MAX: usize = 64 << 20;
+
+/// Unpacks a body that somebody else has sent, and takes the mark from its flag. One that cannot be
+/// unpacked, or is longer than 64 MiB then, stays as it is, mark and all.
+pub(crate) fn unpack_theirs(sys_flag: &mut i32, body: &mut Vec<u8>) {
+    if *sys_flag & sys_flag::COMPRESSED == 0 {
+        return;
+    }
+    if let Ok(plain) = decompress(*sys_flag, body, THEIRS_MAX).map(Cow::into_owned) {
+        *body = plain;
+        *sys_flag = sys_flag::without_compressed(*sys_flag);
+    }
+}
+
 /// Whether this build can do it.
 pub(crate) const fn is_built(compression: Compression) -> bool {
     match compression {
@@ -172,5 +187,28 @@ fn read(
     match from.take(limit).read_to_end(&mut plain) {
         Ok(_) => Ok(plain),
         Err(error) => Err(DecompressError::Malformed { compression, problem: error.to_string() }),
+    }
+}
+
+#[cfg(all(test, feature = "compression"))]
+mod theirs {
+    use super::*;
+
+    #[test]
+    fn a_body_of_somebody_else_is_unpacked_once_or_left_as_it_is() {
+        let plain = vec![7; 10_000];
+        let how = Compress { kind: Compression::Zlib, ..Compress::default() };
+        let flag = sys_flag::COMPRESSED | Compression::Zlib.flag();
+        let (mut marks, mut body) = (flag, pack(how, &plain).expect("it is built"));
+        assert!(body.len() < plain.len());
+
+        unpack_theirs(&mut marks, &mut body);
+        assert_eq!((marks & sys_flag::COMPRESSED, &body), (0, &plain));
+        unpack_theirs(&mut marks, &mut body);
+        assert_eq!(body, plain);
+
+        let (mut marks, mut garbage) = (flag, vec![1, 2, 3]);
+        unpack_theirs(&mut marks, &mut garbage);
+        assert_eq!((marks, garbage), (flag, vec![1, 2, 3]));
     }
 }

@@ -9,6 +9,7 @@ use producer_core::{
     SendError, SendId, SendOptions,
 };
 
+use crate::compression::unpack_theirs;
 use crate::door::{Effects, Shared, State};
 use crate::hooks::{Call, SendKind};
 use crate::producer::Producer;
@@ -82,7 +83,10 @@ impl Producer {
             Name::Request(state.core.request(now, slot, message, options))
         };
         match Exchange::hooked(self.shared(), call, begin).await_end().await {
-            Ended::Replied(result) => result,
+            Ended::Replied(result) => result.map(|mut reply| {
+                unpack_theirs(&mut reply.sys_flag, &mut reply.body);
+                reply
+            }),
             _ => unreachable!("the core answers a request with a reply"),
         }
     }
