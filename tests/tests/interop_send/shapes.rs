@@ -90,7 +90,9 @@ fn assert_same(n: usize, sent: &Message, receipt: &Receipt, stored: &Stored) {
     assert_eq!(stored.uniq_key(), Some(receipt.message_id.as_str()), "id of {n}");
     let offset_id = receipt.offset_id.map(|id| id.to_string());
     assert_eq!(offset_id, Some(stored.offset_id()), "offset id of {n}");
-    assert_eq!((receipt.attempts, receipt.maybe_duplicate), (1, false), "attempts of {n}");
+    // A cold broker may be too busy for some of the first, refuse them and get them again; that each
+    // is there once is counted.
+    assert!(!receipt.maybe_duplicate, "{n} after {} attempts", receipt.attempts);
     assert!(apart_ms(stored.born_time_ms) < 120_000, "{n} was born at {}", stored.born_time_ms);
 }
 
