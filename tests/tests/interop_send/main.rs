@@ -27,9 +27,11 @@ fn interop_send_4_9_7() -> Result<()> {
 fn send(release: Release) -> Result<()> {
     let cluster = Cluster::builder(release)
         .name_server_config("orderMessageEnable", "true")
-        .master("a")
+        // A slow machine must not make a cold broker refuse what this counts.
+        .broker(BrokerSpec::master("a").config("waitTimeMillsInSendQueue", "3000"))
         .broker(
             BrokerSpec::master("b")
+                .config("waitTimeMillsInSendQueue", "3000")
                 .config("brokerRole", "SYNC_MASTER")
                 .config("flushDiskType", "SYNC_FLUSH"),
         )
