@@ -386,17 +386,8 @@ impl<T> Producer<T> {
     /// Ends a send that is not on any connection.
     pub(crate) fn fail_before_attempt(&mut self, key: Key, phase: Phase, kind: ErrorKind) {
         let Some(send) = self.sends.get_mut(key) else { return };
-        send.trail.push(Attempt {
-            broker: None,
-            advertised: None,
-            dialled: None,
-            queue_id: None,
-            reason: None,
-            phase,
-            elapsed: self.now.since(send.accepted),
-            outcome: Outcome::NotSent,
-            kind: kind.clone(),
-        });
+        let elapsed = self.now.since(send.accepted);
+        send.trail.push(Attempt::off_connection(phase, elapsed, kind.clone()));
         self.fail(key, kind);
     }
 

@@ -222,17 +222,7 @@ impl<T> Producer<T> {
                 Stage::Route => self.route_problem(carrier.topic),
                 _ => ErrorKind::Deadline,
             };
-            return Attempt {
-                broker: None,
-                advertised: None,
-                dialled: None,
-                queue_id: None,
-                reason: None,
-                phase,
-                elapsed: self.now.since(carrier.accepted),
-                outcome: Outcome::NotSent,
-                kind,
-            };
+            return Attempt::off_connection(phase, self.now.since(carrier.accepted), kind);
         };
         let broker = &self.routes.brokers[under.queue.broker as usize];
         let conn = self.conns.get(under.conn);

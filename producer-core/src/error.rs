@@ -363,6 +363,23 @@ pub struct Attempt {
     pub kind: ErrorKind,
 }
 
+impl Attempt {
+    /// One that ended before it was on any connection.
+    pub(crate) fn off_connection(phase: Phase, elapsed: Duration, kind: ErrorKind) -> Self {
+        Self {
+            broker: None,
+            advertised: None,
+            dialled: None,
+            queue_id: None,
+            reason: None,
+            phase,
+            elapsed,
+            outcome: Outcome::NotSent,
+            kind,
+        }
+    }
+}
+
 /// A send that did not succeed: the cause of its last attempt, whether the message may be stored,
 /// and every attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
