@@ -88,7 +88,9 @@ impl World {
         let broker = &self.cluster.brokers()[0];
         until(Duration::from_secs(5), topic, || {
             let messages = read_from(broker.address(), &broker.name(), topic).expect("it is up");
-            let id = |message: &Stored| message.uniq_key().map_or(message.offset_id(), Into::into);
+            let id = |message: &Stored| {
+                message.uniq_key().map_or_else(|| message.offset_id(), Into::into)
+            };
             let ids: BTreeSet<String> = messages.iter().map(id).collect();
             (ids.len() >= count).then_some(messages)
         })
