@@ -169,6 +169,24 @@ impl Message {
         self.put(names::CHECK_IMMUNITY_TIME_IN_SECONDS, &seconds.to_string())
     }
 
+    /// The instance that it belongs to (`INSTANCE_ID`), for proxies and consumers that look at it;
+    /// brokers of RocketMQ do not. A producer with a namespace names that instead.
+    ///
+    /// # Errors
+    /// When it is blank or holds a separator.
+    pub fn instance_id(self, instance: &str) -> Result<Self, InvalidMessage> {
+        self.put(names::INSTANCE_ID, instance)
+    }
+
+    /// Who buys (`BUYER_ID`), for consumers that look at it; brokers do not. It can be read as the
+    /// property of that name.
+    ///
+    /// # Errors
+    /// When it is blank or holds a separator.
+    pub fn buyer_id(self, buyer: &str) -> Result<Self, InvalidMessage> {
+        self.put(names::BUYER_ID, buyer)
+    }
+
     /// Whether it is to be delivered later.
     pub fn is_delayed(&self) -> bool {
         DELAYS.iter().any(|name| self.property(name).is_some())
@@ -263,6 +281,8 @@ mod tests {
             .priority(3)
             .and_then(|message| message.sharding_key("order-1"))
             .and_then(|message| message.timer_engine(TimerEngine::RocksDbTimeline))
+            .and_then(|message| message.instance_id("instance-1"))
+            .and_then(|message| message.buyer_id("buyer-1"))
             .and_then(|message| message.delay_level(1))
             .expect("valid");
 
@@ -270,6 +290,8 @@ mod tests {
             ("_SYS_MSG_PRIORITY_", "3"),
             ("__SHARDINGKEY", "order-1"),
             ("E_T", "R"),
+            ("INSTANCE_ID", "instance-1"),
+            ("BUYER_ID", "buyer-1"),
             ("DELAY", "1"),
         ] {
             assert_eq!(message.property(name), Some(value), "{name}");

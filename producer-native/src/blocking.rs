@@ -14,6 +14,7 @@
 //! }
 //! ```
 
+mod admin;
 mod exchange;
 
 use std::fmt;
@@ -32,6 +33,7 @@ use crate::builder::{BuildError, Builder};
 use crate::ticket::{self, TrySendError};
 use crate::wait::Wait;
 
+pub use admin::Admin;
 pub use exchange::OpenTransaction;
 
 /// A [`Producer`](crate::Producer) whose methods wait by blocking the thread. It has one thread of

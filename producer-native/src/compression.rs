@@ -99,6 +99,25 @@ pub(crate) const fn is_built(compression: Compression) -> bool {
     }
 }
 
+/// The message with its body compressed, if that makes it shorter: what a producer with this setting
+/// does with each. It pays for who sends one message to many topics or clusters: what is compressed
+/// already is sent as it is.
+///
+/// One that is shorter than the threshold, or compressed already, stays as it is; so does every one
+/// when this build lacks the format (features `compression` and `zstd`).
+///
+/// ```
+/// # use producer_native::{Compress, InvalidMessage, Message, compress};
+/// let report = Message::new("reports", "quarter after quarter, ".repeat(1_000))?;
+/// let short = compress(Compress::default(), report.clone());
+/// # #[cfg(feature = "compression")]
+/// assert!(short.body().len() < report.body().len() / 10);
+/// # Ok::<(), InvalidMessage>(())
+/// ```
+pub fn compress(how: Compress, message: Message) -> Message {
+    compressed(how, usize::MAX, message)
+}
+
 /// The message with its body compressed, if it is long enough and gets shorter by it. One that is
 /// compressed already stays as it is.
 pub(crate) fn compressed(how: Compress, bytes_max: usize, message: Message) -> Message {
@@ -191,8 +210,20 @@ fn read(
 }
 
 #[cfg(all(test, feature = "compression"))]
-mod theirs {
+mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_compressed_already_stays_as_it_is() {
+        let how = Compress { threshold: 1, ..Compress::default() };
+        let once = compressed(how, 1 << 20, Message::new("t", vec![7; 10_000]).expect("valid"));
+        let place = once.body().as_ptr();
+        assert_eq!(once.compression(), Some(Compression::Zlib));
+
+        let twice = compressed(how, 1 << 20, once);
+
+        assert_eq!(twice.body().as_ptr(), place, "the very bytes");
+    }
 
     #[test]
     fn a_body_of_somebody_else_is_unpacked_once_or_left_as_it_is() {

@@ -109,7 +109,7 @@ pub use builder::{BuildError, Builder};
 pub use bytes::Bytes;
 pub use checks::Verdict;
 pub use client::Client;
-pub use compression::{DecompressError, decompress};
+pub use compression::{DecompressError, compress, decompress};
 pub use discovery::{AddressServer, Discovery, Dns, Finding, InvalidAddressServer};
 pub use hooks::{FrameHook, Outgoing, SeenFrame, SendEnd, SendHook, SendKind, SendReport};
 #[cfg(feature = "metrics")]

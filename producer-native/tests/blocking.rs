@@ -7,7 +7,10 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use common::{Cluster, Reaction, message};
-use producer_native::{ErrorKind, TopicName, blocking};
+use producer_native::{
+    Boundary, ErrorKind, Message, NewTopic, Producer, TopicName, Window, blocking,
+};
+use sim::serve::EmbeddedCluster;
 
 /// A cluster that is served by a runtime of its own.
 fn cluster() -> (Arc<Cluster>, tokio::runtime::Runtime) {
@@ -96,4 +99,38 @@ fn waiting_within_async_code_panics_rather_than_deadlocks() {
 
     assert!(used_within.unwrap_err().is_panic());
     in_its_place.unwrap().unwrap();
+}
+
+#[test]
+fn questions_and_recalls_need_no_async_code() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
+    let cluster = EmbeddedCluster::builder()
+        .broker("broker-a", |broker| broker.tune(|config| config.recall = true))
+        .topic("orders", 1);
+    let cluster = runtime.block_on(cluster.start()).unwrap();
+    let producer = Producer::builder("blocking").name_servers(&cluster.name_servers());
+    let producer = producer.build_blocking().unwrap();
+    let (admin, orders) = (producer.admin(), TopicName::new("orders").unwrap());
+
+    let queues = admin.publish_queues(&orders).unwrap();
+    let order = Message::new("orders", "x").unwrap().keys(["k"]).unwrap();
+    let receipt = producer.send(order).unwrap();
+    assert_eq!(admin.max_offset(&orders, &queues[0]), Ok(1));
+    assert_eq!(admin.min_offset(&orders, &queues[0]), Ok(0));
+    let since = admin.earliest_store_time(&orders, &queues[0]).unwrap().unwrap();
+    assert_eq!(admin.search_offset(&orders, &queues[0], since, Boundary::Lower), Ok(0));
+    let seen = admin
+        .timeout(Duration::from_secs(5))
+        .view_message(&orders, &receipt.message_id.to_string());
+    assert_eq!(seen.unwrap().body, b"x");
+    let window = Window { max: 8, from_ms: 0, to_ms: i64::MAX as u64 };
+    assert_eq!(admin.find_by_key(&orders, "k", window).unwrap().len(), 1);
+    assert_eq!(admin.places(&orders).unwrap().queues, queues);
+    let new = NewTopic::new(TopicName::new("new").unwrap(), 2);
+    assert_eq!(admin.create_topic(&new).unwrap().brokers, ["broker-a"]);
+
+    let later = Message::new("orders", "later").unwrap().delay(Duration::from_secs(60)).unwrap();
+    let handle = producer.send(later).unwrap().recall_handle.unwrap();
+    assert!(producer.recall(&orders, &handle).is_ok());
 }

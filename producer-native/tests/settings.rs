@@ -249,6 +249,23 @@ fn variables_that_cannot_be_right_are_named_and_not_repeated() {
 }
 
 #[test]
+fn a_key_file_of_java_can_be_named() {
+    let file = scratch("key-file", "AccessKey=me\nSecretKey=hunter2\nSecurityToken=t\n");
+    let text = format!("[credentials]\nkey_file = '{}'", file.display());
+
+    let account = Credentials::new("me", "hunter2").and_then(|account| account.with_token("t"));
+    assert_eq!(config(&text).credentials, account.ok());
+
+    let alone = error(&format!("{text}\naccess_key = 'me'"));
+    assert!(alone.contains("line 3: credentials.access_key"), "{alone}");
+    let missing = error("[credentials]\nkey_file = 'no/such/file'");
+    assert!(
+        missing.contains("credentials.key_file") && missing.contains("no/such/file"),
+        "{missing}"
+    );
+}
+
+#[test]
 fn secrets_can_stand_in_files_and_are_never_shown() {
     let file = scratch("secret", "hunter2\r\n");
     let path = file.display();

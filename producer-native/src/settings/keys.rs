@@ -1,5 +1,7 @@
 //! Which key sets what.
 
+use std::path::Path;
+
 use producer_core::wire::SerializeType;
 use producer_core::wire::sys_flag::Compression;
 use producer_core::{
@@ -64,23 +66,29 @@ fn identity(table: &mut Table, config: &mut Config) -> Result<(), SettingsError>
     table.set("language", &mut config.language, number)?;
     table.set("version", &mut config.version, number)?;
     for mut credentials in table.tables("credentials")? {
-        let access_key: String = needed(&mut credentials, "access_key", text)?;
-        let secret = ways::secret(&mut credentials, "secret_key", "secret_key_file")?;
-        let secret = secret.as_ref().map_or("", Secret::reveal);
-        let mut account =
-            Credentials::new(access_key, secret).map_err(|problem| match problem {
-                InvalidCredentials::AccessKey => credentials.error("access_key", "it is needed"),
-                _ => credentials.error("secret_key", "it is needed"),
-            })?;
-        let token = ways::secret(&mut credentials, "security_token", "security_token_file")?;
-        if let Some(token) = token.filter(|token| !token.reveal().is_empty()) {
-            let blank = |_| credentials.error("security_token", "it is blank");
-            account = account.with_token(token.reveal()).map_err(blank)?;
-        }
-        config.credentials = Some(account);
+        config.credentials = Some(account(&mut credentials)?);
         credentials.finish()?;
     }
     Ok(())
+}
+
+/// Of a key file, as Java clients have it, or of the keys of the table.
+fn account(credentials: &mut Table) -> Result<Credentials, SettingsError> {
+    if let Some(path) = credentials.get("key_file", text)? {
+        let read = crate::access::key_file(Some(Path::new(&path)));
+        return read.map_err(|problem| credentials.error("key_file", problem.to_string()));
+    }
+    let access_key: String = needed(credentials, "access_key", text)?;
+    let secret = ways::secret(credentials, "secret_key", "secret_key_file")?;
+    let secret = secret.as_ref().map_or("", Secret::reveal);
+    let account = Credentials::new(access_key, secret).map_err(|problem| match problem {
+        InvalidCredentials::AccessKey => credentials.error("access_key", "it is needed"),
+        _ => credentials.error("secret_key", "it is needed"),
+    })?;
+    let token = ways::secret(credentials, "security_token", "security_token_file")?;
+    let Some(token) = token.filter(|token| !token.reveal().is_empty()) else { return Ok(account) };
+    let blank = |_| credentials.error("security_token", "it is blank");
+    account.with_token(token.reveal()).map_err(blank)
 }
 
 fn attempts(table: &mut Table, config: &mut Config) -> Result<(), SettingsError> {

@@ -259,3 +259,56 @@ fn batches_are_told_message_by_message_in_the_order_they_were_read() {
     assert_eq!(lines[25]["summary"]["ok"], 25);
     assert_eq!(run(&["send", "-t", "t", "-b", "x", "--batch", "2", "--oneway"]).code, Some(2));
 }
+
+#[test]
+fn bodies_are_compressed_and_sends_share_requests_if_asked_for() {
+    let served = serve(|cluster| cluster);
+    let long = "order paid, receipt sent; ".repeat(300);
+    let send = |more: &[&str]| send(&served, more, &format!("{long}\nshort\n"));
+
+    for (arguments, flags) in [
+        (&["--compress", "zlib"][..], [0x301, 0]),
+        (&["--compress", "zstd:19"], [0x201, 0]),
+        (&["--compress", "LZ4", "--compress-over", "10000"], [0, 0]),
+    ] {
+        let ended = send(&[&["--queue", "broker-a:0"], arguments].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let stored = served.cluster.broker("broker-a").messages("orders");
+        let last: Vec<_> = stored.iter().rev().take(2).rev().map(|m| m.sys_flag & 0x701).collect();
+        assert_eq!(last, flags, "{arguments:?}");
+    }
+    let ended = send(&["--auto-batch"]);
+    assert_eq!((ended.code, &ended.lines()[2]["summary"]["ok"]), (Some(0), &2.into()), "{ended:?}");
+    for wrong in ["gzip", "zlib:", "zlib:high", ""] {
+        assert_eq!(send(&["--compress", wrong]).code, Some(2), "{wrong:?}");
+    }
+    assert_eq!(send(&["--auto-batch", "--batch", "3"]).code, Some(2));
+}
+
+#[test]
+fn traces_are_there_when_it_has_ended() {
+    let served = serve(|cluster| cluster.topic("traces", 1));
+
+    let ended = send(&served, &["-b", "x", "--trace=traces"], "");
+
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let traces = served.cluster.broker("broker-a").messages("traces");
+    let text: String = traces.iter().map(|m| String::from_utf8_lossy(&m.body)).collect();
+    assert!(text.contains(ended.lines()[0]["id"].as_str().unwrap()), "{text:?}");
+}
+
+#[test]
+fn the_second_port_is_dialled_if_asked_for() {
+    let served = serve(|cluster| cluster);
+    let main = served.cluster.broker("broker-a").address();
+    let second = std::net::SocketAddr::new(main.ip(), main.port() - 2);
+    let to = |address: &str| {
+        let map = format!("{second}={address}");
+        let ended =
+            send(&served, &["-b", "x", "--vip", "--timeout", "1s", "--address-map", &map], "");
+        ended.code
+    };
+
+    assert_eq!(to(&main.to_string()), Some(0));
+    assert_eq!(to(&refused()), Some(1));
+}

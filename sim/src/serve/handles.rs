@@ -43,6 +43,12 @@ impl BrokerHandle {
         Ok(address)
     }
 
+    /// Has name servers name another address than the one it listens on, until it moves: that of
+    /// whoever stands before it, such as an end of TLS. They hear of it a moment later.
+    pub fn advertise(&self, address: SocketAddr) {
+        self.with(|broker, now| broker.set_address(now, address));
+    }
+
     /// Whether the broker is up; a paused one is.
     pub async fn is_up(&self) -> bool {
         self.server.is_up().await

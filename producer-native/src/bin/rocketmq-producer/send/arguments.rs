@@ -11,6 +11,7 @@ use producer_native::{
 
 use super::kind::KindArguments;
 use super::source::Origin;
+use super::way::WayArguments;
 use super::window::Limits;
 use crate::exit::Failure;
 use crate::options::{Cluster, duration};
@@ -44,6 +45,8 @@ pub(crate) struct SendArguments {
 
     #[command(flatten)]
     kind: KindArguments,
+    #[command(flatten)]
+    way: WayArguments,
 
     /// Send to this queue
     #[arg(long, value_name = "BROKER:ID", value_parser = queue, group = "choice", help_heading = "Queue")]
@@ -134,6 +137,14 @@ impl SendArguments {
         self.oneway
     }
 
+    /// How long telling the brokers good-bye may take, and sending the last traces.
+    pub(super) fn farewell(&self) -> Duration {
+        match self.way.is_traced() {
+            true => Duration::from_secs(3),
+            false => Duration::from_millis(100),
+        }
+    }
+
     pub(super) fn producer(&self) -> Result<Producer, Failure> {
         let preset = self.preset.map(|preset| match preset {
             Preset::Default => ("preset", "default"),
@@ -148,7 +159,7 @@ impl SendArguments {
         if let Some(group) = &self.group {
             builder = builder.group(group);
         }
-        let builder = builder.configure(|config| {
+        let builder = self.way.apply(builder).configure(|config| {
             config.send_timeout = self.timeout.unwrap_or(config.send_timeout);
             config.attempt_timeout = self.attempt_timeout.or(config.attempt_timeout);
             config.auto_create_topics |= self.auto_create;

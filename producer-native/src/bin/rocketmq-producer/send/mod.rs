@@ -6,11 +6,10 @@ mod latency;
 mod progress;
 mod report;
 mod source;
+mod way;
 mod window;
 
 pub(crate) use arguments::{SendArguments, property, queue};
-
-use std::time::Duration;
 
 use crate::exit::{Exit, Failure};
 
@@ -23,10 +22,11 @@ pub(crate) async fn run(arguments: SendArguments, json: bool) -> Result<Exit, Fa
     let producer = arguments.producer()?;
     let source = Source::new(arguments.source()?, template.message_bytes_max)?;
     let report = Report::new(json, arguments.one_way());
+    let farewell = arguments.farewell();
     let mut window = Window::new(producer.clone(), template, arguments.limits(), report);
     let ended = window.run(source).await;
-    // Everything has ended, so this only tells the brokers good-bye.
-    producer.close(Duration::from_millis(100)).await;
+    // Every message has ended; traces may not have.
+    producer.close(farewell).await;
     let interrupted = ended?;
     let all_good = window.report.finish()?;
     Ok(match (interrupted, all_good) {
