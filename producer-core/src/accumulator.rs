@@ -191,7 +191,7 @@ impl<T> Producer<T> {
         }
         let id = send.class(self.accumulator.classes.hasher());
         let (bytes, keys) = (send.message.member_bytes(), send.key_bytes());
-        let gathering = self.accumulator.classes.get(&id).and_then(|class| class.gathering);
+        let mut gathering = self.accumulator.classes.get(&id).and_then(|class| class.gathering);
         if let Some(carrier) = gathering {
             let first = self.carried(carrier).and_then(|c| self.first_alive(c));
             if first.is_some_and(|first| !first.goes_with(send)) {
@@ -199,9 +199,9 @@ impl<T> Producer<T> {
             }
             if !self.fits_in(carrier, bytes, keys, &limits) {
                 self.let_go(carrier);
+                gathering = None;
             }
         }
-        let gathering = self.accumulator.classes.get(&id).and_then(|class| class.gathering);
         let carrier = gathering.unwrap_or_else(|| self.gather(key, id, &limits));
         self.join(key, carrier);
         self.leave_or_wait(carrier, id, &limits);

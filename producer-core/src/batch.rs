@@ -196,21 +196,23 @@ impl Batch {
     }
 }
 
+/// UNIQ_KEY, 32 digits and WAIT with their separators.
+const OURS: usize = 8 + 1 + 32 + 1 + 4 + 1 + 4 + 1;
+
 impl Message {
     /// Bytes that it takes in a batch.
     pub(crate) fn member_bytes(&self) -> usize {
-        // UNIQ_KEY, 32 digits and WAIT with their separators.
-        const OURS: usize = 8 + 1 + 32 + 1 + 4 + 1 + 4 + 1;
         let wait = usize::from(!self.waits_for_store());
         batch::MEMBER_BYTES_MIN + self.body().len() + self.property_text().len() + OURS + wait
     }
 
     /// Appends it to the body of a batch.
     pub(crate) fn push_member(&self, out: &mut Vec<u8>, id: &MessageId) {
-        let wait = if self.waits_for_store() { "true" } else { "false" };
-        let mut properties = alloc::format!("UNIQ_KEY\u{1}{id}\u{2}WAIT\u{1}{wait}\u{2}");
-        properties.push_str(self.property_text());
-        let pushed = batch::push_member(out, self.flag_value(), self.body(), properties.as_bytes());
+        let wait: &[u8] = if self.waits_for_store() { b"true" } else { b"false" };
+        let text = self.property_text().as_bytes();
+        let key = id.as_bytes();
+        let properties = [b"UNIQ_KEY\x01", &key[..], b"\x02WAIT\x01", wait, b"\x02", text];
+        let pushed = batch::push_member_of(out, self.flag_value(), self.body(), properties);
         debug_assert!(pushed.is_ok(), "properties and body were checked when they were set");
     }
 }
@@ -255,21 +257,22 @@ impl<T> Producer<T> {
 }
 
 impl Receipt {
-    /// The receipts of a batch's messages, which follow one another in the queue. A broker that
-    /// stored them as one (`batchUniqId`) has one id of its own for all of them.
-    pub(crate) fn of_members(self, ids: &[MessageId], told: &Told) -> Vec<Self> {
+    /// The receipts of a batch's messages, which follow one another in the queue: called with the id
+    /// of each, in their order. A broker that stored them as one (`batchUniqId`) has one id of its
+    /// own for all of them.
+    pub(crate) fn of_members(self, told: &Told) -> impl FnMut(MessageId) -> Self {
         let mut offset_ids = told.offset_ids.split(',');
         let shared = told.inner_batch;
-        let members = ids.iter().zip(0_u64..).map(|(&message_id, behind)| Self {
-            message_id,
-            offset_id: match shared {
+        let mut queue_offset = self.queue_offset;
+        move |message_id| {
+            let offset_id = match shared {
                 true => self.offset_id,
                 false => offset_ids.next().and_then(OffsetId::parse),
-            },
-            queue_offset: self.queue_offset + behind,
-            ..self.clone()
-        });
-        members.collect()
+            };
+            let receipt = Self { message_id, offset_id, queue_offset, ..self.clone() };
+            queue_offset += u64::from(!planted!(MembersShareOffset));
+            receipt
+        }
     }
 }
 

@@ -12,7 +12,6 @@ use crate::receipt::Receipt;
 use crate::send::{Send, Stage, Under, broker_bit};
 use crate::slab::Key;
 use crate::special::{Form, Special, Told};
-use crate::unique_id::MessageId;
 
 impl<T> Send<T> {
     pub(crate) fn carried(&self) -> Option<&Carried> {
@@ -84,18 +83,12 @@ impl<T> Producer<T> {
         told: &Told,
     ) {
         self.carrier_gone(carrier, carried);
-        let ids: Vec<MessageId> = carried
-            .packed
-            .iter()
-            .map(|&member| self.sends.get(member).map_or(receipt.message_id, |send| send.id))
-            .collect();
-        let receipts = match planted!(MembersShareOffset) {
-            true => alloc::vec![receipt; ids.len()],
-            false => receipt.of_members(&ids, told),
-        };
-        for (&member, receipt) in carried.packed.iter().zip(receipts) {
-            let ended = self.remove(member, Outcome::NotSent, |send| send.ticket.take());
-            let Some(ticket) = ended else { continue };
+        let envelope_id = receipt.message_id;
+        let mut next = receipt.of_members(told);
+        for &member in &carried.packed {
+            let ended = self.remove(member, Outcome::NotSent, |send| (send.ticket.take(), send.id));
+            let receipt = next(ended.as_ref().map_or(envelope_id, |&(_, id)| id));
+            let Some((ticket, _)) = ended else { continue };
             self.count_stored();
             if let Some(ticket) = ticket {
                 self.outputs.push_back(Output::Completed { ticket, result: Ok(receipt) });

@@ -251,6 +251,9 @@ impl Message {
 
     /// The value of the property `name`.
     pub fn property(&self, name: &str) -> Option<&str> {
+        if self.properties.is_empty() {
+            return None;
+        }
         self.properties().find(|&(n, _)| n == name).map(|(_, value)| value)
     }
 

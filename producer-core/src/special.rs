@@ -212,7 +212,9 @@ impl<T> Producer<T> {
                 return self.request_sent(id, ticket, result.map(|(receipt, _)| receipt));
             }
             Some(Form::Batch(ids)) => {
-                let members = |(receipt, told): (Receipt, Told)| receipt.of_members(&ids, &told);
+                let members = |(receipt, told): (Receipt, Told)| {
+                    ids.iter().copied().map(receipt.of_members(&told)).collect()
+                };
                 Output::BatchCompleted { ticket, result: result.map(members) }
             }
         };

@@ -1,12 +1,12 @@
 //! The body of a batch: messages end to end (spec §7.8, `MessageDecoder.encodeMessages`).
 
 use alloc::borrow::Cow;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::WireError;
 use super::bytes::Cursor;
 use super::properties::PROPERTIES_BYTES_MAX;
+use super::text::lossy;
 
 /// Bytes of a member besides its body and properties.
 pub const MEMBER_BYTES_MIN: usize = 22;
@@ -30,10 +30,22 @@ pub fn push_member(
     body: &[u8],
     properties: &[u8],
 ) -> Result<(), WireError> {
-    if properties.len() > PROPERTIES_BYTES_MAX {
+    push_member_of(out, flag, body, [properties])
+}
+
+/// The same with properties that come in pieces.
+#[inline]
+pub(crate) fn push_member_of<const N: usize>(
+    out: &mut Vec<u8>,
+    flag: i32,
+    body: &[u8],
+    properties: [&[u8]; N],
+) -> Result<(), WireError> {
+    let properties_len: usize = properties.iter().map(|piece| piece.len()).sum();
+    if properties_len > PROPERTIES_BYTES_MAX {
         return Err(WireError::BadField { name: "properties" });
     }
-    let total = MEMBER_BYTES_MIN + body.len() + properties.len();
+    let total = MEMBER_BYTES_MIN + body.len() + properties_len;
     let max = i32::MAX as usize;
     let too_large = WireError::TooLarge { bytes: total as u64, max };
     let total = i32::try_from(total).map_err(|_| too_large)?;
@@ -43,8 +55,10 @@ pub fn push_member(
     out.extend_from_slice(&flag.to_be_bytes());
     out.extend_from_slice(&(body.len() as i32).to_be_bytes());
     out.extend_from_slice(body);
-    out.extend_from_slice(&(properties.len() as i16).to_be_bytes());
-    out.extend_from_slice(properties);
+    out.extend_from_slice(&(properties_len as i16).to_be_bytes());
+    for piece in properties {
+        out.extend_from_slice(piece);
+    }
     Ok(())
 }
 
@@ -83,5 +97,5 @@ fn member<'a>(from: &mut Cursor<'a>) -> Result<Member<'a>, WireError> {
     let body = from.take_len(body_len)?;
     let properties_len = from.i16()?;
     let properties = from.take_len(i32::from(properties_len))?;
-    Ok(Member { flag, body, properties: String::from_utf8_lossy(properties) })
+    Ok(Member { flag, body, properties: lossy(properties) })
 }

@@ -14,11 +14,10 @@ pub fn push_upper(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Two upper-case digits per byte.
 pub fn encode_upper(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|&byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
-        .map(char::from)
-        .collect()
+    let mut out = Vec::with_capacity(bytes.len() * 2);
+    push_upper(&mut out, bytes);
+    // They are digits.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// The bytes of hexadecimal text, read as Java does: a last odd character is dropped, and a

@@ -35,11 +35,20 @@ impl OffsetMessageId {
 
     /// Writes 32 (IPv4) or 56 (IPv6) upper-case hexadecimal characters.
     pub fn encode(&self) -> String {
-        let mut bytes = Vec::with_capacity(28);
-        push_ip(&mut bytes, self.host.ip());
-        bytes.extend_from_slice(&u32::from(self.host.port()).to_be_bytes());
-        bytes.extend_from_slice(&self.offset.to_be_bytes());
-        hex::encode_upper(&bytes)
+        let mut digits = Vec::with_capacity(56);
+        self.push(&mut digits);
+        // They are digits.
+        String::from_utf8(digits).unwrap_or_default()
+    }
+
+    /// Appends the same characters, each of which is one byte.
+    pub fn push(&self, out: &mut Vec<u8>) {
+        match self.host.ip() {
+            IpAddr::V4(ip) => hex::push_upper(out, &ip.octets()),
+            IpAddr::V6(ip) => hex::push_upper(out, &ip.octets()),
+        }
+        hex::push_upper(out, &u32::from(self.host.port()).to_be_bytes());
+        hex::push_upper(out, &self.offset.to_be_bytes());
     }
 }
 

@@ -48,11 +48,7 @@ impl<'a> Text<'a> {
 
     /// The text with escapes resolved; allocates only where something has to change.
     pub fn to_cow(&self) -> Cow<'a, str> {
-        if self.escaped {
-            Cow::Owned(json::unescape(self.raw))
-        } else {
-            String::from_utf8_lossy(self.raw)
-        }
+        if self.escaped { Cow::Owned(json::unescape(self.raw)) } else { lossy(self.raw) }
     }
 
     /// Whether the text, escapes resolved, equals `other`.
@@ -121,6 +117,14 @@ impl PartialEq<&str> for Text<'_> {
 impl<'a> From<&'a str> for Text<'a> {
     fn from(text: &'a str) -> Self {
         Self::plain(text)
+    }
+}
+
+/// Text, with U+FFFD where it is none. Text that is sound, as nearly all is, is found so at once.
+pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match core::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 

@@ -106,6 +106,8 @@ pub(super) struct Log {
     bytes: usize,
     bytes_max: usize,
     end: i64,
+    /// What a dropped segment has left, for the next: fresh memory is slow.
+    spare: Vec<u8>,
 }
 
 /// A piece of the log; records do not cross its end.
@@ -124,7 +126,7 @@ impl Segment {
 
 impl Log {
     pub(super) const fn new(bytes_max: usize) -> Self {
-        Self { segments: VecDeque::new(), bytes: 0, bytes_max, end: 0 }
+        Self { segments: VecDeque::new(), bytes: 0, bytes_max, end: 0, spare: Vec::new() }
     }
 
     /// The offset that the next record will have.
@@ -176,7 +178,8 @@ impl Log {
 
     fn open_segment(&mut self) -> &mut Segment {
         if self.segments.back().is_none_or(|last| last.bytes.len() >= SEGMENT_BYTES) {
-            self.segments.push_back(Segment { start: self.end, count: 0, bytes: Vec::new() });
+            let bytes = std::mem::take(&mut self.spare);
+            self.segments.push_back(Segment { start: self.end, count: 0, bytes });
         }
         self.segments.back_mut().expect("a segment was there or has been pushed")
     }
@@ -185,9 +188,11 @@ impl Log {
     pub(super) fn trim(&mut self) -> u64 {
         let mut dropped = 0;
         while self.bytes > self.bytes_max && self.segments.len() > 1 {
-            if let Some(first) = self.segments.pop_front() {
+            if let Some(mut first) = self.segments.pop_front() {
                 self.bytes -= first.bytes.len();
                 dropped += first.count;
+                first.bytes.clear();
+                self.spare = first.bytes;
             }
         }
         dropped

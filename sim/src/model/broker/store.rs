@@ -49,14 +49,16 @@ impl Broker {
         let placed = if inner {
             let key = uniq_key.as_deref().unwrap_or_default();
             let properties = self.stored_properties(text, key);
-            let message = self.message(now, request, send, queue_id, properties.into());
+            let message =
+                self.message(now, request, send, queue_id, request.body, properties.into());
             self.store_inner_batch(queue_id, message)
         } else if batch {
             self.store_batch(now, request, send, queue_id)
         } else {
             let key = uniq_key.as_deref().unwrap_or_default();
             let properties = self.stored_properties(text, key);
-            let message = self.message(now, request, send, queue_id, properties.into());
+            let message =
+                self.message(now, request, send, queue_id, request.body, properties.into());
             match delay {
                 _ if is_half(text) => self.store_half(now, message, key),
                 Some(delay) => self.store_delayed(now, message, delay),
@@ -115,7 +117,8 @@ impl Broker {
             }
         };
         let place = if self.config.store_replies {
-            let message = self.message(now, request, send, queue_id, (&*properties).into());
+            let message =
+                self.message(now, request, send, queue_id, request.body, (&*properties).into());
             self.append(queue_id, message)
         } else {
             Ok(Place { ids: "0".to_owned(), at: 0, queue_offset: 0 })
@@ -137,7 +140,8 @@ impl Broker {
     ) -> Result<Place, WireError> {
         // All members are read before the first is stored: a batch is stored whole or not at all.
         let members = batch::members(request.body).collect::<Result<Vec<_>, _>>()?;
-        let mut first: Option<Place> = None;
+        let mut first = None;
+        let mut ids = Vec::new();
         for member in &members {
             let properties = match self.config.release {
                 Release::V4_9_7 => {
@@ -146,20 +150,18 @@ impl Broker {
                 }
                 Release::V5_4_0 => member.properties.clone(),
             };
-            let mut message = self.message(now, request, send, queue_id, properties);
+            let mut message = self.message(now, request, send, queue_id, member.body, properties);
             message.flag = member.flag;
-            message.body = member.body.into();
-            message.body_crc = crc32::crc32_stored(member.body);
-            let place = self.append(queue_id, message)?;
-            match &mut first {
-                None => first = Some(place),
-                Some(first) => {
-                    first.ids.push(',');
-                    first.ids.push_str(&place.ids);
-                }
+            let (id, queue_offset) = self.put(queue_id, message, 1)?;
+            if first.is_some() {
+                ids.push(b',');
             }
+            id.push(&mut ids);
+            first.get_or_insert((id.offset, queue_offset));
         }
-        first.ok_or(WireError::Truncated)
+        let (at, queue_offset) = first.ok_or(WireError::Truncated)?;
+        let ids = String::from_utf8_lossy(&ids).into_owned();
+        Ok(Place { ids, at, queue_offset })
     }
 
     /// Stores what the broker itself has to say in an internal topic.
@@ -191,9 +193,20 @@ impl Broker {
     pub(super) fn append_many(
         &mut self,
         queue_id: usize,
-        mut message: StoredMessage<'_>,
+        message: StoredMessage<'_>,
         places: usize,
     ) -> Result<Place, WireError> {
+        let (id, queue_offset) = self.put(queue_id, message, places)?;
+        Ok(Place { ids: id.encode(), at: id.offset, queue_offset })
+    }
+
+    /// Stores a record; its id, and its place in its queue.
+    fn put(
+        &mut self,
+        queue_id: usize,
+        mut message: StoredMessage<'_>,
+        places: usize,
+    ) -> Result<(OffsetMessageId, i64), WireError> {
         let id = OffsetMessageId { host: self.config.address, offset: self.log.end() };
         message.physical_offset = id.offset;
         let Some(topic) = self.topics.get_mut(&message.topic) else {
@@ -206,25 +219,26 @@ impl Broker {
         reached!(Stored);
         self.counters.stored += places as u64;
         let queue_offset = message.queue_offset;
-        let place = Place { ids: id.encode(), at: id.offset, queue_offset };
         let dropped = self.log.trim();
         if dropped > 0 {
             self.counters.dropped += dropped;
             self.topics.trim(self.log.start());
         }
-        Ok(place)
+        Ok((id, queue_offset))
     }
 
+    /// The record of a body that came with a request.
     fn message<'m>(
         &self,
         now: Instant,
         request: &Request<'m>,
         send: &'m SendRequest<'_>,
         queue_id: usize,
+        body: &'m [u8],
         properties: std::borrow::Cow<'m, str>,
     ) -> StoredMessage<'m> {
         StoredMessage {
-            body_crc: crc32::crc32_stored(request.body),
+            body_crc: crc32::crc32_stored(body),
             queue_id: queue_id as i32,
             flag: send.flag,
             queue_offset: 0,
@@ -236,7 +250,7 @@ impl Broker {
             store_host: self.config.address,
             reconsume_times: send.reconsume_times.unwrap_or(0),
             prepared_transaction_offset: 0,
-            body: request.body.into(),
+            body: body.into(),
             topic: (&*send.topic).into(),
             properties,
         }
