@@ -65,8 +65,10 @@ impl Crowd {
         done.len() - gone
     }
 
+    /// The longest that anybody has waited, or waits by now.
     fn worst(&self) -> Duration {
-        self.took.iter().max().copied().unwrap_or_default()
+        let waiting = self.begun.values().map(|&begun| self.world.now.since(begun));
+        self.took.iter().copied().chain(waiting).max().unwrap_or_default()
     }
 
     fn mean(&self) -> Duration {
