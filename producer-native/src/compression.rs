@@ -3,8 +3,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+#[cfg(feature = "zstd")]
+use std::io;
 #[cfg(any(feature = "compression", feature = "zstd"))]
-use std::io::{self, Read, Write};
+use std::io::Read;
+#[cfg(feature = "compression")]
+use std::io::{BufRead, Write};
 
 use producer_core::wire::sys_flag::{self, Compression};
 use producer_core::{Compress, Message};
@@ -99,36 +103,39 @@ pub(crate) const fn is_built(compression: Compression) -> bool {
     }
 }
 
-/// The message with its body compressed, if that makes it shorter: what a producer with this setting
-/// does with each. It pays for who sends one message to many topics or clusters: what is compressed
-/// already is sent as it is.
+/// A body compressed as a producer with this setting does it; `None` if it is shorter than the
+/// threshold or would not get shorter, or this build lacks the format (features `compression` and
+/// `zstd`). The counterpart of [`decompress`].
 ///
-/// One that is shorter than the threshold, or compressed already, stays as it is; so does every one
-/// when this build lacks the format (features `compression` and `zstd`).
+/// It pays for who sends one body to many topics or clusters: what is compressed already is sent as
+/// it is.
 ///
 /// ```
 /// # use producer_native::{Compress, InvalidMessage, Message, compress};
+/// let how = Compress::default();
 /// let report = Message::new("reports", "quarter after quarter, ".repeat(1_000))?;
-/// let short = compress(Compress::default(), report.clone());
-/// # #[cfg(feature = "compression")]
-/// assert!(short.body().len() < report.body().len() / 10);
+/// if let Some(packed) = compress(how, report.body()) {
+///     let report = report.with_compressed(how.kind, packed);
+///     assert_eq!(report.compression(), Some(how.kind));
+/// }
 /// # Ok::<(), InvalidMessage>(())
 /// ```
-pub fn compress(how: Compress, message: Message) -> Message {
-    compressed(how, usize::MAX, message)
+pub fn compress(how: Compress, body: &[u8]) -> Option<Vec<u8>> {
+    if body.len() < how.threshold {
+        return None;
+    }
+    pack(how, body).filter(|packed| packed.len() < body.len())
 }
 
 /// The message with its body compressed, if it is long enough and gets shorter by it. One that is
 /// compressed already stays as it is.
 pub(crate) fn compressed(how: Compress, bytes_max: usize, message: Message) -> Message {
-    let bytes = message.body().len();
-    let fits = (how.threshold..=bytes_max).contains(&bytes);
-    if !fits || message.compression().is_some() {
+    if message.body().len() > bytes_max || message.compression().is_some() {
         return message;
     }
-    match pack(how, message.body()) {
-        Some(packed) if packed.len() < bytes => message.with_compressed(how.kind, packed),
-        _ => message,
+    match compress(how, message.body()) {
+        Some(packed) => message.with_compressed(how.kind, packed),
+        None => message,
     }
 }
 
@@ -166,21 +173,26 @@ fn unpack(
     match compression {
         #[cfg(feature = "compression")]
         Compression::Zlib => {
-            read(compression, &mut flate2::read::ZlibDecoder::new(body), bytes_max)
+            read(compression, &mut flate2::read::ZlibDecoder::new(body), body.len(), bytes_max)
         }
         #[cfg(feature = "compression")]
-        Compression::Lz4 => {
-            read(compression, &mut lz4_flex::frame::FrameDecoder::new(body), bytes_max)
-        }
+        Compression::Lz4 => blocks(lz4_flex::frame::FrameDecoder::new(body), body.len(), bytes_max),
         #[cfg(feature = "zstd")]
         Compression::Zstd => {
+            // At once, if the frame says how long it will be; several frames do not add up.
+            if let Ok(Some(bytes)) = zstd::zstd_safe::get_frame_content_size(body)
+                && let Some(bytes) = usize::try_from(bytes).ok().filter(|bytes| *bytes <= bytes_max)
+                && let Ok(plain) = zstd::bulk::decompress(body, bytes)
+            {
+                return Ok(plain);
+            }
             let malformed = |error: io::Error| DecompressError::Malformed {
                 compression,
                 problem: error.to_string(),
             };
             let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(malformed)?;
             decoder.window_log_max(WINDOW_LOG_MAX).map_err(malformed)?;
-            read(compression, &mut decoder, bytes_max)
+            read(compression, &mut decoder, body.len(), bytes_max)
         }
         #[cfg(not(all(feature = "compression", feature = "zstd")))]
         _ => {
@@ -194,19 +206,58 @@ fn unpack(
 #[cfg(feature = "zstd")]
 const WINDOW_LOG_MAX: u32 = 24;
 
+/// So many times longer is a body thought to be when it is unpacked: growing costs up to half the
+/// time, and so does memory that is not needed.
+#[cfg(any(feature = "compression", feature = "zstd"))]
+const fn expected_ratio(compression: Compression) -> usize {
+    match compression {
+        Compression::Lz4 => 3,
+        Compression::Zlib | Compression::Zstd => 8,
+    }
+}
+
 /// Reads it to its end, or one byte beyond what is allowed.
 #[cfg(any(feature = "compression", feature = "zstd"))]
 fn read(
     compression: Compression,
     from: &mut impl Read,
+    packed_len: usize,
     bytes_max: usize,
 ) -> Result<Vec<u8>, DecompressError> {
-    let mut plain = Vec::new();
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    let most = bytes_max.saturating_add(1);
+    let expected = packed_len.saturating_mul(expected_ratio(compression));
+    let mut plain = Vec::with_capacity(expected.min(most));
+    let limit = u64::try_from(most).unwrap_or(u64::MAX);
     match from.take(limit).read_to_end(&mut plain) {
         Ok(_) => Ok(plain),
         Err(error) => Err(DecompressError::Malformed { compression, problem: error.to_string() }),
     }
+}
+
+/// The same of what has its blocks at hand, so that no memory is cleared for them.
+#[cfg(feature = "compression")]
+fn blocks(
+    mut from: impl BufRead,
+    packed_len: usize,
+    bytes_max: usize,
+) -> Result<Vec<u8>, DecompressError> {
+    let compression = Compression::Lz4;
+    let most = bytes_max.saturating_add(1);
+    let expected = packed_len.saturating_mul(expected_ratio(compression));
+    let mut plain = Vec::with_capacity(expected.min(most));
+    while plain.len() < most {
+        let block = from.fill_buf().map_err(|error| DecompressError::Malformed {
+            compression,
+            problem: error.to_string(),
+        })?;
+        if block.is_empty() {
+            break;
+        }
+        let used = block.len().min(most - plain.len());
+        plain.extend_from_slice(&block[..used]);
+        from.consume(used);
+    }
+    Ok(plain)
 }
 
 #[cfg(all(test, feature = "compression"))]
@@ -216,13 +267,13 @@ mod tests {
     #[test]
     fn what_is_compressed_already_stays_as_it_is() {
         let how = Compress { threshold: 1, ..Compress::default() };
-        let once = compressed(how, 1 << 20, Message::new("t", vec![7; 10_000]).expect("valid"));
-        let place = once.body().as_ptr();
-        assert_eq!(once.compression(), Some(Compression::Zlib));
+        let plain = Message::new("t", vec![7; 10_000]).expect("valid");
+        let once = plain.clone().with_compressed(Compression::Lz4, vec![1]);
 
-        let twice = compressed(how, 1 << 20, once);
+        let twice = compressed(how, 1 << 20, once.clone());
 
-        assert_eq!(twice.body().as_ptr(), place, "the very bytes");
+        assert_eq!(compressed(how, 1 << 20, plain).compression(), Some(Compression::Zlib));
+        assert_eq!((twice.compression(), &twice), (Some(Compression::Lz4), &once));
     }
 
     #[test]
