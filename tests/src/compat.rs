@@ -27,6 +27,10 @@ pub enum Feature {
     CreatedTopics,
     /// Several messages in one request.
     Batches,
+    /// Bodies by zlib, LZ4 and zstd.
+    Compressed,
+    /// Single sends that go out in one request.
+    Shared,
     /// A request answered by a Java service, and a Java request answered by us.
     Requests,
     /// The prefix on topic and group.
@@ -37,10 +41,22 @@ pub enum Feature {
     DelayLevels,
     /// Delivery after or at a time.
     Timers,
+    /// A timer message taken back before it was due.
+    Recalls,
     /// What `mqadmin queryMsgTraceById` reads.
     Traces,
     /// Committed, rolled back, and decided when the broker asks.
     Transactions,
+    /// Topics created, offsets asked for, messages found by ids and key.
+    Administration,
+    /// Signed requests, and refusals that are understood.
+    Access,
+    /// Both ways verified at real servers.
+    Tls,
+    /// A message in further queues without a topic.
+    LightQueues,
+    /// The broker's port two below.
+    SecondPort,
 }
 
 /// A column: with whom it was seen to work.
@@ -56,20 +72,28 @@ pub enum Column {
 
 impl Feature {
     /// All rows, in the order of the table.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 21] = [
         Self::Messages,
         Self::OneWay,
         Self::Queues,
         Self::OrderingKeys,
         Self::CreatedTopics,
         Self::Batches,
+        Self::Shared,
+        Self::Compressed,
         Self::Requests,
         Self::Namespaces,
         Self::NamespacesV2,
         Self::DelayLevels,
         Self::Timers,
+        Self::Recalls,
         Self::Traces,
         Self::Transactions,
+        Self::Administration,
+        Self::Access,
+        Self::Tls,
+        Self::LightQueues,
+        Self::SecondPort,
     ];
 
     fn title(self) -> &'static str {
@@ -80,21 +104,36 @@ impl Feature {
             Self::OrderingKeys => "ordering keys",
             Self::CreatedTopics => "topics made by their first message",
             Self::Batches => "batches",
+            Self::Shared => "sends that share requests",
+            Self::Compressed => "bodies by zlib, LZ4, zstd",
             Self::Requests => "requests and replies, either way",
             Self::Namespaces => "namespaces, the prefix",
             Self::NamespacesV2 => "namespaces, the fields of 5.x",
             Self::DelayLevels => "delay levels",
             Self::Timers => "timers: a delay or a time",
+            Self::Recalls => "recalled timers",
             Self::Traces => "message trace",
             Self::Transactions => "transactions with checks",
+            Self::Administration => "topics created, offsets, messages found",
+            Self::Access => "access control",
+            Self::Tls => "TLS",
+            Self::LightQueues => "light queues",
+            Self::SecondPort => "the second port (VIP channel)",
         }
     }
 
-    /// Why servers of that release do not have it.
-    pub fn lacks(self, release: Release) -> Option<&'static str> {
-        match (self, release) {
-            (Self::NamespacesV2, Release::V4_9_7) => Some("not known to it"),
-            (Self::Timers, Release::V4_9_7) => Some("delivers at once"),
+    /// Why it cannot be seen there.
+    pub fn lacks(self, column: Column) -> Option<&'static str> {
+        use Release::V4_9_7;
+        match (self, column) {
+            (
+                Self::NamespacesV2 | Self::Recalls,
+                Column::Broker(V4_9_7) | Column::Model(V4_9_7),
+            ) => Some("not known to it"),
+            (Self::Timers, Column::Broker(V4_9_7) | Column::Model(V4_9_7)) => {
+                Some("delivers at once")
+            }
+            (Self::LightQueues | Self::SecondPort, Column::Model(_)) => Some("not modelled"),
             _ => None,
         }
     }
@@ -138,23 +177,23 @@ pub fn table(records: &str) -> (String, Vec<String>) {
     let mut missing = Vec::new();
     let mut text = String::from(HEAD);
     for feature in Feature::ALL {
-        let mut cell = |releases: &[Release], column: fn(Release) -> Column| {
+        let mut cell = |columns: &[Column]| {
             let supported: Vec<_> =
-                releases.iter().filter(|release| feature.lacks(**release).is_none()).collect();
+                columns.iter().filter(|column| feature.lacks(**column).is_none()).collect();
             if supported.is_empty() {
-                return feature.lacks(releases[0]).unwrap_or_default();
+                return feature.lacks(columns[0]).unwrap_or_default();
             }
-            let unseen = supported.iter().map(|release| column(**release));
-            let unseen: Vec<_> =
-                unseen.filter(|column| !seen.contains(&*line(feature, *column))).collect();
-            missing.extend(unseen.iter().map(|column| format!("{feature:?} at {column}")));
-            if unseen.is_empty() { "yes" } else { "" }
+            let unseen = supported.into_iter().filter(|c| !seen.contains(&*line(feature, **c)));
+            let unseen: Vec<_> = unseen.map(|c| format!("{feature:?} at {c}")).collect();
+            let is_seen = unseen.is_empty();
+            missing.extend(unseen);
+            if is_seen { "yes" } else { "" }
         };
         let cells = [
-            cell(&[Release::V5_4_0], Column::Broker),
-            cell(&[Release::V4_9_7], Column::Broker),
-            cell(&Release::ALL, |_| Column::JavaReads),
-            cell(&Release::ALL, Column::Model),
+            cell(&[Column::Broker(Release::V5_4_0)]),
+            cell(&[Column::Broker(Release::V4_9_7)]),
+            cell(&[Column::JavaReads]),
+            cell(&Release::ALL.map(Column::Model)),
         ];
         text += &format!("| {} | {} |\n", feature.title(), cells.join(" | "));
     }

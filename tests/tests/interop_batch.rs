@@ -1,12 +1,9 @@
-//! Batches, sends that share requests, and compressed bodies: what brokers of both releases store,
-//! and what a Java consumer reads.
+//! Batches: what brokers of both releases store, and what a Java consumer reads.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use producer_native::{
-    AutoBatch, Batch, Compress, Compression, InvalidBatch, Message, Outcome, Producer,
-};
+use producer_native::{Batch, InvalidBatch, Message, Outcome, Producer};
 use tests::cluster::{Cluster, Release, Result, Topic};
 use tests::interop::client::{Java, Reach, Read};
 use tests::interop::{Steps, producer, runtime};
@@ -44,16 +41,12 @@ fn batches(release: Release) -> Result<()> {
         stored_as_one(&world)?;
         steps.done("a batch that is stored as one");
     }
-    shared(&world)?;
-    steps.done("sends that share requests");
-    compressed(&world)?;
-    steps.done("compressed bodies");
     Ok(())
 }
 
 impl World {
-    fn producer(&self, auto_batch: Option<AutoBatch>) -> Producer {
-        let builder = producer(&self.runtime, &self.cluster).auto_batch(auto_batch);
+    fn producer(&self) -> Producer {
+        let builder = producer(&self.runtime, &self.cluster);
         builder.send_timeout(Duration::from_secs(20)).build().expect("it has what it needs")
     }
 
@@ -98,7 +91,7 @@ fn same(read: &[Read], receipts: &[producer_native::Receipt]) {
 
 fn list(world: &World) -> Result<()> {
     world.topic("list", None)?;
-    let producer = world.producer(None);
+    let producer = world.producer();
     let batch = Batch::new(messages("list", 50)).expect("valid");
 
     let receipts = world.runtime.block_on(producer.send_batch(batch)).expect("stored");
@@ -115,7 +108,7 @@ fn list(world: &World) -> Result<()> {
 
 fn split(world: &World) -> Result<()> {
     world.topic("split", None)?;
-    let producer = world.producer(None);
+    let producer = world.producer();
     let batches = Batch::split(messages("split", 300), 4_096).expect("valid");
     assert!(batches.len() > 5);
     let mut receipts = Vec::new();
@@ -142,7 +135,7 @@ fn refused(world: &World) {
 
 fn stored_as_one(world: &World) -> Result<()> {
     world.topic("inner", Some("+queue.type=BatchCQ"))?;
-    let producer = world.producer(None);
+    let producer = world.producer();
     let mut receipts = Vec::new();
     let mut all = messages("inner", 20);
     let rest = all.split_off(8);
@@ -151,42 +144,5 @@ fn stored_as_one(world: &World) -> Result<()> {
         receipts.extend(world.runtime.block_on(producer.send_batch(batch)).expect("stored"));
     }
     same(&world.read("inner", 20)?, &receipts);
-    Ok(())
-}
-
-fn shared(world: &World) -> Result<()> {
-    world.topic("shared", None)?;
-    let producer = world.producer(Some(AutoBatch::default()));
-
-    let results = world.runtime.block_on(producer.send_all(messages("shared", 1_000)));
-
-    let receipts: Vec<_> = results.into_iter().map(|result| result.expect("stored")).collect();
-    same(&world.read("shared", 1_000)?, &receipts);
-    let attempts = producer.stats().attempts;
-    assert!(attempts < 100, "{attempts} requests for 1,000 messages");
-    Ok(())
-}
-
-fn compressed(world: &World) -> Result<()> {
-    for kind in [Compression::Zlib, Compression::Lz4, Compression::Zstd] {
-        let topic = format!("compressed-{}", kind.name());
-        world.topic(&topic, None)?;
-        let builder = producer(&world.runtime, &world.cluster);
-        let compress = Compress { kind, ..Compress::default() };
-        let producer = builder.compression(compress).build().expect("it has what it needs");
-        let bodies: Vec<Vec<u8>> = [100, 4_096, 70_000, 1 << 20]
-            .map(|bytes| b"paid in full, ".iter().copied().cycle().take(bytes).collect())
-            .into();
-        for body in &bodies {
-            let message = Message::new(topic.as_str(), body.clone()).expect("valid");
-            world.runtime.block_on(producer.send(message)).expect("stored");
-        }
-        let stored = world.cluster.read_back_when(&topic, bodies.len())?;
-        let packed: Vec<bool> = stored.iter().map(|stored| stored.sys_flag & 1 == 1).collect();
-        assert_eq!(packed, [false, true, true, true]);
-        assert!(stored[3].body.len() < 100_000);
-        let read = world.read(&topic, bodies.len())?;
-        assert!(read.iter().zip(&bodies).all(|(read, body)| read.body() == *body), "{kind:?}");
-    }
     Ok(())
 }

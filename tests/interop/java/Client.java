@@ -149,7 +149,7 @@ public final class Client {
 
     /** Every message of the topic from its first offset, until there are enough or time is up. */
     private static void consume(Command command) throws Exception {
-        long end = System.currentTimeMillis() + command.number("wait_ms", 10_000);
+        long end = System.currentTimeMillis() + command.number("wait_ms", 30_000);
         AtomicLong left = new AtomicLong(command.number("count", 1));
         pull(command, () -> left.get() <= 0 || System.currentTimeMillis() >= end, message -> {
             command.result(read(message));
@@ -172,8 +172,16 @@ public final class Client {
         consumer.start();
         try {
             Map<MessageQueue, Long> offsets = new LinkedHashMap<>();
+            String light = command.text("light");
             for (MessageQueue queue : consumer.fetchSubscribeMessageQueues(command.text("topic"))) {
                 offsets.put(queue, consumer.minOffset(queue));
+                if (light != null) {
+                    // It is in no route: it has the number 0 on each broker of the topic, which
+                    // the client knows now.
+                    offsets.remove(queue);
+                    MessageQueue from = new MessageQueue(light, queue.getBrokerName(), 0);
+                    offsets.put(from, consumer.minOffset(from));
+                }
             }
             command.say("ready", null);
             while (!isOver.getAsBoolean()) {

@@ -267,7 +267,10 @@ impl Node {
         jvm::server_flags(self.release, &self.jars, &self.home, &mut java);
         match self.role {
             Role::NameServer(_) => java.args(["-Xms8m", "-Xmx64m", NAME_SERVER]),
-            Role::Broker { .. } => java.args(["-Xms16m", "-Xmx128m", BROKER]),
+            // Each thread that stores has a buffer of 4 MiB off the heap; without one, timers stop.
+            Role::Broker { .. } => {
+                java.args(["-Xms16m", "-Xmx128m", "-XX:MaxDirectMemorySize=512m", BROKER])
+            }
         };
         java.arg("-c").arg(config).env("ROCKETMQ_HOME", &self.home).env_remove("NAMESRV_ADDR");
         java.current_dir(&self.home);

@@ -149,8 +149,8 @@ impl Java {
         Ok(Self { session: Session::start(flags)? })
     }
 
-    /// Reads a topic from its first message: `count` messages or what there is after ten seconds,
-    /// by broker, queue and offset.
+    /// Reads a topic from its first message: `count` messages or what there is after thirty
+    /// seconds, by broker, queue and offset.
     pub fn consume(&self, reach: &Reach, topic: &str, count: usize) -> Result<Vec<Read>> {
         let count = count.to_string();
         let settings = reach.and(&[("topic", topic), ("count", &count)]);

@@ -28,6 +28,12 @@ pub fn producer(runtime: &Runtime, cluster: &Cluster) -> Builder {
         .runtime(runtime.handle().clone())
 }
 
+/// What a builder needs on a slow machine, where an answer may take more than a second: what is tried
+/// again meanwhile is stored twice. For tests of what is stored, not of when.
+pub fn patient(builder: Builder) -> Builder {
+    builder.send_timeout(Duration::from_secs(30)).attempt_timeout(None)
+}
+
 /// A message with a body and nothing else.
 pub fn message(topic: &str, body: &str) -> Message {
     Message::new(topic, body.to_owned()).expect("topic and body are valid")

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use producer_native::Message;
+use producer_native::{Message, TopicName};
 use tests::cluster::{Result, Topic};
 use tests::interop::message;
 
@@ -19,6 +19,27 @@ pub(crate) fn timers(world: &World) -> Result<()> {
     let after = message("timers", "after").delay(Duration::from_secs(1)).expect("delayed once");
     let at = message("timers", "at").deliver_at(then).expect("delayed once");
     come_later(world, "timers", &[after, at])
+}
+
+/// What is recalled in time never comes, though it was due before what comes.
+pub(crate) fn recalls(world: &World) -> Result<()> {
+    world.create_topic(&Topic::new("recalled", 1))?;
+    let send = |body, seconds| {
+        let timed = message("recalled", body).delay_seconds(seconds).expect("delayed once");
+        world.send(timed)
+    };
+    let (recalled, kept) = (send("recalled", 4), send("kept", 6));
+    let handle = recalled.recall_handle.as_deref().expect("a timer message has one");
+
+    let topic = TopicName::new("recalled").expect("valid");
+    let id = world.runtime.block_on(world.plain.recall(&topic, handle));
+    let read = world.java.consume(&world.reach, "recalled", 1)?;
+
+    assert_eq!(id.as_deref(), Ok(recalled.message_id.as_str()));
+    assert_eq!(read.len(), 1, "{read:?}");
+    assert_eq!(read[0].message_id, kept.message_id.as_str());
+    assert_eq!(world.stored("recalled", 1)?.len(), 1);
+    Ok(())
 }
 
 /// Nobody sees them within most of a second, and all come.

@@ -7,10 +7,10 @@ use sim::model;
 use sim::serve::EmbeddedCluster;
 use tests::cluster::{BrokerSpec, Cluster, Release, Result, Stored, Topic, create_at, read_from};
 use tests::interop::client::{Java, Reach};
-use tests::interop::{runtime, stored, until};
+use tests::interop::{patient, runtime, stored, until};
 use tokio::runtime::Runtime;
 
-/// The real broker that asks about transactions at once.
+/// The real broker that asks about transactions at once, and has light queues.
 pub(crate) const TRANSACTIONS: &str = "transactions";
 
 /// Servers, and who uses them.
@@ -18,7 +18,7 @@ pub(crate) struct World {
     servers: Servers,
     release: Release,
     pub(crate) runtime: Runtime,
-    /// With the default configuration.
+    /// With the default configuration, and more patience.
     pub(crate) plain: Producer,
     pub(crate) java: Java,
     /// How Java reaches them.
@@ -49,6 +49,9 @@ impl World {
         let transactions = transactions.config("transactionTimeOut", "1000");
         // Else 5.4.0 asks about what has ended, and commits it once more.
         let transactions = transactions.config("transactionOpBatchInterval", "100");
+        // What has no use of it on the other broker must not depend on it.
+        let transactions = transactions.config("enableLmq", "true");
+        let transactions = transactions.config("enableMultiDispatch", "true");
         let cluster = Cluster::builder(release).broker(timers).broker(transactions).start()?;
         Self::around(Servers::Real(cluster), release, runtime())
     }
@@ -74,8 +77,7 @@ impl World {
     fn around(servers: Servers, release: Release, runtime: Runtime) -> Result<Self> {
         let name_servers = servers.name_servers();
         let reach = Reach::new(&name_servers, "java");
-        let builder = Producer::builder("compat").name_servers(&name_servers);
-        let plain = builder.runtime(runtime.handle().clone()).build().expect("complete");
+        let plain = builder(&name_servers, &runtime).build().expect("complete");
         Ok(Self { servers, release, runtime, plain, java: Java::start()?, reach })
     }
 
@@ -93,8 +95,7 @@ impl World {
 
     /// A producer of the group `compat`, to be configured further.
     pub(crate) fn producer(&self) -> Builder {
-        let builder = Producer::builder("compat").name_servers(&self.servers.name_servers());
-        builder.runtime(self.runtime.handle().clone())
+        builder(&self.servers.name_servers(), &self.runtime)
     }
 
     pub(crate) fn create_topic(&self, topic: &Topic) -> Result<()> {
@@ -128,4 +129,9 @@ impl World {
     pub(crate) fn send(&self, message: Message) -> Receipt {
         stored(self.runtime.block_on(self.plain.send(message)))
     }
+}
+
+fn builder(name_servers: &str, runtime: &Runtime) -> Builder {
+    patient(Producer::builder("compat").name_servers(name_servers))
+        .runtime(runtime.handle().clone())
 }

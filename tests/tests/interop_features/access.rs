@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use producer_core::wire::Fields;
 use producer_native::{
-    Address, AskTarget, Credentials, NewTopic, Outcome, Producer, Request, Window,
+    Address, AskTarget, Builder, Credentials, NewTopic, Outcome, Producer, Request, SerializeType,
+    Window,
 };
+use sim::model;
+use sim::model::broker::Account;
+use sim::serve::EmbeddedCluster;
 use tests::cluster::{BrokerSpec, Cluster, Release, Result};
-use tests::interop::{Steps, failed, message, producer, runtime, stored, until};
+use tests::compat::{Column, Feature, record};
+use tests::interop::client::{Java, Reach};
+use tests::interop::{Steps, failed, message, patient, producer, runtime, stored, until};
 use tokio::runtime::Runtime;
 
 use crate::topic;
@@ -75,7 +81,7 @@ pub(crate) fn control(release: Release) -> Result<()> {
     let steps = Steps::begin(release);
     let runtime = runtime();
     let with = |name, secret| {
-        let signed = producer(&runtime, &cluster).credentials(account(name, secret));
+        let signed = patient(producer(&runtime, &cluster)).credentials(account(name, secret));
         signed.build().expect("it has what it needs")
     };
     let root = with("rootadmin", "rootpw12");
@@ -92,28 +98,8 @@ pub(crate) fn control(release: Release) -> Result<()> {
     }
     steps.done("root is believed, and creates topics");
 
-    let alice = with("aliceuser", "alicepw1");
-    let send = |who: &Producer, to, body| runtime.block_on(who.send(message(to, body)));
-    stored(send(&alice, "open", "signed é 签名"));
-    let binary = producer(&runtime, &cluster)
-        .credentials(account("aliceuser", "alicepw1"))
-        .header(producer_native::SerializeType::RocketMq);
-    stored(send(&binary.build().expect("complete"), "open", "signed in binary"));
-    steps.done("a user is believed in either encoding");
-
-    let refused = |who: &Producer, to| {
-        let error = failed(send(who, to, "x"));
-        assert_eq!((error.attempts().len(), error.outcome()), (1, Outcome::Rejected), "{error}");
-        error.kind().code()
-    };
-    assert_eq!(refused(&alice, "closed"), "not_permitted");
-    assert_eq!(refused(&with("aliceuser", "not-the-secret"), "open"), "bad_credentials");
-    assert_eq!(refused(&with("bob-user", "whatever1"), "open"), "bad_credentials");
-    let unsigned = producer(&runtime, &cluster).build().expect("it has what it needs");
-    assert_eq!(refused(&unsigned, "open"), "bad_credentials");
-    let creating = runtime.block_on(alice.admin().create_topic(&NewTopic::new(topic("new"), 1)));
-    assert_eq!(creating.expect_err("she may not").code(), "not_permitted");
-    steps.done("wrong keys and missing permissions are told apart, after one attempt");
+    alices_rights(&runtime, &|| patient(producer(&runtime, &cluster)));
+    steps.done("alice is believed in either encoding, and refusals are told apart");
 
     let keyed = message("open", "keyed").keys(["k"]).expect("valid");
     let receipt = stored(runtime.block_on(root.send(keyed)));
@@ -127,5 +113,76 @@ pub(crate) fn control(release: Release) -> Result<()> {
     let seen = runtime.block_on(root.admin().view_message(&topic("open"), id.as_str()));
     assert_eq!(seen.expect("it is indexed").body, b"keyed");
     steps.done("signed queries are believed");
+    java_reads(&cluster.name_server_list(), 3)?;
+    record(Feature::Access, Column::Broker(release))?;
+    record(Feature::Access, Column::JavaReads)
+}
+
+/// She may send to `open` and nothing else; nobody else may do anything. Stores two messages.
+fn alices_rights(runtime: &Runtime, builder: &dyn Fn() -> Builder) {
+    let with = |name, secret| {
+        let signed = builder().credentials(account(name, secret));
+        signed.build().expect("it has what it needs")
+    };
+    let alice = with("aliceuser", "alicepw1");
+    let send = |who: &Producer, to, body| runtime.block_on(who.send(message(to, body)));
+    stored(send(&alice, "open", "signed é 签名"));
+    let binary = builder().credentials(account("aliceuser", "alicepw1"));
+    let binary = binary.header(SerializeType::RocketMq).build().expect("it has what it needs");
+    stored(send(&binary, "open", "signed in binary"));
+
+    let refused = |who: &Producer, to| {
+        let error = failed(send(who, to, "x"));
+        assert_eq!((error.attempts().len(), error.outcome()), (1, Outcome::Rejected), "{error}");
+        error.kind().code()
+    };
+    assert_eq!(refused(&alice, "closed"), "not_permitted");
+    assert_eq!(refused(&with("aliceuser", "not-the-secret"), "open"), "bad_credentials");
+    assert_eq!(refused(&with("bob-user", "whatever1"), "open"), "bad_credentials");
+    let unsigned = builder().build().expect("it has what it needs");
+    assert_eq!(refused(&unsigned, "open"), "bad_credentials");
+    let creating = runtime.block_on(alice.admin().create_topic(&NewTopic::new(topic("new"), 1)));
+    assert_eq!(creating.expect_err("she may not").code(), "not_permitted");
+}
+
+/// A Java consumer with root's key finds so many messages in `open`.
+fn java_reads(name_servers: &str, count: usize) -> Result<()> {
+    let root = Reach::new(name_servers, "java-signed").credentials("rootadmin", "rootpw12");
+    let read = Java::start()?.consume(&root, "open", count)?;
+    assert_eq!(read.len(), count, "{read:?}");
+    assert!(read.iter().any(|read| read.body() == "signed é 签名".as_bytes()), "{read:?}");
     Ok(())
+}
+
+/// The same rights at our models, and the same refusals.
+pub(crate) fn control_at_models(release: Release) -> Result<()> {
+    let runtime = runtime();
+    let modelled = match release {
+        Release::V5_4_0 => model::Release::V5_4_0,
+        Release::V4_9_7 => model::Release::V4_9_7,
+    };
+    let guarded = EmbeddedCluster::builder().release(modelled).topic("open", 2).topic("closed", 2);
+    let guarded = guarded.broker("a", |broker| {
+        broker.tune(|config| {
+            let of = |name: &str, secret: &str| Account {
+                access_key: name.to_owned(),
+                secret_key: secret.to_owned(),
+                ..Account::default()
+            };
+            let root = Account { admin: true, ..of("rootadmin", "rootpw12") };
+            let alice = of("aliceuser", "alicepw1");
+            let alice = Account { publish: vec!["open".to_owned()], ..alice };
+            config.accounts = Some(vec![root, alice]);
+        })
+    });
+    let cluster = runtime.block_on(guarded.start()).expect("ports of this process are free");
+    let name_servers = cluster.name_servers();
+    alices_rights(&runtime, &|| {
+        let builder = Producer::builder("interop").name_servers(&name_servers);
+        patient(builder).runtime(runtime.handle().clone())
+    });
+    let broker = cluster.broker("a");
+    assert_eq!((broker.messages("open").len(), broker.messages("closed").len()), (2, 0));
+    java_reads(&name_servers, 2)?;
+    record(Feature::Access, Column::Model(release))
 }

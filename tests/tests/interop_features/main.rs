@@ -32,6 +32,16 @@ fn interop_access_4_9_7() -> Result<()> {
     access::control(Release::V4_9_7)
 }
 
+#[test]
+fn interop_access_at_models_of_5_4_0() -> Result<()> {
+    access::control_at_models(Release::V5_4_0)
+}
+
+#[test]
+fn interop_access_at_models_of_4_9_7() -> Result<()> {
+    access::control_at_models(Release::V4_9_7)
+}
+
 fn features(release: Release) -> Result<()> {
     let broker = BrokerSpec::master("a").config("messageDelayLevel", "1s 2s 3s 5s");
     let broker = match release {

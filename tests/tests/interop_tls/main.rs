@@ -1,4 +1,13 @@
-//! TLS with real servers: who is believed, and what is said when somebody is not.
+//! TLS with real servers: who is believed, and what is said when somebody is not; and with our models
+//! behind an end of TLS.
+
+#[expect(dead_code, clippy::unwrap_used, reason = "shared with the tests of the native producer")]
+#[path = "../../../producer-native/tests/tls/front.rs"]
+mod front;
+mod models;
+
+use std::fs;
+use std::path::Path;
 
 use producer_native::{Builder, ConnectionEnd, ErrorKind, Outcome, SendError, Tls, TlsFault};
 use rcgen::{
@@ -6,7 +15,9 @@ use rcgen::{
     KeyPair,
 };
 use tests::cluster::{Cluster, Release, Result, ServerTls, Topic};
-use tests::interop::{Steps, failed, message, producer, runtime, stored};
+use tests::compat::{Column, Feature, record};
+use tests::interop::client::{Java, Reach};
+use tests::interop::{Steps, failed, message, patient, producer, runtime, stored};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -52,7 +63,7 @@ fn mutual(release: Release) -> Result<()> {
     let (runtime, steps) = (runtime(), Steps::begin(release));
     let ours = certificate(&clients, "us", ExtendedKeyUsagePurpose::ClientAuth);
     let good = || Tls::new().ca_pem(servers.pem()).client_certificate_pem(&ours.0, &ours.1);
-    let builder = || producer(&runtime, &cluster);
+    let builder = || patient(producer(&runtime, &cluster));
     let send = |builder: Builder, body: &str| {
         let _inside = runtime.enter();
         let producer = builder.configure(|config| config.attempts_all_max = 2);
@@ -83,7 +94,37 @@ fn mutual(release: Release) -> Result<()> {
     stored(send(builder(), "plain"));
     let bodies = cluster.read_back_when("orders", 203)?;
     assert_eq!(bodies.len(), 203, "and nothing of what was not sent");
-    Ok(())
+
+    let java = java_that_shows(release, &ours, &servers)?;
+    let reach = Reach::new(&cluster.name_server_list(), "java-tls").tls();
+    let read = java.consume(&reach, "orders", 203)?;
+    assert_eq!(read.len(), 203);
+    assert_eq!(read.iter().map(|read| read.body().len()).max(), Some(3 << 20));
+    steps.done("Java reads them through TLS");
+    record(Feature::Tls, Column::Broker(release))?;
+    record(Feature::Tls, Column::JavaReads)
+}
+
+/// A Java client with that certificate, which trusts servers of that authority and no others.
+fn java_that_shows(
+    release: Release,
+    certificate: &(String, String),
+    trusted: &Authority,
+) -> Result<Java> {
+    let file = |name: &str, content: &str| {
+        let name = format!("{release}-{name}");
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&path, content).expect("the target folder can be written to");
+        path.display().to_string()
+    };
+    let flags = [
+        "-Dtls.test.mode.enable=false".to_owned(),
+        "-Dtls.client.authServer=true".to_owned(),
+        format!("-Dtls.client.trustCertPath={}", file("java-tls-ca.pem", &trusted.pem())),
+        format!("-Dtls.client.certPath={}", file("java-tls.pem", &certificate.0)),
+        format!("-Dtls.client.keyPath={}", file("java-tls.key", &certificate.1)),
+    ];
+    Java::start_with(&flags.each_ref().map(String::as_str))
 }
 
 #[track_caller]
