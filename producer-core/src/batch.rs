@@ -249,7 +249,7 @@ impl<T> Producer<T> {
     /// the duplicates.
     pub fn assign_ids(&mut self, now: Instant, batch: &mut Batch) {
         self.advance(now);
-        if batch.ids.is_empty() {
+        if batch.ids.is_empty() || planted!(BatchIdsRenewed) {
             let unix_ms = self.unix_ms();
             batch.ids = batch.messages.iter().map(|_| self.ids.next_id(unix_ms)).collect();
         }

@@ -277,6 +277,12 @@ declare_bugs! {
     CloseKeepsBatches: Special, "";
     /// A retry carries messages whose callers were told that they failed.
     EndedSentAgain: Special, "";
+    /// A batch that its caller sends again has other ids.
+    /// `a_batch_of_unknown_end_sent_again_keeps_its_ids`.
+    BatchIdsRenewed: Special, "";
+    /// An attempt after the first does not say that its body is compressed.
+    /// `a_compressed_send_is_the_same_bytes_at_every_broker`.
+    RetrySaysPlain: Special, "";
     /// Everything goes to the second port. `heartbeats_and_ends_go_to_the_advertised_port`.
     VipForAll: Special, "";
     /// A group that has left is still announced. `a_group_that_leaves_is_not_announced_any_more`.

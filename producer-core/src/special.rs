@@ -118,6 +118,7 @@ pub(crate) fn append_frame<T>(
     send: &Send<T>,
     way: &Way<'_>,
 ) {
+    let unsaid = send.attempts_all > 0 && planted!(RetrySaysPlain);
     if send.special.is_none() && stamp.is_blank() {
         return templates.append(
             out,
@@ -126,7 +127,7 @@ pub(crate) fn append_frame<T>(
                 broker_part: &way.broker.frame_part,
                 queue_id: way.queue_id,
                 born_ms: way.born_ms,
-                sys_flag: send.message.sys_flag(),
+                sys_flag: if unsaid { 0 } else { send.message.sys_flag() },
                 flag: send.message.flag_value(),
                 id: &send.id,
                 wait_store_ok: send.message.waits_for_store(),

@@ -164,6 +164,8 @@ pub struct RouteSeen {
     pub at: Instant,
     /// Who got it.
     pub producer: u16,
+    /// Number of the request that it answers. The producer counts them up.
+    pub asked: i32,
     /// Name server it came from.
     pub server: String,
     /// Topic.

@@ -66,3 +66,10 @@ fn a_refusal_of_what_is_over_asks_for_no_pause() {
 fn a_send_without_time_may_fail_in_a_dial() {
     assert_eq!(violations(include_str!("plans/late_to_a_dial.json")), [""; 0]);
 }
+
+/// I10: a name server that answers late, after one that was asked later, is not believed: another
+/// broker that it names is none to go to.
+#[test]
+fn a_route_that_comes_late_names_nobody_to_go_to() {
+    assert_eq!(violations(include_str!("plans/late_route.json")), [""; 0]);
+}

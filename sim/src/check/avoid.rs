@@ -50,6 +50,8 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
 mod tests {
     use std::time::Duration;
 
+    use producer_core::wire::code::response;
+
     use super::super::{Invariant, all, doctored::good};
     use crate::history::{Dial, History};
     use crate::plan::Mode;
@@ -102,5 +104,19 @@ mod tests {
 
         assert_eq!(avoidance(&other), 0);
         assert!(avoidance(&itself) > 0);
+    }
+    /// A broker that said that it goes gets nothing more on that connection, though it answers what
+    /// it had been asked before.
+    #[test]
+    fn a_broker_that_goes_is_not_another_to_go_to() {
+        let mut history = silent();
+        assert!(avoidance(&history) > 0);
+        let (from, silent) = (history.requests[4].at, history.requests[0].address.clone());
+        let mut others = history.requests.iter_mut().filter(|it| it.address != silent);
+        let told = others.find(|it| it.at >= from).expect("the other one is sent to");
+        let (at, _) = told.answer.expect("it answers");
+        told.answer = Some((at, response::GO_AWAY));
+
+        assert_eq!(avoidance(&history), 0);
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn good(mode: Mode) -> History {
             body_bytes: 16,
             keys: 1,
             serial: false,
+            batch: false,
             timeout_ms: None,
         }],
         faults: Vec::new(),

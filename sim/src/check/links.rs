@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use producer_core::Instant;
+use producer_core::wire::code::response;
 
-use crate::history::{History, LinkLost, Request};
+use crate::history::{History, LinkLost, Request, RouteSeen};
 use crate::plan::{HealthPlan, Mode, Preset};
 
 /// A peer that answered so recently is well.
@@ -26,8 +27,8 @@ pub(super) struct Links<'h> {
     routes: usize,
     /// Up to when the connections of a producer are as they stood.
     settled: BTreeMap<u16, Instant>,
-    /// What may be written by the last route, by producer and topic.
-    writable: BTreeMap<(u16, &'h str), &'h [(String, i32)]>,
+    /// The last route, by producer and topic.
+    known: BTreeMap<(u16, &'h str), &'h RouteSeen>,
 }
 
 /// One connection.
@@ -37,8 +38,10 @@ pub(super) struct Standing<'h> {
     dialled_at: Instant,
     /// Requests that left, oldest first, but for those known to be answered.
     pub(super) asked: Vec<&'h Request>,
-    /// The last answer, if it was a success, and since it nothing else.
-    succeeded: Option<Instant>,
+    /// When the last answer came, and whether it was a refusal.
+    heard: Option<(Instant, bool)>,
+    /// The broker has said that it goes: the producer sends nothing here any more.
+    gone: bool,
 }
 
 impl<'h> Links<'h> {
@@ -56,8 +59,8 @@ impl<'h> Links<'h> {
             Some((send.message_id.as_deref()?, over?))
         });
         let over = over.collect();
-        let (links, settled, writable) = Default::default();
-        standard.then_some(Self { history, links, over, lost: 0, routes: 0, settled, writable })
+        let (links, settled, known) = Default::default();
+        standard.then_some(Self { history, links, over, lost: 0, routes: 0, settled, known })
     }
 
     /// Goes on to when a request leaves; calls `on_lost` with each connection that ended on the
@@ -82,7 +85,11 @@ impl<'h> Links<'h> {
     fn settle(&mut self, at: Instant, producer: u16) {
         while let Some(route) = self.history.routes.get(self.routes).filter(|r| r.at <= at) {
             self.routes += 1;
-            self.writable.insert((route.producer, &route.topic), &route.writable);
+            let known = self.known.entry((route.producer, &route.topic)).or_insert(route);
+            // A slow server may answer when another one, asked later, has done so: too late.
+            if known.asked < route.asked {
+                *known = route;
+            }
         }
         if self.settled.insert(producer, at) == Some(at) {
             return;
@@ -99,7 +106,8 @@ impl<'h> Links<'h> {
             address: &request.address,
             dialled_at: request.dialled_at,
             asked: Vec::new(),
-            succeeded: None,
+            heard: None,
+            gone: false,
         };
         let standing = self.links.entry(request.link).or_insert_with(new);
         if self.over.get(&*request.message_id).is_none_or(|over| *over >= request.at) {
@@ -123,7 +131,8 @@ impl<'h> Links<'h> {
     }
 
     fn some_is_well(&self, than: &Request, at: Instant, which: impl Fn(&str) -> bool) -> bool {
-        let writable = self.writable.get(&(than.producer, &*than.topic)).copied().unwrap_or(&[]);
+        let known = self.known.get(&(than.producer, &*than.topic));
+        let writable = known.map_or(&[][..], |route| &route.writable);
         self.links.values().any(|standing| {
             standing.producer == than.producer
                 && which(standing.address)
@@ -146,11 +155,13 @@ impl<'h> Links<'h> {
 
 impl Standing<'_> {
     fn settle(&mut self, at: Instant, over: &BTreeMap<&str, Instant>) {
-        let succeeded = &mut self.succeeded;
+        let Self { heard, gone, .. } = self;
         self.asked.retain(|request| {
             let answer = request.answer.filter(|(answered, _)| *answered <= at);
             if let Some((answered, code)) = answer {
-                *succeeded = (code == 0).then_some(answered);
+                // Of two in one instant, the refusal may be the later one.
+                *heard = (*heard).max(Some((answered, code != 0)));
+                *gone |= code == response::GO_AWAY;
             }
             // What nobody waits for any more is of no interest.
             let over = over.get(&*request.message_id).is_some_and(|over| *over < at);
@@ -160,7 +171,9 @@ impl Standing<'_> {
 
     fn is_well(&self, at: Instant) -> bool {
         // An answer of the same instant may have come later.
-        self.succeeded.is_some_and(|it| it < at && at.since(it) < ANSWERS)
+        let well = |(it, refused): (Instant, bool)| !refused && it < at && at.since(it) < ANSWERS;
+        !self.gone
+            && self.heard.is_some_and(well)
             && self.asked.iter().all(|request| at.since(request.at) < OWES)
     }
 }

@@ -19,10 +19,11 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
             all.filter(|send| send.probe && send.at >= history.shared_from)
         };
         let Some(first) = probes().next() else { continue };
-        let mut routes = history.routes.iter().rev();
-        let route = routes.find(|route| {
+        let routes = history.routes.iter().filter(|route| {
             route.producer == producer && route.topic == first.topic && route.at <= first.at
         });
+        // One that comes when a later question is answered comes too late.
+        let route = routes.max_by_key(|route| route.asked);
         let served: BTreeSet<&str> =
             probes().filter_map(|send| Some(&*send.receipt()?.broker)).collect();
         // With fewer sends than brokers not every one has its turn.

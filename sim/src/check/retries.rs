@@ -25,12 +25,18 @@ const QUICK_DIAL: Duration = Duration::from_millis(50);
 
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     let config = joined.history.plan.config.config(Vec::new());
-    for send in joined.history.sends.iter().filter(|send| send.mode == Mode::Rotate) {
+    for send in &joined.history.sends {
+        // A strict lane has one broker to go to, and meets its pauses most often.
+        if matches!(send.mode, Mode::Rotate | Mode::Strict) {
+            hurried(joined, &config, send, found);
+        }
+        if send.mode != Mode::Rotate {
+            continue;
+        }
         if let (Some(error), Some((at, _))) = (send.error(), send.ends.first()) {
             ended_too_soon(joined, &config, (send, error, *at), found);
             took_their_time(joined, &config, (send, error), found);
         }
-        hurried(joined, &config, send, found);
     }
     went_elsewhere(joined, found);
 }
@@ -207,18 +213,22 @@ mod tests {
         assert!(found.iter().any(|v| wanted(&v)), "{found:?}");
     }
 
-    /// Both brokers are busy one after the other, for a while.
-    fn busy(attempts_max: Option<u32>) -> History {
-        let mut plan = good(Mode::Rotate).plan;
+    /// One broker is busy for a while; in a lane, which has one queue, both are.
+    fn busy(mode: Mode, attempts_max: Option<u32>) -> History {
+        let mut plan = good(mode).plan;
         plan.run_ms = 3_000;
         plan.workloads[0].total = 200;
         plan.config.overrides.attempts_max = attempts_max;
-        plan.faults = vec![FaultPlan {
+        let busy = |broker: &str| FaultPlan {
             at_ms: 300,
             for_ms: 80,
-            target: "broker-0".to_owned(),
+            target: broker.to_owned(),
             kind: FaultKind::Sends { fault: SendFault::Refuse(RefusalPlan::Busy) },
-        }];
+        };
+        plan.faults = vec![busy("broker-0")];
+        if mode == Mode::Strict {
+            plan.faults.push(busy("broker-1"));
+        }
         let run = pair::run(&plan, Lines::Forget);
         assert_eq!(run.violations, []);
         run.history
@@ -226,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_retry_that_goes_back_is_found() {
-        let mut history = busy(None);
+        let mut history = busy(Mode::Rotate, None);
         let elsewhere = |pair: &[crate::history::Request]| {
             pair[0].message_id == pair[1].message_id && pair[0].address != pair[1].address
         };
@@ -239,8 +249,21 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_that_makes_no_pause_is_found() {
+        let mut history = busy(Mode::Strict, None);
+        let again = |pair: &[crate::history::Request]| pair[0].message_id == pair[1].message_id;
+        let first = history.requests.windows(2).position(again).expect("a retry");
+        let (refused, _) = history.requests[first].answer.expect("it is refused");
+        assert!(history.requests[first + 1].at.since(refused) >= super::PAUSE);
+
+        history.requests[first + 1].at = refused;
+
+        finds(&history, "in haste");
+    }
+
+    #[test]
     fn a_send_that_gives_up_is_found() {
-        let mut history = busy(Some(1));
+        let mut history = busy(Mode::Rotate, Some(1));
         assert!(history.sends.iter().any(|send| send.error().is_some()), "one attempt is all");
 
         history.plan.config.overrides.attempts_max = None;

@@ -92,6 +92,7 @@ fn plan(seconds: u32) -> Plan {
             body_bytes: 128,
             keys: 1,
             serial: false,
+            batch: false,
             timeout_ms: None,
         }],
         faults: Vec::new(),

@@ -1,18 +1,19 @@
 //! The applications of a plan and their producers.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::time::Duration;
 
 use producer_core::{
-    Address, CloseReport, ConnId, Environment, Instant, Message, Order, Producer, QueueChoice,
-    Reply, SendId, SendOptions,
+    Address, Batch, CloseReport, ConnId, Environment, Instant, Message, Order, Producer,
+    QueueChoice, Reply, SendId, SendOptions,
 };
 
 use super::{Event, Pair, UNIX_MS, note, record};
 use crate::dice::{Concern, Dice};
 use crate::events::What;
 use crate::history::{End, ProducerEnd, SendRecord};
-use crate::plan::{Mode, Plan, Workload};
+use crate::plan::{Mode, Plan};
 
 /// A producer, and what the application that has it knows.
 pub(super) struct Client {
@@ -21,6 +22,8 @@ pub(super) struct Client {
     pub(super) conns: BTreeMap<ConnId, usize>,
     pub(super) stalled_until: Option<Instant>,
     pub(super) in_hand: BTreeMap<u64, SendId>,
+    /// How many sends share a request, by the ticket of the first.
+    together: BTreeMap<u64, u64>,
     pub(super) report: Option<CloseReport>,
     pub(super) closing: bool,
     /// Serial sends: those under way by workload and key, and those that wait for them.
@@ -44,6 +47,7 @@ impl Client {
             conns: BTreeMap::new(),
             stalled_until: None,
             in_hand: BTreeMap::new(),
+            together: BTreeMap::new(),
             report: None,
             closing: false,
             serial: BTreeMap::new(),
@@ -80,8 +84,11 @@ impl Pair {
         let sent = self.clients[client].sent.get(&number).copied().unwrap_or(0);
         let to = (sent + workload.burst).min(workload.total);
         self.clients[client].sent.insert(number, to);
-        for n in sent..to {
-            let key = key_of(&workload, n);
+        if workload.batch {
+            self.send_together(number, sent..to);
+        }
+        for n in sent..if workload.batch { sent } else { to } {
+            let key = workload.key(n);
             let lane = (number, key.unwrap_or_default());
             if workload.serial {
                 let waiting = self.clients[client].serial.get_mut(&lane);
@@ -99,28 +106,63 @@ impl Pair {
     }
 
     fn send(&mut self, number: usize, n: u32) {
+        let record = self.record(number, n);
+        let timeout = self.plan.workloads[number].timeout_ms.map(Duration::from_millis);
+        self.ask(usize::from(record.producer), record, timeout);
+    }
+
+    /// What is known of a send before it is asked.
+    fn record(&self, number: usize, n: u32) -> SendRecord {
         let workload = &self.plan.workloads[number];
         let mut body = format!("w{number}-{n}-");
         while body.len() < workload.body_bytes as usize {
             body.push('x');
         }
-        let key = key_of(workload, n);
-        let (client, mode) = (usize::from(workload.producer), workload.mode);
-        let (topic, timeout) = (workload.topic.clone(), workload.timeout_ms);
-        let record = SendRecord {
+        SendRecord {
             ticket: self.history.sends.len() as u64,
             producer: workload.producer,
             probe: false,
-            mode,
-            topic,
-            key,
+            mode: workload.mode,
+            topic: workload.topic.clone(),
+            key: workload.key(n),
             body,
             at: self.now,
-            timeout: Duration::from_millis(timeout.unwrap_or(0)),
+            timeout: Duration::from_millis(workload.timeout_ms.unwrap_or(0)),
             message_id: None,
             ends: Vec::new(),
-        };
-        self.ask(client, record, timeout.map(Duration::from_millis));
+        }
+    }
+
+    /// Sends that share a request are known to the producer by the ticket of the first.
+    fn send_together(&mut self, number: usize, of: Range<u32>) {
+        let timeout = self.plan.workloads[number].timeout_ms.map(Duration::from_millis);
+        let mut records: Vec<SendRecord> = of.map(|n| self.record(number, n)).collect();
+        let Some(first) = records.first() else { return };
+        let (client, ticket) = (usize::from(first.producer), first.ticket);
+        let options = options(first, timeout);
+        let messages = records.iter().map(message);
+        let mut batch = Batch::new(messages).expect("one topic, and nothing is delayed");
+        let producer = &mut self.clients[client].producer;
+        producer.assign_ids(self.now, &mut batch);
+        let timeout = timeout.unwrap_or_else(|| producer.config().send_timeout);
+        for ((record, id), ticket) in records.iter_mut().zip(batch.ids()).zip(ticket..) {
+            record.message_id = Some(id.as_str().to_owned());
+            (record.ticket, record.timeout) = (ticket, timeout);
+        }
+        note!(self, "p{client} sends {} together from {ticket} on", records.len());
+        let id = producer.send_batch(self.now, ticket, batch, options);
+        self.clients[client].together.insert(ticket, records.len() as u64);
+        for record in records {
+            record!(self, note(self.now, Some(client as u16), What::Asked(record.ticket)));
+            self.history.sends.push(record);
+        }
+        self.clients[client].in_hand.insert(ticket, id);
+        self.drain_client(client);
+    }
+
+    /// The tickets of those that went under this one.
+    pub(super) fn members(&mut self, client: usize, ticket: u64) -> Range<u64> {
+        ticket..ticket + self.clients[client].together.remove(&ticket).unwrap_or(1)
     }
 
     /// One more send after healing.
@@ -150,21 +192,10 @@ impl Pair {
 
     fn ask(&mut self, client: usize, mut record: SendRecord, timeout: Option<Duration>) {
         let key = record.key.as_deref().unwrap_or("");
-        let options = SendOptions {
-            queue: match record.mode {
-                Mode::Rotate | Mode::OneWay => QueueChoice::Rotate,
-                Mode::Hash => QueueChoice::hash(key),
-                Mode::Strict => QueueChoice::ordered(key, Order::Strict),
-                Mode::Available => QueueChoice::ordered(key, Order::Available),
-            },
-            reply: if record.mode == Mode::OneWay { Reply::OneWay } else { Reply::Awaited },
-            timeout,
-            ..SendOptions::default()
-        };
+        let options = options(&record, timeout);
         let producer = &mut self.clients[client].producer;
         record.timeout = timeout.unwrap_or_else(|| producer.config().send_timeout);
-        let message = Message::new(&*record.topic, record.body.clone().into_bytes());
-        let message = message.expect("plans have valid topics, bodies are not empty");
+        let message = message(&record);
         note!(self, "p{client} sends {} {:?} {key}", record.ticket, record.mode);
         let ticket = record.ticket;
         let id = producer.send(self.now, ticket, message, options);
@@ -216,6 +247,22 @@ impl Pair {
     }
 }
 
-fn key_of(workload: &Workload, n: u32) -> Option<String> {
-    workload.mode.has_key().then(|| format!("key-{}", n % workload.keys.max(1)))
+fn message(record: &SendRecord) -> Message {
+    let message = Message::new(&*record.topic, record.body.clone().into_bytes());
+    message.expect("plans have valid topics, bodies are not empty")
+}
+
+fn options(record: &SendRecord, timeout: Option<Duration>) -> SendOptions {
+    let key = record.key.as_deref().unwrap_or("");
+    SendOptions {
+        queue: match record.mode {
+            Mode::Rotate | Mode::OneWay => QueueChoice::Rotate,
+            Mode::Hash => QueueChoice::hash(key),
+            Mode::Strict => QueueChoice::ordered(key, Order::Strict),
+            Mode::Available => QueueChoice::ordered(key, Order::Available),
+        },
+        reply: if record.mode == Mode::OneWay { Reply::OneWay } else { Reply::Awaited },
+        timeout,
+        ..SendOptions::default()
+    }
 }

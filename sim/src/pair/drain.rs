@@ -44,14 +44,25 @@ impl Pair {
                     over.push(ticket);
                 }
                 Output::Written { ticket, message_id } => {
-                    let id = message_id.as_str().to_owned();
-                    self.history.sends[ticket as usize].message_id = Some(id);
-                    self.ended(client, ticket, End::Written);
+                    for member in self.members(client, ticket) {
+                        // Those of a batch have ids of their own.
+                        let known = &mut self.history.sends[member as usize].message_id;
+                        known.get_or_insert_with(|| message_id.as_str().to_owned());
+                        self.ended(client, member, End::Written);
+                    }
                     over.push(ticket);
+                }
+                Output::BatchCompleted { ticket, result } => {
+                    for (n, member) in self.members(client, ticket).enumerate() {
+                        let end = match &result {
+                            Ok(receipts) => End::Stored(receipts[n].clone()),
+                            Err(error) => End::Failed(error.clone()),
+                        };
+                        self.ended(client, member, end);
+                    }
                 }
                 // Plans have none of these yet.
                 Output::Route { .. }
-                | Output::BatchCompleted { .. }
                 | Output::Prepared { .. }
                 | Output::CheckTransaction(_)
                 | Output::Replied { .. }
@@ -165,16 +176,18 @@ impl Pair {
         for told in self.links[link].tap.received(bytes) {
             match told {
                 Told::Answer { opaque, code } => {
-                    let mut requests = self.history.requests.iter_mut().rev();
-                    let asked = requests.find(|r| r.link == link && r.opaque == opaque);
-                    if let Some(request) = asked {
+                    let asked = |r: &&mut Request| r.link == link && r.opaque == opaque;
+                    let requests = self.history.requests.iter_mut().rev();
+                    // Several if they went together, one behind the other.
+                    for request in requests.skip_while(|r| !asked(r)).take_while(asked) {
                         request.answer.get_or_insert((self.now, code));
                     }
                 }
-                Told::Route { topic, writable } => {
+                Told::Route { asked, topic, writable } => {
                     let server = self.nodes[self.links[link].node()].name.clone();
                     let (at, producer) = (self.now, client as u16);
-                    self.history.routes.push(RouteSeen { at, producer, server, topic, writable });
+                    let seen = RouteSeen { at, producer, asked, server, topic, writable };
+                    self.history.routes.push(seen);
                 }
             }
         }

@@ -272,7 +272,9 @@ impl Pair {
         let sends: Vec<_> = self.clients[client].in_hand.values().copied().collect();
         for id in sends.into_iter().step_by(nth.max(1) as usize) {
             if let Some(ticket) = self.clients[client].producer.cancel(self.now, id) {
-                self.ended(client, ticket, End::Cancelled);
+                for member in self.members(client, ticket) {
+                    self.ended(client, member, End::Cancelled);
+                }
                 self.go_on_serially(client, ticket);
             }
         }

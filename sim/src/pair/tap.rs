@@ -6,7 +6,7 @@ use producer_core::wire::code::request as ask;
 use producer_core::wire::frame::{self, FRAME_BYTES_MAX};
 use producer_core::wire::route::TopicRouteData;
 use producer_core::wire::send::{SendForm, SendRequest};
-use producer_core::wire::{Header, perm, properties, property_names};
+use producer_core::wire::{Header, batch, perm, properties, property_names};
 
 /// Reads along on one connection.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) enum Told {
     Answer { opaque: i32, code: i32 },
-    Route { topic: String, writable: Vec<(String, i32)> },
+    Route { asked: i32, topic: String, writable: Vec<(String, i32)> },
 }
 
 impl Tap {
@@ -52,14 +52,12 @@ impl Tap {
             let Some(Ok(send)) = form.map(|form| SendRequest::from_ext(form, &header.ext)) else {
                 continue;
             };
-            let text = send.properties.as_deref().unwrap_or("");
-            let id = properties::get(text, property_names::UNIQ_CLIENT_MESSAGE_ID_KEYIDX);
-            asked.push(Asked {
+            asked.extend(ids(&send, frame.body).map(|message_id| Asked {
                 opaque: header.opaque,
-                topic: send.topic.into_owned(),
+                topic: send.topic.clone().into_owned(),
                 queue_id: send.queue_id,
-                message_id: id.unwrap_or_default().to_owned(),
-            });
+                message_id,
+            }));
         }
         self.out.drain(..used);
         asked
@@ -90,7 +88,8 @@ impl Tap {
             match self.routes.remove(&header.opaque) {
                 Some(topic) if header.code == 0 => {
                     if let Ok(route) = TopicRouteData::decode(frame.body) {
-                        told.push(Told::Route { topic, writable: writable(&route) });
+                        let (asked, writable) = (header.opaque, writable(&route));
+                        told.push(Told::Route { asked, topic, writable });
                     }
                 }
                 Some(_) => {}
@@ -100,6 +99,18 @@ impl Tap {
         self.back.drain(..used);
         told
     }
+}
+
+/// The ids of the messages in a request.
+fn ids<'r>(send: &'r SendRequest<'_>, body: &'r [u8]) -> impl Iterator<Item = String> + 'r {
+    let id = |text: &str| {
+        let id = properties::get(text, property_names::UNIQ_CLIENT_MESSAGE_ID_KEYIDX);
+        id.unwrap_or_default().to_owned()
+    };
+    let together = send.batch == Some(true);
+    let members = batch::members(if together { body } else { &[] });
+    let alone = (!together).then(|| id(send.properties.as_deref().unwrap_or("")));
+    members.filter_map(Result::ok).map(move |member| id(&member.properties)).chain(alone)
 }
 
 /// Where a route allows to write: the master's address, and how many queues. An order configuration

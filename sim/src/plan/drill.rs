@@ -126,6 +126,7 @@ fn workloads(dice: &mut Dice, number: u64, about: About) -> Vec<Workload> {
         body_bytes: 24,
         keys: *dice.pick(&[1, 3]),
         serial: false,
+        batch: false,
         timeout_ms: match about {
             About::Crowd => (mode != Mode::Available).then_some(300),
             _ => (mode == Mode::Strict && number.is_multiple_of(2)).then_some(400),

@@ -78,9 +78,26 @@ pub struct Workload {
     /// Wait for the answer to one before the next of the same key is sent.
     #[serde(default)]
     pub serial: bool,
+    /// Those of a burst go together in one request, to be stored whole or not at all, with one key.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub batch: bool,
     /// Timeout of each send instead of the producer's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+}
+
+impl Workload {
+    /// The key of its `n`th send, if it has keys: they take turns.
+    pub(crate) fn key(&self, n: u32) -> Option<String> {
+        let turn = if self.batch { n / self.burst.max(1) } else { n };
+        self.mode.has_key().then(|| format!("key-{}", turn % self.keys.max(1)))
+    }
+}
+
+/// Plans say nothing of what they do not have.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// How the queue of a send is chosen, and whether it is answered.
@@ -156,6 +173,9 @@ impl Plan {
             }
             if workload.burst == 0 || workload.every_us == 0 {
                 return Err("a workload needs a burst and a time between bursts".to_owned());
+            }
+            if workload.batch && workload.serial {
+                return Err("what goes together does not go one by one".to_owned());
             }
         }
         for fault in &self.faults {

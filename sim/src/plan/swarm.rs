@@ -118,6 +118,7 @@ fn workloads(
             body_bytes: *dice.pick(&[24, 24, 128, 5_000]),
             keys: *dice.pick(&[1, 3, 20]),
             serial: dice.one_in(3),
+            batch: false,
             timeout_ms: dice.one_in(8).then(|| *dice.pick(&[100, 1_000])),
         }
     });

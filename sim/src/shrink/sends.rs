@@ -99,13 +99,14 @@ pub(super) fn fewer_in_less(plan: &Plan) -> Vec<Plan> {
 pub(super) fn simpler(plan: &Plan) -> Vec<Plan> {
     let mut plans = Vec::new();
     for (at, workload) in plan.workloads.iter().enumerate() {
-        let changes: [fn(&mut Workload); 9] = [
+        let changes: [fn(&mut Workload); 10] = [
             |workload| workload.producer = 0,
             |workload| workload.mode = Mode::Rotate,
             |workload| workload.burst = 1,
             |workload| workload.body_bytes = workload.body_bytes.min(16),
             |workload| workload.keys = 1,
             |workload| workload.serial = false,
+            |workload| workload.batch = false,
             |workload| workload.timeout_ms = None,
             |workload| {
                 let every_us = rounded(workload.every_us / 1_000) * 1_000;

@@ -38,6 +38,7 @@ fn plan() -> Plan {
             body_bytes: 16,
             keys: 4,
             serial: false,
+            batch: false,
             timeout_ms: None,
         }],
         faults: Vec::new(),

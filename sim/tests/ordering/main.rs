@@ -3,6 +3,7 @@
 //!
 //! `cargo test -p sim --test ordering -- --nocapture` prints the figures.
 
+mod batches;
 mod broken;
 mod calm;
 mod caveat;
@@ -63,6 +64,14 @@ fn the_latency_fault_strategy_shifts_turns() {
     assert_eq!(
         found(&broken::fault_strategy()),
         [(0, 0, 0, 0), (6, 0, 0, 0), (0, 0, 0, 0), (0, 0, 0, 0), (0, 0, 0, 0), (0, 0, 0, 0)]
+    );
+}
+
+#[test]
+fn batches_are_whole_and_overtake_each_other() {
+    assert_eq!(
+        found(&batches::together()),
+        [(19, 0, 0, 0), (0, 1, 0, 0), (0, 0, 5, 0), (0, 0, 0, 5), (0, 0, 0, 0)]
     );
 }
 

@@ -5,7 +5,7 @@ use sim::plan::Mode;
 use crate::caveat::{Caveat, Order, Way};
 use crate::document::table;
 use crate::measure::Figures;
-use crate::{broken, calm, routes};
+use crate::{batches, broken, calm, routes};
 
 const HEADER: &str = "\
 # When is order lost, and what keeps it?
@@ -50,6 +50,7 @@ fn all() -> Vec<Caveat> {
         broken::asynchronous(),
         broken::lost_answer(),
         broken::fault_strategy(),
+        batches::together(),
         routes::queue_count(),
         routes::master_lost(),
         routes::stale_route(),

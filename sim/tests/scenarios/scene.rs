@@ -97,6 +97,7 @@ impl Scene {
             body_bytes: 16,
             keys: 12,
             serial: false,
+            batch: false,
             timeout_ms: None,
         });
         self.lasts(start_ms + every_ms * u64::from(total) + 1_000)

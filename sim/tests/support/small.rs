@@ -42,6 +42,7 @@ pub(crate) fn sends(mode: Mode, total: u32, keys: u32, every_ms: u64) -> Workloa
         body_bytes: 0,
         keys,
         serial: false,
+        batch: false,
         timeout_ms: None,
     }
 }

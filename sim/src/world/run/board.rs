@@ -289,15 +289,17 @@ impl Board {
         for told in this.tap.received(bytes) {
             match told {
                 Told::Answer { opaque, code } => {
-                    let mut requests = self.history.requests.iter_mut().rev();
-                    let asked = requests.find(|r| r.link == line && r.opaque == opaque);
-                    if let Some(request) = asked {
+                    let asked = |r: &&mut Request| r.link == line && r.opaque == opaque;
+                    let requests = self.history.requests.iter_mut().rev();
+                    // Several if they went together, one behind the other.
+                    for request in requests.skip_while(|r| !asked(r)).take_while(asked) {
                         request.answer.get_or_insert((at, code));
                     }
                 }
-                Told::Route { topic, writable } => {
+                Told::Route { asked, topic, writable } => {
                     let (server, producer) = (self.names[this.to].clone(), producer as u16);
-                    self.history.routes.push(RouteSeen { at, producer, server, topic, writable });
+                    let seen = RouteSeen { at, producer, asked, server, topic, writable };
+                    self.history.routes.push(seen);
                 }
             }
         }

@@ -2,13 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use producer_core::{CloseReport, Instant};
-use producer_native::{Message, Order, Producer, QueueChoice, SendOptions};
+use producer_native::{Batch, Message, Order, Producer, QueueChoice, SendOptions};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
@@ -19,7 +20,7 @@ use super::{CLIENT, Event, Stage};
 use crate::dice::{Concern, Dice};
 use crate::history::{End, ProducerEnd, SendRecord};
 use crate::pair::UNIX_MS;
-use crate::plan::{Mode, Workload};
+use crate::plan::Mode;
 
 /// A producer, and what the application that has it knows.
 pub(super) struct Client {
@@ -99,9 +100,12 @@ impl Stage {
         let sent = client.sent.borrow().get(&number).copied().unwrap_or(0);
         let to = (sent + workload.burst).min(workload.total);
         client.sent.borrow_mut().insert(number, to);
-        for n in sent..to {
+        if workload.batch {
+            self.send_together(number, sent..to);
+        }
+        for n in sent..if workload.batch { sent } else { to } {
             if workload.serial {
-                let lane = (number, key_of(workload, n).unwrap_or_default());
+                let lane = (number, workload.key(n).unwrap_or_default());
                 let mut serial = client.serial.borrow_mut();
                 if let Some(waiting) = serial.get_mut(&lane) {
                     waiting.push_back(n);
@@ -117,22 +121,67 @@ impl Stage {
     }
 
     fn send(self: &Rc<Self>, number: usize, n: u32) {
+        self.ask(self.asked(number, n));
+    }
+
+    fn asked(&self, number: usize, n: u32) -> Asked<'_> {
         let workload = &self.plan.workloads[number];
         let mut body = format!("w{number}-{n}-");
         while body.len() < workload.body_bytes as usize {
             body.push('x');
         }
-        let timeout = workload.timeout_ms.map(Duration::from_millis);
-        let key = key_of(workload, n);
-        self.ask(Asked {
+        Asked {
             client: usize::from(workload.producer),
             probe: false,
             mode: workload.mode,
             topic: &workload.topic,
-            key,
+            key: workload.key(n),
             body,
-            timeout,
+            timeout: workload.timeout_ms.map(Duration::from_millis),
+        }
+    }
+
+    /// Sends that share a request are in hand under the ticket of the first.
+    fn send_together(self: &Rc<Self>, number: usize, of: Range<u32>) {
+        let all: Vec<Asked<'_>> = of.map(|n| self.asked(number, n)).collect();
+        let Some(Asked { client: number, mode, timeout, key, .. }) = all.first() else { return };
+        let (number, mode, timeout) = (*number, *mode, *timeout);
+        let options = options(mode, key.as_deref().unwrap_or(""), timeout);
+        let client = self.client(number);
+        let batch = Batch::new(all.iter().map(Asked::message));
+        let mut batch = batch.expect("one topic, and nothing is delayed");
+        client.producer.assign_ids(&mut batch);
+        let first = self.board.lock().history.sends.len() as u64;
+        let tickets = first..first + all.len() as u64;
+        for ((asked, id), ticket) in all.into_iter().zip(batch.ids()).zip(tickets.clone()) {
+            let mut record = self.record(asked, ticket);
+            record.message_id = Some(id.as_str().to_owned());
+            self.board.lock().history.sends.push(record);
+        }
+        note(&self.board.lock(), format_args!("p{number} sends {tickets:?} together"));
+        let given_up = Rc::new(Notify::new());
+        client.in_hand.borrow_mut().insert(first, given_up.clone());
+        let (stage, producer) = (self.clone(), client.producer.clone());
+        spawn_local(async move {
+            let sent = async {
+                if mode == Mode::OneWay {
+                    let written = producer.send_batch_oneway(batch, options).await;
+                    return written.map(|ids| ids.iter().map(|_| End::Written).collect());
+                }
+                let stored = producer.send_batch_with(batch, options).await;
+                stored.map(|receipts| receipts.into_iter().map(End::Stored).collect())
+            };
+            let count = (tickets.end - tickets.start) as usize;
+            let ends: Vec<End> = tokio::select! {
+                biased;
+                () = given_up.notified() => vec![End::Cancelled; count],
+                ends = sent => ends.unwrap_or_else(|error| vec![End::Failed(error); count]),
+            };
+            for (ticket, end) in tickets.zip(ends) {
+                stage.clone().ended(number, ticket, end).await;
+            }
         });
+        client.measure();
     }
 
     /// One more send after healing.
@@ -155,26 +204,30 @@ impl Stage {
         }
     }
 
-    fn ask(self: &Rc<Self>, asked: Asked<'_>) {
-        let Asked { client: number, probe, mode, topic, key, body, timeout } = asked;
-        let client = self.client(number);
-        let message = Message::new(topic, body.clone().into_bytes());
-        let message = message.expect("plans have valid topics, bodies are not empty");
-        let mut record = SendRecord {
-            ticket: self.board.lock().history.sends.len() as u64,
-            producer: number as u16,
-            probe,
-            mode,
-            topic: topic.to_owned(),
-            key,
-            body,
+    /// What is known of a send before it is asked.
+    fn record(&self, asked: Asked<'_>, ticket: u64) -> SendRecord {
+        SendRecord {
+            ticket,
+            producer: asked.client as u16,
+            probe: asked.probe,
+            mode: asked.mode,
+            topic: asked.topic.to_owned(),
+            key: asked.key,
+            body: asked.body,
             at: elapsed(),
-            timeout: timeout.unwrap_or(self.send_timeout),
+            timeout: asked.timeout.unwrap_or(self.send_timeout),
             message_id: None,
             ends: Vec::new(),
-        };
+        }
+    }
+
+    fn ask(self: &Rc<Self>, asked: Asked<'_>) {
+        let (number, mode, timeout) = (asked.client, asked.mode, asked.timeout);
+        let client = self.client(number);
+        let message = asked.message();
+        let ticket = self.board.lock().history.sends.len() as u64;
+        let mut record = self.record(asked, ticket);
         let options = options(mode, record.key.as_deref().unwrap_or(""), timeout);
-        let ticket = record.ticket;
         let what = format!("p{number} sends {ticket} {mode:?} {:?}", record.key);
         note(&self.board.lock(), format_args!("{what}"));
         let given_up = Rc::new(Notify::new());
@@ -315,6 +368,13 @@ struct Asked<'p> {
     timeout: Option<Duration>,
 }
 
+impl Asked<'_> {
+    fn message(&self) -> Message {
+        let message = Message::new(self.topic, self.body.clone().into_bytes());
+        message.expect("plans have valid topics, bodies are not empty")
+    }
+}
+
 fn options(mode: Mode, key: &str, timeout: Option<Duration>) -> SendOptions {
     let queue = match mode {
         Mode::Rotate | Mode::OneWay => QueueChoice::Rotate,
@@ -323,8 +383,4 @@ fn options(mode: Mode, key: &str, timeout: Option<Duration>) -> SendOptions {
         Mode::Available => QueueChoice::ordered(key, Order::Available),
     };
     SendOptions { queue, timeout, ..SendOptions::default() }
-}
-
-fn key_of(workload: &Workload, n: u32) -> Option<String> {
-    workload.mode.has_key().then(|| format!("key-{}", n % workload.keys.max(1)))
 }
