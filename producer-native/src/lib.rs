@@ -75,6 +75,8 @@ mod admin;
 mod alarm;
 mod batches;
 pub mod blocking;
+#[cfg(feature = "bridge")]
+pub mod bridge;
 mod builder;
 mod checks;
 mod client;

@@ -1,0 +1,46 @@
+//! Does a heartbeat say nothing but which groups a client produces for?
+//!
+//! It is read more strictly than any server reads it: what two readers could take differently
+//! (a member twice, in other letters, a comment, an unknown member) is refused.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::Why;
+use crate::bridge::Grants;
+
+/// What clients write (spec §8.3, `HeartbeatData.java`).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Heartbeat<'a> {
+    #[serde(rename = "clientID", borrow)]
+    _client_id: Cow<'a, str>,
+    #[serde(rename = "producerDataSet", borrow)]
+    producers: Vec<Producer<'a>>,
+    /// Consumers, of which there must be none: a page that says it consumes would be given
+    /// queues of the group it names, whose messages then nobody reads.
+    #[serde(rename = "consumerDataSet", default)]
+    consumers: Vec<serde::de::IgnoredAny>,
+    #[serde(rename = "heartbeatFingerprint", default)]
+    _fingerprint: i32,
+    #[serde(rename = "withoutSub", default)]
+    _without_sub: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Producer<'a> {
+    #[serde(rename = "groupName", borrow)]
+    group: Cow<'a, str>,
+}
+
+/// Reads the whole body.
+pub(super) fn check(body: &[u8], grants: &Grants) -> Result<(), Why> {
+    let heartbeat: Heartbeat<'_> = serde_json::from_slice(body).map_err(|_| Why::Heartbeat)?;
+    if !heartbeat.consumers.is_empty() {
+        return Err(Why::Consumer);
+    }
+    let known = heartbeat.producers.iter().all(|one| grants.groups.allow(one.group.as_bytes()));
+    if known { Ok(()) } else { Err(Why::Group) }
+}
