@@ -26,7 +26,8 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     let mut late = |links: &Links<'_>, lost: &LinkLost, request: &Request| {
         let Some(send) = by_id.get(&*request.message_id) else { return };
         let before = joined.requests(send).iter().filter(|request| request.at <= lost.at);
-        let tried: Vec<&str> = before.map(|request| &*request.address).collect();
+        let before = before.map(|request| &*request.address);
+        let tried: Vec<&str> = before.chain(in_vain(joined, send, lost.at)).collect();
         let waits = lost.at.since(request.at) < UNDER_WAY
             && !goes_on(joined, send, request, lost)
             && !dials(joined, lost)
@@ -53,6 +54,21 @@ fn goes_on(joined: &Joined<'_>, send: &SendRecord, request: &Request, lost: &Lin
         || joined.requests(send).iter().filter(|other| again(other)).any(|other| soon(other.at))
 }
 
+/// Where dials failed while the send was in hand: it may have been an attempt of its own, of which
+/// nothing was seen on the wire.
+fn in_vain<'h>(
+    joined: &Joined<'h>,
+    send: &SendRecord,
+    at: Instant,
+) -> impl Iterator<Item = &'h str> {
+    let (producer, since) = (send.producer, send.at);
+    let dials = joined.history.dials.iter().filter(move |dial| {
+        let failed = dial.ended_at.is_some_and(|ended| since <= ended && ended <= at);
+        dial.producer == producer && !dial.connected && failed
+    });
+    dials.map(|dial| &*dial.address)
+}
+
 /// Whether the producer was about to connect somewhere: the send may wait for that.
 fn dials(joined: &Joined<'_>, lost: &LinkLost) -> bool {
     joined.history.dials.iter().any(|dial| {
@@ -66,13 +82,14 @@ fn dials(joined: &Joined<'_>, lost: &LinkLost) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use producer_core::Instant;
+
     use super::super::{Invariant, all, doctored::good};
-    use crate::history::LinkLost;
+    use crate::history::{Dial, History, LinkLost};
     use crate::plan::Mode;
 
     /// A connection ends while a request is under way; the send ends much later.
-    #[test]
-    fn a_send_that_waits_on_a_lost_connection_is_found() {
+    fn waiting() -> History {
         let mut history = good(Mode::Rotate);
         let (at, link) = (history.requests[9].at, history.requests[9].link);
         history.requests[9].answer = None;
@@ -80,9 +97,35 @@ mod tests {
         let id = history.requests[9].message_id.clone();
         let send = history.sends.iter_mut().find(|send| send.message_id.as_ref() == Some(&id));
         send.expect("sent").ends[0].0 = at + Duration::from_millis(500);
+        history
+    }
 
-        let found = all(&history);
+    fn is_found(history: &History) -> bool {
+        all(history).iter().any(|violation| violation.invariant == Invariant::FailFast)
+    }
 
-        assert!(found.iter().any(|v| v.invariant == Invariant::FailFast), "{found:?}");
+    #[test]
+    fn a_send_that_waits_on_a_lost_connection_is_found() {
+        assert!(is_found(&waiting()), "{:?}", all(&waiting()));
+    }
+
+    /// The send may have tried there: the timeline of drill 6201 shows its first attempt end in a
+    /// dial, which no request on the wire tells of.
+    #[test]
+    fn a_broker_that_was_dialled_in_vain_counts_as_tried() {
+        let mut history = waiting();
+        let at = history.requests[9].at;
+        let mut addresses: Vec<_> = history.requests.iter().map(|r| r.address.clone()).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        history.dials.extend(addresses.into_iter().map(|address| Dial {
+            at: Instant::ZERO,
+            producer: 0,
+            address,
+            ended_at: Some(at),
+            connected: false,
+        }));
+
+        assert!(!is_found(&history), "{:?}", all(&history));
     }
 }
