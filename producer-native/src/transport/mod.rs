@@ -21,6 +21,8 @@ pub use dialer::Dialer;
 pub use proxy::{InvalidProxy, Proxy};
 pub use rule::{AddressRule, InvalidRule};
 pub use tcp::Tcp;
+#[cfg(feature = "bridge")]
+pub(crate) use tls::server as tls_server;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError, TlsPart};
 

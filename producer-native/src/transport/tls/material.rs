@@ -26,6 +26,10 @@ pub enum TlsPart {
     ClientCertificate,
     /// The key of the own certificate.
     ClientKey,
+    /// The certificate of a listener and those above it.
+    ServerCertificate,
+    /// The key of that.
+    ServerKey,
 }
 
 impl fmt::Display for TlsPart {
@@ -34,6 +38,8 @@ impl fmt::Display for TlsPart {
             Self::Authorities => "trusted authorities (CA)",
             Self::ClientCertificate => "client certificate",
             Self::ClientKey => "client key",
+            Self::ServerCertificate => "server certificate",
+            Self::ServerKey => "server key",
         })
     }
 }
@@ -153,12 +159,14 @@ impl Material {
         certificates(source, TlsPart::Authorities)
     }
 
-    pub(super) fn chain(source: &Source) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        certificates(source, TlsPart::ClientCertificate)
+    pub(super) fn chain(
+        source: &Source,
+        part: TlsPart,
+    ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        certificates(source, part)
     }
 
-    pub(super) fn key(source: &Source) -> Result<PrivateKeyDer<'static>, TlsError> {
-        let part = TlsPart::ClientKey;
+    pub(super) fn key(source: &Source, part: TlsPart) -> Result<PrivateKeyDer<'static>, TlsError> {
         let text = source.read(part)?;
         PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
             let encrypted = text.windows(9).any(|word| word == b"ENCRYPTED");

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use producer_core::{Address, ConnectionEnd, TlsFault};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
+#[cfg(feature = "bridge")]
+use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -131,8 +133,8 @@ impl Tls {
         let config = match &self.own {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
-                let chain = Material::chain(chain)?;
-                let key = Material::key(key)?;
+                let chain = Material::chain(chain, TlsPart::ClientCertificate)?;
+                let key = Material::key(key, TlsPart::ClientKey)?;
                 builder.with_client_auth_cert(chain, key).map_err(|error| {
                     let problem = error.to_string();
                     TlsError::Bad { part: TlsPart::ClientKey, from: None, problem }
@@ -182,6 +184,24 @@ impl fmt::Debug for Tls {
             .field("trusts_anyone", &self.trusts_anyone)
             .finish_non_exhaustive()
     }
+}
+
+/// What a listener shows: a PEM chain, the own certificate first, and its private key.
+#[cfg(feature = "bridge")]
+pub(crate) fn server(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let (chain, key) = (Source::file(chain), Source::file(key));
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Setup { problem: error.to_string() })?;
+    let certificates = Material::chain(&chain, TlsPart::ServerCertificate)?;
+    let private = Material::key(&key, TlsPart::ServerKey)?;
+    let config = builder.with_no_client_auth().with_single_cert(certificates, private);
+    config.map(Arc::new).map_err(|error| TlsError::Bad {
+        part: TlsPart::ServerKey,
+        from: key.path(),
+        problem: error.to_string(),
+    })
 }
 
 /// [`Tls`] that was read and found good.

@@ -1,0 +1,83 @@
+//! What went over a page's socket, without a look at the clock?
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Counters of one connection. Its loops count; what watches over it compares what it sees with
+/// what it saw before, so that carrying a byte costs no clock.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    /// Bytes that were read from the page's socket: pongs count.
+    pub(super) heard: AtomicU64,
+    /// Bytes that the page's socket took.
+    pub(super) taken: AtomicU64,
+    /// Bytes of the stream that went to the broker.
+    pub(super) up_bytes: AtomicU64,
+    /// Frames that went to the broker.
+    pub(super) up_frames: AtomicU64,
+    /// Bytes of the stream that went to the page.
+    pub(super) down_bytes: AtomicU64,
+    /// Frames that went to the page.
+    pub(super) down_frames: AtomicU64,
+    /// The page is being read: its silence means something.
+    pub(super) listening: AtomicBool,
+    /// Something is being written to the page: that nothing is taken means something.
+    pub(super) sending: AtomicBool,
+}
+
+impl Flow {
+    /// Bytes of the stream, in both directions.
+    pub(super) fn data(&self) -> u64 {
+        self.up_bytes.load(Relaxed) + self.down_bytes.load(Relaxed)
+    }
+}
+
+/// A page's socket, counted.
+pub(super) struct Counted<S> {
+    stream: S,
+    flow: Arc<Flow>,
+}
+
+impl<S> Counted<S> {
+    pub(super) fn new(stream: S, flow: Arc<Flow>) -> Self {
+        Self { stream, flow }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.flow.heard.fetch_add((buf.filled().len() - before) as u64, Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let taken = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.flow.taken.fetch_add(taken as u64, Relaxed);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,268 @@
+//! Listening, and stopping to.
+
+use std::fmt;
+use std::future::pending;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::config::BridgeConfig;
+use super::grants::Grants;
+use super::http::{self, Arrival};
+use super::listen::Listen;
+use super::metrics::Metrics;
+use super::routes;
+use super::shared::{Clock, Log, Shared};
+use super::tls::ServerTls;
+use super::tokens::Tokens;
+use super::watch::Phase;
+use crate::transport::{Dialer, Transport};
+
+/// Makes a [`Bridge`].
+pub struct BridgeBuilder {
+    config: BridgeConfig,
+    transport: Arc<dyn Transport>,
+    tokens: Tokens,
+    tls: Option<ServerTls>,
+    unix: Clock,
+    log: Log,
+    seed: u64,
+}
+
+impl BridgeBuilder {
+    /// How brokers and name servers are dialled. Default plain TCP.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Arc::new(transport);
+        self
+    }
+
+    /// How tokens are read. Default is that nobody needs one, which a bridge accepts on loopback
+    /// only.
+    pub fn tokens(mut self, tokens: Tokens) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// Pages come by TLS, and are shown this certificate. Default plain.
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Takes the line, in JSON, of each connection that has ended. Default nowhere.
+    pub fn log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.log = Arc::new(log);
+        self
+    }
+
+    /// Tells the seconds since 1970, against which tokens expire. Default the system's clock.
+    pub fn clock(mut self, unix: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        self.unix = Arc::new(unix);
+        self
+    }
+
+    /// What decides the order in which connections are drained. Default chance.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The bridge, which listens nowhere yet.
+    pub fn build(self) -> Bridge {
+        let Self { config, transport, tokens, tls, unix, log, seed } = self;
+        let shared = Shared::new(config, transport, tokens, tls, unix, log, seed);
+        Bridge { shared: Arc::new(shared) }
+    }
+}
+
+/// A bridge: see [the module](super). Clones are the same bridge.
+#[derive(Clone)]
+pub struct Bridge {
+    shared: Arc<Shared>,
+}
+
+impl Bridge {
+    /// Starts to make one.
+    pub fn builder(config: BridgeConfig) -> BridgeBuilder {
+        BridgeBuilder {
+            config,
+            transport: Arc::new(Dialer::new()),
+            tokens: Tokens::NotNeeded(Grants::everything()),
+            tls: None,
+            unix: Arc::new(unix_now),
+            log: Arc::new(|_| {}),
+            seed: RandomState::new().hash_one(0),
+        }
+    }
+
+    /// Serves pages, until the bridge was [drained](Self::drain) or [stopped](Self::stop) and all
+    /// its connections have ended. Dropping the future ends them at once.
+    ///
+    /// # Errors
+    /// If the address of the listener cannot be told. `InvalidInput` if it is not on loopback, and
+    /// pages would come without TLS or tokens although the configuration does not say so.
+    pub async fn serve<L: Listen>(&self, mut listener: L) -> io::Result<()> {
+        let address = listener.local_addr()?;
+        self.check(address)?;
+        let mut phase = self.shared.phase.subscribe();
+        let secure = self.shared.tls.is_some();
+        let mut tasks = JoinSet::new();
+        let mut chores = pin!(self.chores());
+        while *phase.borrow_and_update() == Phase::Serving {
+            tokio::select! {
+                biased;
+                _ = phase.changed() => {}
+                () = &mut chores => {}
+                Some(_ended) = tasks.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, from)) => {
+                        let arrival = Arrival { from, listener: address, secure };
+                        let task = http::socket(self.shared.clone(), arrival, stream);
+                        listener.spawn(&mut tasks, task);
+                    }
+                    // Too many files, or a peer that was gone before it was accepted.
+                    Err(_) => sleep(ACCEPT_PAUSE).await,
+                },
+            }
+        }
+        drop(listener);
+        self.finish(tasks).await;
+        Ok(())
+    }
+
+    /// Serves `/metrics`, for as long as the future lives: not where pages come.
+    ///
+    /// # Errors
+    /// None now.
+    pub async fn serve_metrics<L: Listen>(&self, mut listener: L) -> io::Result<()> {
+        let mut tasks = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(_ended) = tasks.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        let shared = self.shared.clone();
+                        let task = async move { http::exchange_metrics(&shared, stream).await };
+                        listener.spawn(&mut tasks, task);
+                    }
+                    Err(_) => sleep(ACCEPT_PAUSE).await,
+                },
+            }
+        }
+    }
+
+    /// Stops gently: is not ready for a while, then takes no new connections, and ends those there
+    /// are one after the other.
+    pub async fn drain(&self) {
+        self.shared.unready.store(true, Relaxed);
+        self.shared.metrics.draining();
+        let drain = self.shared.config.drain;
+        if !drain.delay.is_zero() {
+            sleep(drain.delay).await;
+        }
+        let draining = Phase::Draining { from: Instant::now(), spread: drain.spread };
+        self.shared.phase.send_if_modified(|phase| {
+            let serving = *phase == Phase::Serving;
+            if serving {
+                *phase = draining;
+            }
+            serving
+        });
+    }
+
+    /// Stops now: what connections have sent is delivered, if that takes no longer than
+    /// [`ConnectionRules::finish`](super::ConnectionRules::finish).
+    pub fn stop(&self) {
+        self.shared.unready.store(true, Relaxed);
+        self.shared.metrics.draining();
+        self.shared.phase.send_replace(Phase::Stopping);
+    }
+
+    /// What was counted.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.shared.metrics.clone()
+    }
+
+    /// Whether a listener at this address is safe as it is.
+    fn check(&self, address: SocketAddr) -> io::Result<()> {
+        let refuse = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        let Shared { config, tls, tokens, .. } = &*self.shared;
+        if address.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        if tls.is_none() && !config.behind_proxy {
+            return refuse(
+                "a plain listener that is not on loopback: give it a certificate, or say that it \
+                 stands behind a proxy that has one",
+            );
+        }
+        if matches!(tokens, Tokens::NotNeeded(_)) && !config.without_tokens {
+            return refuse(
+                "a listener that is not on loopback needs tokens, unless the configuration says \
+                 otherwise",
+            );
+        }
+        Ok(())
+    }
+
+    /// What is to be done besides. Never ends.
+    async fn chores(&self) {
+        let certificates = async {
+            let Some(tls) = &self.shared.tls else { return pending().await };
+            loop {
+                sleep(CERTIFICATE_LOOK).await;
+                if let Err(error) = tls.look() {
+                    tracing::warn!(%error, "the certificate is still the one before");
+                }
+            }
+        };
+        tokio::select! {
+            () = routes::watch(&self.shared) => {}
+            () = certificates => {}
+        }
+    }
+
+    /// Waits for connections to end as they are told, and then no longer.
+    async fn finish(&self, mut tasks: JoinSet<()>) {
+        let mut phase = self.shared.phase.subscribe();
+        let finish = self.shared.config.rules.finish * 2 + QUIET_MOST;
+        loop {
+            let end = match *phase.borrow_and_update() {
+                Phase::Draining { from, spread } => from + spread + finish,
+                _ => Instant::now() + finish,
+            };
+            let all = async { while tasks.join_next().await.is_some() {} };
+            tokio::select! {
+                biased;
+                _ = phase.changed() => {}
+                _ended_or_not = timeout_at(end, all) => break,
+            }
+        }
+        tasks.shutdown().await;
+    }
+}
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bridge").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+/// How often the files of a certificate are looked at.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
+/// After an error of the listener.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A connection whose turn has come may wait for answers that are on their way.
+const QUIET_MOST: Duration = Duration::from_secs(3);
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

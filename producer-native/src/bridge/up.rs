@@ -1,0 +1,221 @@
+//! From the page to the broker: through the filter, in order, as fast as the broker takes it.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use futures_util::{FutureExt, Stream, StreamExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::{self, Message, error::CapacityError};
+
+use super::control::Control;
+use super::ending::{By, CloseCode, Ending};
+use super::filter::{Filter, Refusal, Why};
+use super::flow::Flow;
+use super::limits::Pace;
+use super::metrics::Metrics;
+
+/// One direction of a connection.
+pub(super) struct Up<'c, R, W> {
+    pub(super) page: R,
+    pub(super) broker: W,
+    pub(super) filter: Filter,
+    pub(super) control: Control,
+    pub(super) pace: Pace,
+    pub(super) born: Instant,
+    pub(super) flow: &'c Flow,
+    pub(super) metrics: &'c Metrics,
+}
+
+impl<R, W> Up<'_, R, W>
+where
+    R: Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    /// Carries bytes until the page closes, is gone, or does what it may not. What it had sent
+    /// before is written then.
+    pub(super) async fn run(&mut self) -> Ending {
+        let mut queue = Queue::default();
+        loop {
+            self.flow.listening.store(true, Relaxed);
+            let first = self.page.next().await;
+            self.flow.listening.store(false, Relaxed);
+            let mut ended = self.take(first, &mut queue);
+            // What has arrived already goes along: a page sends a frame a message, and a write
+            // costs more than a frame.
+            while ended.is_none() && queue.bytes < GATHERED_BYTES && queue.parts.len() < PARTS_MAX {
+                let Some(next) = self.page.next().now_or_never() else { break };
+                ended = self.take(next, &mut queue);
+            }
+            if let Err(ending) = self.write(&mut queue).await {
+                return ending;
+            }
+            if let Some(ending) = ended {
+                return ending;
+            }
+        }
+    }
+
+    /// Adds what passes of a message; says if it was the last one.
+    fn take(
+        &mut self,
+        message: Option<Result<Message, tungstenite::Error>>,
+        queue: &mut Queue,
+    ) -> Option<Ending> {
+        match message {
+            Some(Ok(Message::Binary(bytes))) => {
+                let verdict = self.filter.check(&bytes);
+                queue.push(Bytes::copy_from_slice(verdict.held));
+                let (passed, refused) = (verdict.passed, verdict.refused);
+                queue.push(bytes.slice(..passed));
+                refused.map(|refusal| self.refuse(&refusal))
+            }
+            Some(Ok(Message::Text(text))) => self.control.handle(&text, &mut self.filter),
+            Some(Ok(Message::Close(frame))) => {
+                let code = frame.map_or(CloseCode(1005), |frame| CloseCode(frame.code.into()));
+                Some(Ending::new(By::Page, code, ""))
+            }
+            Some(Ok(Message::Pong(said))) => {
+                self.hear_pong(&said);
+                None
+            }
+            Some(Ok(_)) => None,
+            Some(Err(error)) => Some(end_of_page(&error)),
+            None => Some(Ending::new(By::Page, CloseCode::ABNORMAL, "gone")),
+        }
+    }
+
+    /// A pong repeats when its ping was sent: see [`super::watch`]. A page may say anything.
+    fn hear_pong(&self, said: &[u8]) {
+        let Ok(micros) = said.try_into().map(u64::from_be_bytes) else { return };
+        let now = self.born.elapsed();
+        if let Some(took) = now.checked_sub(Duration::from_micros(micros)) {
+            self.metrics.pinged(took);
+        }
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Ending {
+        self.metrics.filtered(refusal.code);
+        let code = match refusal.why {
+            Why::TooLarge { .. } | Why::HeaderTooLarge { .. } | Why::BodyTooLarge { .. } => {
+                CloseCode::TOO_BIG
+            }
+            _ => CloseCode::REFUSED,
+        };
+        Ending::new(By::Bridge, code, refusal.to_string())
+    }
+
+    /// Writes what was gathered, and waits if the page was faster than it may be.
+    async fn write(&mut self, queue: &mut Queue) -> Result<(), Ending> {
+        let bytes = queue.bytes as u64;
+        if bytes == 0 {
+            return Ok(());
+        }
+        let written = match self.broker.write_all_buf(queue).await {
+            Ok(()) => self.broker.flush().await,
+            Err(error) => Err(error),
+        };
+        written.map_err(|error| super::down::end_of_broker(&error))?;
+        let mut frames = 0;
+        self.filter.take_frames(|request, count| {
+            frames += count;
+            self.metrics.frames_up(request, count);
+        });
+        self.flow.up_bytes.fetch_add(bytes, Relaxed);
+        self.flow.up_frames.fetch_add(frames, Relaxed);
+        self.metrics.bytes_up(bytes);
+        let wait = self.pace.read(Instant::now(), bytes, frames);
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
+}
+
+/// What the page's socket says, or breaks.
+pub(super) fn end_of_page(error: &tungstenite::Error) -> Ending {
+    use tungstenite::Error;
+    let (by, code) = match error {
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => (By::Bridge, CloseCode::TOO_BIG),
+        Error::Capacity(_) | Error::Utf8(_) => (By::Bridge, CloseCode::PROTOCOL),
+        Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            (By::Page, CloseCode::ABNORMAL)
+        }
+        Error::Protocol(_) => (By::Bridge, CloseCode::PROTOCOL),
+        _ => (By::Page, CloseCode::ABNORMAL),
+    };
+    Ending::new(by, code, error.to_string())
+}
+
+/// Pieces that wait to be written together.
+#[derive(Default)]
+struct Queue {
+    parts: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Queue {
+    fn push(&mut self, part: Bytes) {
+        if !part.is_empty() {
+            self.bytes += part.len();
+            self.parts.push_back(part);
+        }
+    }
+}
+
+impl Buf for Queue {
+    fn remaining(&self) -> usize {
+        self.bytes
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.parts.front().map_or(&[], |part| part)
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        self.bytes -= count;
+        while count > 0 {
+            let part = self.parts.front_mut().expect("no more is advanced than is there");
+            let step = count.min(part.len());
+            part.advance(step);
+            count -= step;
+            if part.is_empty() {
+                self.parts.pop_front();
+            }
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let pairs = slices.iter_mut().zip(&self.parts);
+        pairs.map(|(slice, part)| *slice = IoSlice::new(part)).count()
+    }
+}
+
+/// So much is gathered for one write.
+const GATHERED_BYTES: usize = 64 * 1024;
+/// In so many pieces: what tokio hands over in one call.
+const PARTS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_written_in_order_and_whole() {
+        let mut queue = Queue::default();
+        for part in [&b"ab"[..], b"", b"cde", b"f"] {
+            queue.push(Bytes::from_static(part));
+        }
+        let mut slices = [IoSlice::new(&[]); 2];
+        assert_eq!(queue.chunks_vectored(&mut slices), 2);
+        assert_eq!((&*slices[0], &*slices[1]), (&b"ab"[..], &b"cde"[..]));
+
+        queue.advance(3);
+        assert_eq!((queue.remaining(), queue.chunk()), (3, &b"de"[..]));
+        queue.advance(3);
+        assert_eq!((queue.remaining(), queue.chunk()), (0, &b""[..]));
+    }
+}

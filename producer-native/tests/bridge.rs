@@ -1,0 +1,12 @@
+//! Does the bridge carry what it shall, and nothing else?
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "bridge/stage.rs"]
+mod stage;
+
+#[path = "bridge/carrying.rs"]
+mod carrying;
+#[path = "bridge/cluster.rs"]
+mod cluster;
+#[path = "bridge/ends.rs"]
+mod ends;

@@ -1,0 +1,12 @@
+//! Each threat of the bridge's threat model, and the test that fails when its defence is removed.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "bridge/stage.rs"]
+mod stage;
+
+#[path = "bridge/threats/frames.rs"]
+mod frames;
+#[path = "bridge/threats/requests.rs"]
+mod requests;
+#[path = "bridge/threats/resources.rs"]
+mod resources;
