@@ -1,6 +1,7 @@
 //! How is a producer made, and what can be wrong about that?
 
 mod access;
+mod error;
 mod hooks;
 mod transactions;
 mod ways;
@@ -11,22 +12,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use producer_core::wire::SerializeType;
-use producer_core::wire::sys_flag::Compression;
 use producer_core::{
     Address, AutoBatch, Compress, Config, Environment, GroupName, InvalidName, Trace,
 };
 use tokio::runtime::Handle;
 
-use crate::access::KeyFileError;
 use crate::checks::{Checker, Limits};
 use crate::door::{Shared, WallClock};
 use crate::hooks::Hooks;
 use crate::producer::Producer;
 use crate::transaction::WhenDropped;
-#[cfg(feature = "tls")]
-use crate::transport::TlsError;
-use crate::transport::{InvalidRule, Tcp, Transport};
+use crate::transport::{Tcp, Transport};
 use crate::{Core, compression, identity};
+pub use error::BuildError;
 
 /// Collects what a [`Producer`] needs. Made by [`Producer::builder`].
 ///
@@ -49,136 +47,6 @@ pub struct Builder {
     checker: Option<Arc<Checker>>,
     check_limits: Limits,
     when_dropped: WhenDropped,
-}
-
-/// Why there is no producer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The group is not one a client may have.
-    Group {
-        /// What was given.
-        given: String,
-        /// What is wrong with it.
-        problem: InvalidName,
-    },
-    /// The name servers cannot be read.
-    NameServers {
-        /// What was given.
-        given: String,
-        /// What is wrong with it.
-        problem: InvalidName,
-    },
-    /// There are no name servers: neither set nor in the variable `NAMESRV_ADDR`.
-    NoNameServers,
-    /// Name servers were searched and not found.
-    NameServersNotFound {
-        /// Where, and why not.
-        problem: String,
-    },
-    /// An address of the address map cannot be read.
-    AddressMap {
-        /// What was given.
-        given: String,
-        /// What is wrong with it.
-        problem: InvalidName,
-    },
-    /// The file of credentials gives none.
-    KeyFile(KeyFileError),
-    /// The namespace is none.
-    Namespace {
-        /// What was given.
-        given: String,
-        /// What is wrong with it.
-        problem: InvalidName,
-    },
-    /// What was to say which addresses something is for does not.
-    Rule(InvalidRule),
-    /// TLS cannot be set up as it was asked for.
-    #[cfg(feature = "tls")]
-    Tls(TlsError),
-    /// This build lacks the compression that was asked for: see the features of the crate.
-    NoCompression(Compression),
-    /// A limit of the configuration is zero: nothing could ever be sent.
-    ZeroLimit {
-        /// The field of [`Config`].
-        field: &'static str,
-    },
-    /// The client has a producer of this group already, or too many groups.
-    GroupTaken {
-        /// The group.
-        group: String,
-    },
-    /// `build` was called outside a tokio runtime, and no handle of one was given.
-    NoRuntime,
-    /// The thread of a blocking producer cannot be made.
-    NoThread {
-        /// What the operating system says.
-        problem: String,
-    },
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Group { given, problem } => write!(f, "invalid group {given:?}: {problem}"),
-            Self::NameServers { given, problem } => {
-                write!(f, "invalid name servers {given:?}: {problem} (wanted: host:port;host:port)")
-            }
-            Self::NoNameServers => {
-                f.write_str("no name servers: call name_servers(\"host:9876\") or set NAMESRV_ADDR")
-            }
-            Self::NameServersNotFound { problem } => {
-                write!(f, "no name servers found: {problem}")
-            }
-            Self::AddressMap { given, problem } => {
-                write!(f, "invalid address {given:?} in the address map: {problem}")
-            }
-            Self::KeyFile(problem) => write!(f, "{problem}"),
-            Self::Namespace { given, problem } => {
-                write!(f, "invalid namespace {given:?}: {problem}")
-            }
-            Self::Rule(problem) => write!(f, "{problem}"),
-            #[cfg(feature = "tls")]
-            Self::Tls(problem) => write!(f, "{problem}"),
-            Self::NoCompression(kind) => {
-                let feature = if *kind == Compression::Zstd { "zstd" } else { "compression" };
-                write!(f, "{} needs the feature `{feature}` of this crate", kind.name())
-            }
-            Self::ZeroLimit { field } => write!(f, "{field} is 0: nothing could be sent"),
-            Self::GroupTaken { group } => {
-                write!(f, "the client has a producer of group {group} already, or 1,024 groups")
-            }
-            Self::NoRuntime => f.write_str(
-                "no tokio runtime here: call build() inside one, give its handle with \
-                 runtime(handle), or call build_blocking()",
-            ),
-            Self::NoThread { problem } => write!(f, "cannot make a thread: {problem}"),
-        }
-    }
-}
-
-impl std::error::Error for BuildError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Group { problem, .. }
-            | Self::NameServers { problem, .. }
-            | Self::Namespace { problem, .. }
-            | Self::AddressMap { problem, .. } => Some(problem),
-            // They are said in full already.
-            #[cfg(feature = "tls")]
-            Self::Tls(_) => None,
-            Self::KeyFile(_)
-            | Self::Rule(_)
-            | Self::NoNameServers
-            | Self::GroupTaken { .. }
-            | Self::NameServersNotFound { .. }
-            | Self::NoCompression(_)
-            | Self::ZeroLimit { .. }
-            | Self::NoRuntime
-            | Self::NoThread { .. } => None,
-        }
-    }
 }
 
 impl Builder {
@@ -391,6 +259,8 @@ impl Builder {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
+        #[cfg(feature = "websocket")]
+        self.suit_bridge();
         if discovers.is_none() && self.config.name_servers.is_empty() {
             self.config.name_servers = from_environment()?;
         }

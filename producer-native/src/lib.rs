@@ -140,6 +140,8 @@ pub use transaction::{NotTold, OpenTransaction, TransactionEnd, WhenDropped};
 pub use transport::{
     AddressRule, Connecting, Dialer, InvalidProxy, InvalidRule, Proxy, Stream, Tcp, Transport,
 };
+#[cfg(feature = "websocket")]
+pub use transport::{InvalidBridge, WebSocket};
 #[cfg(feature = "tls")]
 pub use transport::{Tls, TlsError, TlsPart};
 pub use wait::{Sending, SendingOneway};

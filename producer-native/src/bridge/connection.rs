@@ -127,6 +127,7 @@ impl Connection {
             "hello": self.target.to_string(),
             "maxFrame": shared.config.filter.frame_bytes_max + LENGTH_BYTES,
             "pingMs": rules.ping.as_millis() as u64,
+            "expiresInMs": self.grants.expires_in_ms((shared.unix)()),
         });
         if let Err(error) = page.send(Message::text(hello.to_string())).await {
             return super::up::end_of_page(&error);

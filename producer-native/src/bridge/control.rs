@@ -14,7 +14,7 @@ use super::tokens::Tokens;
 /// Handles text messages, which are JSON objects:
 ///
 /// * `{"token":"..."}`: the next token, of the same subject. It is answered by
-///   `{"v":1,"token":"ok","expiresAt":seconds}`, or the connection ends with 4001.
+///   `{"v":1,"token":"ok","expiresInMs":milliseconds}`, or the connection ends with 4001.
 /// * `{"traceparent":"..."}`: for the log line of this connection.
 ///
 /// Anything else is refused, as a page that says it expects what it does not get.
@@ -63,7 +63,8 @@ impl Control {
 
     fn refresh(&self, grants: Grants, filter: &mut Filter) {
         self.expires_at.send_replace(grants.expires_at);
-        let answer = serde_json::json!({"v": 1, "token": "ok", "expiresAt": grants.expires_at});
+        let expires_in_ms = grants.expires_in_ms((self.unix)());
+        let answer = serde_json::json!({"v": 1, "token": "ok", "expiresInMs": expires_in_ms});
         filter.set_grants(Arc::new(grants));
         // A page that takes no answers, and goes on asking, gets none.
         let _full = self.answers.try_send(Message::text(answer.to_string()));

@@ -30,6 +30,12 @@ impl Grants {
         }
     }
 
+    /// How long they are still good, told the seconds since 1970. Relative, for the clock of a page
+    /// may be wrong.
+    pub(super) fn expires_in_ms(&self, unix: u64) -> Option<u64> {
+        Some(self.expires_at?.saturating_sub(unix).saturating_mul(1_000))
+    }
+
     /// Whether topics or groups are named, so that headers must be read.
     pub(super) fn name_any(&self) -> bool {
         self.topics != Names::Any || self.groups != Names::Any

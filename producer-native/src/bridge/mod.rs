@@ -23,7 +23,7 @@
 //! GET /v1/connect/ns                   Sec-WebSocket-Protocol: rmq-tcp.v1, bearer.<base64url(token)>
 //!   Host, Origin, token, target        before 101; a refusal is a plain 4xx, and nothing was dialled
 //! 101                                  then the dial, 3 s
-//! {"v":1,"hello":"ns","maxFrame":4259844,"pingMs":20000}      now it is open
+//! {"v":1,"hello":"ns","maxFrame":4259844,"pingMs":20000,"expiresInMs":null}   now it is open
 //! binary messages                      bytes of the TCP stream, cut anywhere, in both directions
 //! text messages                        {"token":"..."} before the old one expires, {"traceparent":"..."}
 //!                                      from the bridge: {"v":1,"token":"ok",...}, {"v":1,"draining":true}

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use producer_core::Address;
+#[cfg(feature = "websocket")]
+use producer_core::wire::SerializeType;
 
 use super::{BuildError, Builder, from_environment};
 use crate::access::Provider;
@@ -11,6 +13,8 @@ use crate::discovery::Discovery;
 use crate::door;
 #[cfg(feature = "tls")]
 use crate::transport::Tls;
+#[cfg(feature = "websocket")]
+use crate::transport::WebSocket;
 use crate::transport::{AddressRule, Dialer, InvalidRule, Proxy, Transport};
 
 /// What is to be decided by address, in the order in which it was said.
@@ -21,6 +25,8 @@ pub(super) struct Ways {
     proxies: Vec<(AddressRule, Option<Proxy>)>,
     #[cfg(feature = "tls")]
     tls: Vec<(AddressRule, Option<Tls>)>,
+    #[cfg(feature = "websocket")]
+    pub(super) bridge: Option<WebSocket>,
 }
 
 impl Ways {
@@ -32,6 +38,8 @@ impl Ways {
             if decides { Arc::new(dialer) } else { base.clone() }
         };
         let transport = or_base(self.decides(), dialer);
+        #[cfg(feature = "websocket")]
+        let transport = self.bridged(&base)?.unwrap_or(transport);
         Ok(door::Ways {
             transport: match &self.provider {
                 Some(provider) => provider.gate(transport),
@@ -41,6 +49,20 @@ impl Ways {
             discovery: self.discovery.clone(),
             provider: self.provider.clone(),
         })
+    }
+
+    /// The bridge, reached by `base`: proxies are on the way to it.
+    #[cfg(feature = "websocket")]
+    fn bridged(&self, base: &Arc<dyn Transport>) -> Result<Option<Arc<dyn Transport>>, BuildError> {
+        let Some(bridge) = self.bridge.clone() else { return Ok(None) };
+        #[cfg(feature = "tls")]
+        if !self.tls.is_empty() {
+            return Err(BuildError::TlsBehindBridge);
+        }
+        let bridge = bridge.over(self.proxies(base.clone()));
+        #[cfg(feature = "tls")]
+        let bridge = bridge.map_err(BuildError::Tls)?;
+        Ok(Some(Arc::new(bridge)))
     }
 
     fn dialer(&self, base: Arc<dyn Transport>) -> Result<Dialer, BuildError> {
@@ -78,6 +100,8 @@ impl fmt::Debug for Ways {
         shown.field("proxies", &self.proxies);
         #[cfg(feature = "tls")]
         shown.field("tls", &self.tls);
+        #[cfg(feature = "websocket")]
+        shown.field("bridge", &self.bridge);
         shown.finish()
     }
 }
@@ -118,6 +142,16 @@ impl Builder {
         self
     }
 
+    /// Reaches name servers and brokers through a bridge, by [`WebSocket`]. Headers are binary then,
+    /// whatever [`header`](Self::header) says, for a bridge passes no others; name servers need not
+    /// be given. Proxies are on the way to the bridge; what TLS protects is said to the bridge's
+    /// [`WebSocket`], and [`BuildError::TlsBehindBridge`] if it is said to this builder.
+    #[cfg(feature = "websocket")]
+    pub fn bridge(mut self, bridge: WebSocket) -> Self {
+        self.ways.bridge = Some(bridge);
+        self
+    }
+
     /// Speaks TLS with every address that no earlier rule covers.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
@@ -151,6 +185,11 @@ impl Builder {
     pub fn dialer(&self) -> Result<Dialer, BuildError> {
         match &self.problem {
             Some(problem) => Err(problem.clone()),
+            #[cfg(feature = "websocket")]
+            None if self.ways.bridge.is_some() => {
+                let bridge = self.ways.bridged(&self.transport)?;
+                Ok(bridge.map(Dialer::over).unwrap_or_default())
+            }
             None => self.ways.dialer(self.transport.clone()),
         }
     }
@@ -165,6 +204,10 @@ impl Builder {
             return Err(problem.clone());
         }
         match &self.ways.discovery {
+            #[cfg(feature = "websocket")]
+            None if self.ways.bridge.is_some() && self.config.name_servers.is_empty() => {
+                Ok(WebSocket::name_servers().into_iter().collect())
+            }
             _ if !self.config.name_servers.is_empty() => Ok(self.config.name_servers.clone()),
             None => from_environment(),
             Some(discovery) => {
@@ -174,6 +217,18 @@ impl Builder {
                     problem: format!("{}: {why}", discovery.describe()),
                 })
             }
+        }
+    }
+
+    /// What a bridge asks of the configuration.
+    #[cfg(feature = "websocket")]
+    pub(super) fn suit_bridge(&mut self) {
+        if self.ways.bridge.is_none() {
+            return;
+        }
+        self.config.header = SerializeType::RocketMq;
+        if self.config.name_servers.is_empty() && self.ways.discovery.is_none() {
+            self.config.name_servers.extend(WebSocket::name_servers());
         }
     }
 

@@ -7,6 +7,8 @@ mod rule;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use std::future::Future;
 use std::io;
@@ -25,6 +27,8 @@ pub use tcp::Tcp;
 pub(crate) use tls::server as tls_server;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError, TlsPart};
+#[cfg(feature = "websocket")]
+pub use websocket::{InvalidBridge, WebSocket};
 
 /// A byte stream in both directions.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -54,6 +58,10 @@ pub(crate) fn end_of(error: &io::Error) -> ConnectionEnd {
     use io::ErrorKind as Kind;
     #[cfg(feature = "tls")]
     if let Some(end) = tls::end_of_tls(error) {
+        return end;
+    }
+    #[cfg(feature = "websocket")]
+    if let Some(end) = websocket::end_of_bridge(error) {
         return end;
     }
     match error.kind() {

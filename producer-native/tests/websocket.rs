@@ -1,0 +1,12 @@
+//! Does our producer get through our bridge?
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "bridge/stage.rs"]
+mod stage;
+
+#[path = "websocket/cluster.rs"]
+mod cluster;
+#[path = "websocket/tokens.rs"]
+mod tokens;
+#[path = "websocket/tunnel.rs"]
+mod tunnel;
