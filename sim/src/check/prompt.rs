@@ -8,7 +8,7 @@ use producer_core::Instant;
 
 use super::links::{Links, UNDER_WAY};
 use super::{Found, Joined};
-use crate::history::{LinkLost, Request, SendRecord};
+use crate::history::{End, LinkLost, Request, SendRecord};
 use crate::plan::Mode;
 
 /// One tick of a simulated network, rounded up.
@@ -26,9 +26,9 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     let mut late = |links: &Links<'_>, lost: &LinkLost, request: &Request| {
         let Some(send) = by_id.get(&*request.message_id) else { return };
         let before = joined.requests(send).iter().filter(|request| request.at <= lost.at);
-        let before = before.map(|request| &*request.address);
-        let tried: Vec<&str> = before.chain(in_vain(joined, send, lost.at)).collect();
-        let waits = lost.at.since(request.at) < UNDER_WAY
+        let tried: Vec<&str> = before.map(|request| &*request.address).collect();
+        let waits = lost.at.since(request.at) < surely_under_way(send, request)
+            && !was_tried_unseen(joined, send)
             && !goes_on(joined, send, request, lost)
             && !dials(joined, lost)
             && !joined.stood_still(lost.producer, lost.at)
@@ -46,6 +46,13 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     }
 }
 
+/// How long an attempt is surely not given up: it has its share of the time that is left to the send,
+/// for two more must have theirs.
+fn surely_under_way(send: &SendRecord, request: &Request) -> Duration {
+    let left = (send.at + send.timeout).since(request.at);
+    UNDER_WAY.min(left / 3 * 9 / 10)
+}
+
 /// Whether a send is over, or on its way again, soon after a connection was lost.
 fn goes_on(joined: &Joined<'_>, send: &SendRecord, request: &Request, lost: &LinkLost) -> bool {
     let soon = |at: Instant| at <= lost.at + AT_ONCE;
@@ -54,19 +61,15 @@ fn goes_on(joined: &Joined<'_>, send: &SendRecord, request: &Request, lost: &Lin
         || joined.requests(send).iter().filter(|other| again(other)).any(|other| soon(other.at))
 }
 
-/// Where dials failed while the send was in hand: it may have been an attempt of its own, of which
-/// nothing was seen on the wire.
-fn in_vain<'h>(
-    joined: &Joined<'h>,
-    send: &SendRecord,
-    at: Instant,
-) -> impl Iterator<Item = &'h str> {
-    let (producer, since) = (send.producer, send.at);
-    let dials = joined.history.dials.iter().filter(move |dial| {
-        let failed = dial.ended_at.is_some_and(|ended| since <= ended && ended <= at);
-        dial.producer == producer && !dial.connected && failed
+/// Whether the send was tried where nothing was seen of it: a dial failed, or its frame was taken back
+/// before it left. Nobody but the producer knows then which brokers it has not tried yet.
+fn was_tried_unseen(joined: &Joined<'_>, send: &SendRecord) -> bool {
+    let tried = send.ends.iter().map(|(_, end)| match end {
+        End::Stored(receipt) => receipt.attempts as usize,
+        End::Failed(error) => error.attempts().len(),
+        End::Written | End::Cancelled => 0,
     });
-    dials.map(|dial| &*dial.address)
+    tried.max().unwrap_or_default() > joined.requests(send).len()
 }
 
 /// Whether the producer was about to connect somewhere: the send may wait for that.
@@ -82,10 +85,8 @@ fn dials(joined: &Joined<'_>, lost: &LinkLost) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use producer_core::Instant;
-
     use super::super::{Invariant, all, doctored::good};
-    use crate::history::{Dial, History, LinkLost};
+    use crate::history::{End, History, LinkLost};
     use crate::plan::Mode;
 
     /// A connection ends while a request is under way; the send ends much later.
@@ -109,22 +110,26 @@ mod tests {
         assert!(is_found(&waiting()), "{:?}", all(&waiting()));
     }
 
-    /// The send may have tried there: the timeline of drill 6201 shows its first attempt end in a
-    /// dial, which no request on the wire tells of.
+    /// As in drills 6201 and 97033, whose timelines show a second attempt on the wire that has no
+    /// first one.
     #[test]
-    fn a_broker_that_was_dialled_in_vain_counts_as_tried() {
+    fn a_send_that_was_tried_unseen_may_wait() {
         let mut history = waiting();
-        let at = history.requests[9].at;
-        let mut addresses: Vec<_> = history.requests.iter().map(|r| r.address.clone()).collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        history.dials.extend(addresses.into_iter().map(|address| Dial {
-            at: Instant::ZERO,
-            producer: 0,
-            address,
-            ended_at: Some(at),
-            connected: false,
-        }));
+        let id = history.requests[9].message_id.clone();
+        let send = history.sends.iter_mut().find(|send| send.message_id.as_ref() == Some(&id));
+        let End::Stored(receipt) = &mut send.expect("sent").ends[0].1 else { panic!("stored") };
+        receipt.attempts += 1;
+
+        assert!(!is_found(&history), "{:?}", all(&history));
+    }
+
+    /// As in drill 97033: of 1 s an attempt has a third, after which the send may pause.
+    #[test]
+    fn a_send_whose_attempt_was_over_may_wait() {
+        let mut history = waiting();
+        let id = history.requests[9].message_id.clone();
+        let send = history.sends.iter_mut().find(|send| send.message_id.as_ref() == Some(&id));
+        send.expect("sent").timeout = Duration::from_millis(3);
 
         assert!(!is_found(&history), "{:?}", all(&history));
     }
