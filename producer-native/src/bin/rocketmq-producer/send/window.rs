@@ -49,7 +49,7 @@ enum InHand {
 }
 
 /// A send with the time it takes.
-type Sending = Pin<Box<dyn Future<Output = End> + Send>>;
+type Sending<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
 /// What was awaited first.
 enum Event {
@@ -95,7 +95,7 @@ impl Window {
                 Event::Interrupted => {
                     interrupted = true;
                     reading = false;
-                    self.begin_batch();
+                    self.begin_batch().await;
                 }
                 Event::Ended(end) => {
                     self.in_hand.pop_front();
@@ -104,14 +104,14 @@ impl Window {
                 Event::Read(Ok(Some(body))) => self.begin(body).await,
                 Event::Read(Ok(None)) => {
                     reading = false;
-                    self.begin_batch();
+                    self.begin_batch().await;
                 }
                 Event::Read(Err(error)) => {
                     let failure = Failure::new(format!("cannot read standard input: {error}"));
                     failure.report();
                     self.report.spoil();
                     reading = false;
-                    self.begin_batch();
+                    self.begin_batch().await;
                 }
             }
             if !self.in_hand.front().is_some_and(InHand::has_ended) {
@@ -133,20 +133,20 @@ impl Window {
             Ok(message) => message,
             Err(refused) => {
                 // What was read before it is told before it.
-                self.begin_batch();
+                self.begin_batch().await;
                 return self.in_hand.push_back(InHand::Ended(*refused));
             }
         };
         if self.limits.batch > 1 {
             self.gathered.push(message);
             if self.gathered.len() == self.limits.batch {
-                self.begin_batch();
+                self.begin_batch().await;
             }
             return;
         }
         let (producer, options) = (self.producer.clone(), self.template.options());
         let started = Instant::now();
-        let mut sending: Sending = if self.template.one_way {
+        let mut sending: Sending<End> = if self.template.one_way {
             Box::pin(async move {
                 let ended = producer.send_oneway_with(message, options).await;
                 End::OneWay(ended, started.elapsed())
@@ -157,9 +157,7 @@ impl Window {
                 End::Sent(ended, started.elapsed())
             })
         };
-        // A send begins when it is first polled: here, for tasks start in any order.
-        let begun = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
-        self.in_hand.push_back(match begun {
+        self.in_hand.push_back(match begun(&mut sending).await {
             Poll::Ready(end) => InHand::Ended(end),
             Poll::Pending => InHand::UnderWay(tokio::spawn(sending)),
         });
@@ -186,7 +184,7 @@ impl Window {
     }
 
     /// Sends what was gathered, in as many requests as its length needs.
-    fn begin_batch(&mut self) {
+    async fn begin_batch(&mut self) {
         let gathered = std::mem::take(&mut self.gathered);
         if gathered.is_empty() {
             return;
@@ -203,7 +201,7 @@ impl Window {
         for batch in batches {
             let (producer, options) = (self.producer.clone(), self.template.options());
             let (started, count) = (Instant::now(), batch.len());
-            let sending = async move {
+            let mut sending: Sending<Vec<End>> = Box::pin(async move {
                 let ended = producer.send_batch_with(batch, options).await;
                 let elapsed = started.elapsed();
                 match ended {
@@ -213,10 +211,20 @@ impl Window {
                     }
                     Err(error) => vec![End::Sent(Err(error), elapsed); count],
                 }
-            };
-            self.in_hand.push_back(InHand::Together(tokio::spawn(sending)));
+            });
+            match begun(&mut sending).await {
+                Poll::Ready(ends) => self.in_hand.extend(ends.into_iter().map(InHand::Ended)),
+                Poll::Pending => {
+                    self.in_hand.push_back(InHand::Together(tokio::spawn(sending)));
+                }
+            }
         }
     }
+}
+
+/// Begins a send, which is when it is first polled: here, for tasks start in any order.
+async fn begun<R>(sending: &mut Sending<R>) -> Poll<R> {
+    poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await
 }
 
 impl InHand {
