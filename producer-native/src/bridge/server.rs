@@ -110,7 +110,7 @@ impl Bridge {
     /// pages would come without TLS or tokens although the configuration does not say so.
     pub async fn serve<L: Listen>(&self, mut listener: L) -> io::Result<()> {
         let address = listener.local_addr()?;
-        self.check(address)?;
+        self.may_listen(address)?;
         let mut phase = self.shared.phase.subscribe();
         let secure = self.shared.tls.is_some();
         let mut tasks = JoinSet::new();
@@ -192,7 +192,10 @@ impl Bridge {
     }
 
     /// Whether a listener at this address is safe as it is.
-    fn check(&self, address: SocketAddr) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// `InvalidInput`, as from [`serve`](Self::serve).
+    pub fn may_listen(&self, address: SocketAddr) -> io::Result<()> {
         let refuse = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         let Shared { config, tls, tokens, .. } = &*self.shared;
         if address.ip().to_canonical().is_loopback() {

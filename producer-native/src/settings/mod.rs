@@ -31,8 +31,8 @@
 //!   Kubernetes mounts them.
 
 mod keys;
-mod reader;
-mod source;
+pub(crate) mod reader;
+pub(crate) mod source;
 mod ways;
 
 use std::fmt;
@@ -46,6 +46,8 @@ use source::{BYTES_MAX, Node, Place};
 #[derive(Clone)]
 pub struct Settings {
     root: Node,
+    /// What begins the names of variables.
+    prefix: &'static str,
 }
 
 /// What is wrong with settings, where, and what was wanted; never the value itself.
@@ -57,7 +59,7 @@ pub struct SettingsError {
 }
 
 impl SettingsError {
-    fn new(place: Place, key: &str, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(place: Place, key: &str, problem: impl Into<String>) -> Self {
         Self { place, key: key.to_owned(), problem: problem.into() }
     }
 
@@ -81,7 +83,18 @@ impl std::error::Error for SettingsError {}
 impl Settings {
     /// No settings.
     pub fn new() -> Self {
-        Self { root: Node::empty() }
+        Self::of("ROCKETMQ_PRODUCER_")
+    }
+
+    /// No settings, of another program than a producer.
+    pub(crate) fn of(prefix: &'static str) -> Self {
+        Self { root: Node::empty(), prefix }
+    }
+
+    /// What was read.
+    #[cfg(feature = "bridge")]
+    pub(crate) fn into_root(self) -> Node {
+        self.root
     }
 
     /// Adds what a TOML text says; it wins over what was added before, key by key.
@@ -117,7 +130,7 @@ impl Settings {
         for (name, value) in texts {
             match value {
                 Ok(value) => variables.push((name, value)),
-                Err(_) if !name.starts_with("ROCKETMQ_PRODUCER_") => {}
+                Err(_) if !name.starts_with(self.prefix) => {}
                 Err(_) => {
                     let place = Place::Variable(name);
                     return Err(SettingsError::new(place, "", "its value is not Unicode"));
@@ -135,7 +148,8 @@ impl Settings {
         self,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
-        self.with(Node::variables(variables)?)
+        let prefix = self.prefix;
+        self.with(Node::variables(prefix, variables)?)
     }
 
     /// A builder with these settings. Certificates are read when it builds.
@@ -207,7 +221,7 @@ impl Builder {
 }
 
 /// A file as text, with a bound; or what is wrong with it, without its content.
-fn read_file(path: &Path) -> Result<String, String> {
+pub(crate) fn read_file(path: &Path) -> Result<String, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     let most = BYTES_MAX as u64 + 1;

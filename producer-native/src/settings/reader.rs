@@ -7,7 +7,7 @@ use super::SettingsError;
 use super::source::{Node, Place, Value, join};
 
 /// A table that is being read.
-pub(super) struct Table {
+pub(crate) struct Table {
     path: String,
     place: Place,
     nodes: BTreeMap<String, Node>,
@@ -15,10 +15,10 @@ pub(super) struct Table {
 }
 
 /// What is wanted in place of a value. The value itself is never repeated: it may be a secret.
-pub(super) type Wanted = &'static str;
+pub(crate) type Wanted = &'static str;
 
 impl Table {
-    pub(super) fn new(node: Node, path: &str) -> Result<Self, SettingsError> {
+    pub(crate) fn new(node: Node, path: &str) -> Result<Self, SettingsError> {
         match node.value {
             Value::Table(nodes) => {
                 Ok(Self { path: path.to_owned(), place: node.place, nodes, asked: Vec::new() })
@@ -28,13 +28,13 @@ impl Table {
     }
 
     /// The node of a key.
-    pub(super) fn take(&mut self, key: &'static str) -> Option<Node> {
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<Node> {
         self.asked.push(key);
         self.nodes.remove(key)
     }
 
     /// The value of a key, if it is there.
-    pub(super) fn get<R>(
+    pub(crate) fn get<R>(
         &mut self,
         key: &'static str,
         read: impl FnOnce(&Node) -> Result<R, Wanted>,
@@ -47,7 +47,7 @@ impl Table {
     }
 
     /// Sets a field if its key is there.
-    pub(super) fn set<R>(
+    pub(crate) fn set<R>(
         &mut self,
         key: &'static str,
         field: &mut R,
@@ -60,7 +60,7 @@ impl Table {
     }
 
     /// The tables of a key: none, one, or a list of them.
-    pub(super) fn tables(&mut self, key: &'static str) -> Result<Vec<Self>, SettingsError> {
+    pub(crate) fn tables(&mut self, key: &'static str) -> Result<Vec<Self>, SettingsError> {
         let path = join(&self.path, key);
         let nodes = match self.take(key) {
             None => Vec::new(),
@@ -70,18 +70,18 @@ impl Table {
         nodes.into_iter().map(|node| Self::new(node, &path)).collect()
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.nodes.contains_key(key)
     }
 
     /// An error about this table, or a key of it.
-    pub(super) fn error(&self, key: &str, problem: impl Into<String>) -> SettingsError {
+    pub(crate) fn error(&self, key: &str, problem: impl Into<String>) -> SettingsError {
         let path = if key.is_empty() { self.path.clone() } else { join(&self.path, key) };
         SettingsError::new(self.place.clone(), &path, problem)
     }
 
     /// Everything was asked for: what is left is a mistake.
-    pub(super) fn finish(self) -> Result<(), SettingsError> {
+    pub(crate) fn finish(self) -> Result<(), SettingsError> {
         let Some((key, node)) = self.nodes.into_iter().next() else { return Ok(()) };
         // A key is no secret, but it may be long.
         let shown: String = key.chars().take(60).collect();
@@ -117,7 +117,7 @@ fn distance(given: &[char], key: &str) -> usize {
     row[given.len()]
 }
 
-pub(super) fn text(node: &Node) -> Result<String, Wanted> {
+pub(crate) fn text(node: &Node) -> Result<String, Wanted> {
     match &node.value {
         Value::Text(text) => Ok(text.clone()),
         _ => Err("a text in quotes"),
@@ -125,11 +125,11 @@ pub(super) fn text(node: &Node) -> Result<String, Wanted> {
 }
 
 /// A text, or `none`.
-pub(super) fn optional_text(node: &Node) -> Result<Option<String>, Wanted> {
+pub(crate) fn optional_text(node: &Node) -> Result<Option<String>, Wanted> {
     text(node).map(|text| Some(text).filter(|text| !text.is_empty()))
 }
 
-pub(super) fn flag(node: &Node) -> Result<bool, Wanted> {
+pub(crate) fn flag(node: &Node) -> Result<bool, Wanted> {
     match (&node.value, &node.place) {
         (Value::Flag(flag), _) => Ok(*flag),
         (Value::Text(text), Place::Variable(_)) if text == "true" => Ok(true),
@@ -139,7 +139,7 @@ pub(super) fn flag(node: &Node) -> Result<bool, Wanted> {
 }
 
 /// A whole number that fits.
-pub(super) fn number<N: TryFrom<i64>>(node: &Node) -> Result<N, Wanted> {
+pub(crate) fn number<N: TryFrom<i64>>(node: &Node) -> Result<N, Wanted> {
     let number = match (&node.value, &node.place) {
         (Value::Number(number), _) => Some(*number),
         (Value::Text(text), Place::Variable(_)) => text.trim().parse().ok(),
@@ -149,7 +149,7 @@ pub(super) fn number<N: TryFrom<i64>>(node: &Node) -> Result<N, Wanted> {
 }
 
 /// A number of bytes: a number, or one with a unit.
-pub(super) fn bytes(node: &Node) -> Result<usize, Wanted> {
+pub(crate) fn bytes(node: &Node) -> Result<usize, Wanted> {
     const WANTED: Wanted = "a number of bytes: 65536, \"64 KiB\" or \"4 MiB\"";
     let Value::Text(text) = &node.value else { return number(node).map_err(|_| WANTED) };
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -165,7 +165,7 @@ pub(super) fn bytes(node: &Node) -> Result<usize, Wanted> {
 }
 
 /// A length of time with a unit; zero is allowed.
-pub(super) fn time(node: &Node) -> Result<Duration, Wanted> {
+pub(crate) fn time(node: &Node) -> Result<Duration, Wanted> {
     const WANTED: Wanted = "a time of at most a day with its unit: \"500ms\", \"3s\" or \"2m\"";
     let Value::Text(text) = &node.value else { return Err(WANTED) };
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -183,7 +183,7 @@ pub(super) fn time(node: &Node) -> Result<Duration, Wanted> {
 }
 
 /// A length of time, or `"none"`.
-pub(super) fn optional_time(node: &Node) -> Result<Option<Duration>, Wanted> {
+pub(crate) fn optional_time(node: &Node) -> Result<Option<Duration>, Wanted> {
     match &node.value {
         Value::Text(text) if text == "none" => Ok(None),
         _ => time(node).map(Some).map_err(|_| "a time with its unit (\"500ms\"), or \"none\""),
@@ -191,7 +191,7 @@ pub(super) fn optional_time(node: &Node) -> Result<Option<Duration>, Wanted> {
 }
 
 /// Each element of a list.
-pub(super) fn list<R>(
+pub(crate) fn list<R>(
     node: &Node,
     read: impl Fn(&Node) -> Result<R, Wanted>,
     wanted: Wanted,
@@ -203,7 +203,7 @@ pub(super) fn list<R>(
 }
 
 /// Texts in a list, or in one text between `;`.
-pub(super) fn texts(node: &Node) -> Result<Vec<String>, Wanted> {
+pub(crate) fn texts(node: &Node) -> Result<Vec<String>, Wanted> {
     match &node.value {
         Value::Text(text) => {
             let parts = text.split([';', ',']).map(str::trim).filter(|part| !part.is_empty());

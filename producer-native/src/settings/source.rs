@@ -10,14 +10,14 @@ use super::SettingsError;
 
 /// A value and where it stands.
 #[derive(Clone)]
-pub(super) struct Node {
-    pub(super) value: Value,
-    pub(super) place: Place,
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) place: Place,
 }
 
 /// A value. It has no `Debug`: it may be a secret.
 #[derive(Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Text(String),
     Number(i64),
     Flag(bool),
@@ -29,7 +29,7 @@ pub(super) enum Value {
 
 /// Where a value stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// Nowhere: what begins empty.
     Start,
     /// In a text, or in a file of this name.
@@ -50,18 +50,15 @@ impl fmt::Display for Place {
 }
 
 /// Largest text that is read.
-pub(super) const BYTES_MAX: usize = 1 << 20;
-
-/// What begins the names of our variables.
-const PREFIX: &str = "ROCKETMQ_PRODUCER_";
+pub(crate) const BYTES_MAX: usize = 1 << 20;
 
 impl Node {
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { value: Value::Table(BTreeMap::new()), place: Place::Start }
     }
 
     /// Reads TOML. Errors hold nothing of the text but line and column.
-    pub(super) fn toml(text: &str, file: Option<&str>) -> Result<Self, SettingsError> {
+    pub(crate) fn toml(text: &str, file: Option<&str>) -> Result<Self, SettingsError> {
         let lines = Lines { text, file: file.map(Arc::from) };
         if text.len() > BYTES_MAX {
             return Err(SettingsError::new(lines.place(0), "", "it is longer than 1 MiB"));
@@ -80,13 +77,14 @@ impl Node {
         Ok(Self { value: Value::Table(lines.table(table.get_ref())), place })
     }
 
-    /// Reads the variables that begin with `ROCKETMQ_PRODUCER_`; two underscores lead into a table.
-    pub(super) fn variables(
+    /// Reads the variables that begin with `prefix`; two underscores lead into a table.
+    pub(crate) fn variables(
+        prefix: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
         let mut root = Self::empty();
         for (name, text) in variables {
-            let Some(key) = name.strip_prefix(PREFIX) else { continue };
+            let Some(key) = name.strip_prefix(prefix) else { continue };
             let place = Place::Variable(name.clone());
             let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
             if path.iter().any(String::is_empty) || path.len() > 2 {
@@ -103,7 +101,7 @@ impl Node {
     }
 
     /// Puts `later` over this, key by key.
-    pub(super) fn merge(&mut self, later: Self, path: &str) -> Result<(), SettingsError> {
+    pub(crate) fn merge(&mut self, later: Self, path: &str) -> Result<(), SettingsError> {
         let from_variable = matches!(later.place, Place::Variable(_));
         match (&mut self.value, later.value) {
             (Value::Table(ours), Value::Table(theirs)) => {
@@ -125,7 +123,7 @@ impl Node {
     }
 }
 
-pub(super) fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
