@@ -62,7 +62,7 @@ pub enum BuildError {
     NoCompression(Compression),
     /// A limit of the configuration is zero: nothing could ever be sent.
     ZeroLimit {
-        /// The field of [`Config`].
+        /// The field of [`Config`](crate::Config).
         field: &'static str,
     },
     /// The client has a producer of this group already, or too many groups.
