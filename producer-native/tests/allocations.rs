@@ -1,49 +1,12 @@
 //! After warm-up, a send allocates nothing: not in the core, not in the driver, not in its future.
 
 mod common;
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::collections::VecDeque;
 
 use common::{Cluster, soon};
 use producer_native::{Bytes, Message, Producer, Ticket};
-
-struct Counting;
-
-thread_local! {
-    /// Of this thread: the peers allocate on another one.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is ending has no counter any more, and nothing of interest either.
-    let _ended = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-}
-
-#[expect(unsafe_code, reason = "an allocator that counts cannot be written without")]
-// SAFETY: every call is handed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: as required of our caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as required of our caller.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as required of our caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 const MESSAGES: usize = 6_400;
 
@@ -106,13 +69,13 @@ fn a_send_costs_no_allocation() {
         soon(producer.send(message())).await.unwrap();
 
         for round in 0..4 {
-            let before = ALLOCATIONS.with(Cell::get);
+            let before = counting::allocations();
             one_by_one(&producer).await;
             check(round, "one by one", before, 1);
-            let before = ALLOCATIONS.with(Cell::get);
+            let before = counting::allocations();
             by_ticket(&producer).await;
             check(round, "64 tickets", before, 2);
-            let before = ALLOCATIONS.with(Cell::get);
+            let before = counting::allocations();
             by_task(&producer).await;
             check(round, "64 tasks", before, 64 * 2 + 1);
         }
@@ -126,7 +89,7 @@ const CHORES: u64 = 8;
 /// The first rounds warm up; after them only the run itself allocates: the message that is cloned,
 /// the queue, the tasks.
 fn check(round: usize, name: &str, before: u64, allowed: u64) {
-    let counted = ALLOCATIONS.with(Cell::get) - before;
+    let counted = counting::allocations() - before;
     println!("round {round}, {name}: {counted} allocations for {MESSAGES} messages");
     assert!(round < 3 || counted <= allowed + CHORES, "{name}: {counted}");
 }

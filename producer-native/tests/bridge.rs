@@ -3,6 +3,8 @@
 
 #[path = "bridge/stage.rs"]
 mod stage;
+#[path = "bridge/world.rs"]
+mod world;
 
 #[path = "bridge/carrying.rs"]
 mod carrying;

@@ -1,48 +1,11 @@
 //! After warm-up, a frame that passes the filter of the bridge allocates nothing.
 
+mod counting;
 #[path = "bridge_filter/frames.rs"]
 #[expect(dead_code, reason = "shared with the tests of what passes")]
 mod frames;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use producer_native::bridge::{Filter, FilterLimits, Grants, Names, TargetKind};
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is ending has no counter any more.
-    let _ended = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-}
-
-#[expect(unsafe_code, reason = "an allocator that counts cannot be written without")]
-// SAFETY: every call is handed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: as required of our caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as required of our caller.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as required of our caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 /// Sends of a tab, in pieces of `piece` bytes.
 fn allocations(grants: Grants, piece: usize) -> u64 {
@@ -58,9 +21,9 @@ fn allocations(grants: Grants, piece: usize) -> u64 {
         assert_eq!(passed, stream.len());
     };
     run();
-    let before = ALLOCATIONS.get();
+    let before = counting::allocations();
     run();
-    ALLOCATIONS.get() - before
+    counting::allocations() - before
 }
 
 #[test]

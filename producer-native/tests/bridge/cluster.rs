@@ -2,10 +2,8 @@
 
 use producer_core::wire::frame;
 use producer_core::wire::header::Header;
-use producer_native::Address;
-use producer_native::bridge::{Bridge, BridgeConfig, SUBPROTOCOL};
-use sim::serve::EmbeddedCluster;
-use tokio::net::{TcpListener, TcpStream};
+use producer_native::bridge::SUBPROTOCOL;
+use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -13,6 +11,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use futures_util::{SinkExt, StreamExt};
 
 use crate::stage::{route_frame, send_frame, soon};
+use crate::world::World;
 
 type Page = WebSocketStream<TcpStream>;
 
@@ -45,19 +44,7 @@ async fn ask(page: &mut Page, request: Vec<u8>) -> (i32, Vec<u8>) {
 
 #[tokio::test]
 async fn a_page_finds_a_broker_and_stores_a_message() {
-    let cluster = EmbeddedCluster::builder()
-        .broker("broker-a", |broker| broker)
-        .topic("orders", 4)
-        .start()
-        .await
-        .unwrap();
-    cluster.wait_until_registered().await.unwrap();
-    let name_servers = Address::list(&cluster.name_servers()).unwrap();
-    let bridge = Bridge::builder(BridgeConfig { name_servers, ..BridgeConfig::dev() }).build();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap().to_string();
-    let serving = bridge.clone();
-    let served = tokio::spawn(async move { serving.serve(listener).await });
+    let World { cluster, bridge, at, served } = World::new().await;
 
     let mut names = page(&at, "ns").await;
     let (code, route) = ask(&mut names, route_frame("orders")).await;

@@ -2,40 +2,17 @@
 
 use std::time::Duration;
 
-use producer_native::bridge::{Bridge, BridgeConfig};
 use producer_native::{
-    Address, Batch, BuildError, Message, Order, Producer, QueueChoice, SendOptions, WebSocket,
+    Batch, BuildError, Message, Order, Producer, QueueChoice, SendOptions, WebSocket,
 };
-use sim::serve::EmbeddedCluster;
 use tokio::net::TcpListener;
 
-struct World {
-    cluster: EmbeddedCluster,
-    bridge: Bridge,
-    url: String,
-}
+use crate::stage::soon;
+use crate::world::{World, serve};
 
 impl World {
-    async fn new() -> Self {
-        let cluster = EmbeddedCluster::builder()
-            .broker("broker-a", |broker| broker)
-            .broker("broker-b", |broker| broker)
-            .topic("orders", 4)
-            .start()
-            .await
-            .unwrap();
-        cluster.wait_until_registered().await.unwrap();
-        let name_servers = Address::list(&cluster.name_servers()).unwrap();
-        let bridge = Bridge::builder(BridgeConfig { name_servers, ..BridgeConfig::dev() }).build();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("ws://{}/", listener.local_addr().unwrap());
-        let serving = bridge.clone();
-        tokio::spawn(async move { serving.serve(listener).await });
-        Self { cluster, bridge, url }
-    }
-
     fn producer(&self) -> Producer {
-        let bridge = WebSocket::new(&self.url).unwrap();
+        let bridge = WebSocket::new(&format!("ws://{}/", self.at)).unwrap();
         Producer::builder("web").bridge(bridge).build().unwrap()
     }
 
@@ -86,21 +63,14 @@ async fn a_killed_broker_behind_a_bridge_loses_nothing() {
 
 #[tokio::test]
 async fn a_bridge_that_starts_anew_is_found_again() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let producer = world.producer();
     producer.send_all(orders(20)).await.into_iter().for_each(|sent| drop(sent.unwrap()));
 
     world.bridge.stop();
-    let name_servers = Address::list(&world.cluster.name_servers()).unwrap();
-    let bridge = Bridge::builder(BridgeConfig { name_servers, ..BridgeConfig::dev() }).build();
-    let at = world.url.trim_start_matches("ws://").trim_end_matches('/').to_owned();
-    let listener = loop {
-        match TcpListener::bind(&at).await {
-            Ok(listener) => break listener,
-            Err(_) => tokio::task::yield_now().await, // the old one is about to let it go
-        }
-    };
-    tokio::spawn(async move { bridge.serve(listener).await });
+    soon(&mut world.served).await.unwrap().unwrap();
+    let listener = TcpListener::bind(&world.at).await.unwrap();
+    let _bridge = serve(&world.cluster, listener);
     let receipts = producer.send_all(orders(50)).await;
 
     assert!(receipts.iter().all(Result::is_ok), "{:?}", receipts.iter().find(|r| r.is_err()));
