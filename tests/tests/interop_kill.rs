@@ -21,6 +21,16 @@ fn interop_killed_master_fails_no_send_4_9_7() -> Result<()> {
 }
 
 #[test]
+fn interop_bridge_5_4_0_killed_master_fails_no_send() -> Result<()> {
+    repeat(two_masters(Release::V5_4_0).bridged(), killed_master)
+}
+
+#[test]
+fn interop_bridge_4_9_7_rolling_kills_fail_no_send() -> Result<()> {
+    repeat(two_masters(Release::V4_9_7).bridged(), |world| rolling(world, How::Kill))
+}
+
+#[test]
 fn interop_frozen_master_fails_no_send_5_4_0() -> Result<()> {
     repeat(two_masters(Release::V5_4_0), frozen_master)
 }

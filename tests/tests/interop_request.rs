@@ -4,19 +4,29 @@
 use std::time::Duration;
 
 use producer_native::{ErrorKind, Message, Outcome, Producer, SendOptions};
-use tests::cluster::{Cluster, Release, Result, Stored, Topic};
+use tests::cluster::{Builder, Cluster, Release, Result, Stored, Topic};
 use tests::interop::{Steps, message, producer, runtime, stored, until};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 #[test]
 fn interop_request_5_4_0() -> Result<()> {
-    requests(Release::V5_4_0)
+    requests(Cluster::builder(Release::V5_4_0))
 }
 
 #[test]
 fn interop_request_4_9_7() -> Result<()> {
-    requests(Release::V4_9_7)
+    requests(Cluster::builder(Release::V4_9_7))
+}
+
+#[test]
+fn interop_bridge_5_4_0_request() -> Result<()> {
+    requests(Cluster::builder(Release::V5_4_0).bridged())
+}
+
+#[test]
+fn interop_bridge_4_9_7_request() -> Result<()> {
+    requests(Cluster::builder(Release::V4_9_7).bridged())
 }
 
 const TOPIC: &str = "questions";
@@ -31,14 +41,14 @@ struct World {
 
 type Asked = JoinHandle<std::result::Result<Vec<u8>, producer_native::SendError>>;
 
-fn requests(release: Release) -> Result<()> {
-    let cluster = Cluster::builder(release).master("a").start()?;
+fn requests(builder: Builder) -> Result<()> {
+    let cluster = builder.master("a").start()?;
     cluster.create_topic(&Topic::new(TOPIC, 1))?;
     let runtime = runtime();
     let asks = producer(&runtime, &cluster).build().expect("it has what it needs");
     let service = producer(&runtime, &cluster).build().expect("it has what it needs");
     let world = World { cluster, runtime, asks, service };
-    let steps = Steps::begin(release);
+    let steps = Steps::begin(world.cluster.release());
     world.answered();
     steps.done("a request is answered");
     world.late();

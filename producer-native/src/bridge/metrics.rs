@@ -78,6 +78,11 @@ impl Metrics {
         self.lock_frames().values().sum()
     }
 
+    /// How many brokers the name servers tell of that may be reached.
+    pub fn route_entries(&self) -> u64 {
+        self.route_entries.load(Relaxed)
+    }
+
     pub(super) fn handshaking(&self, change: i64) {
         self.handshaking.fetch_add(change, Relaxed);
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use super::bridge::Bridged;
 use super::home::Home;
 use super::jvm::TLS;
 use super::node::{Node, Plan, Role};
@@ -20,6 +21,7 @@ pub struct Builder {
     name_server_config: Vec<(String, String)>,
     brokers: Vec<BrokerSpec>,
     tls: Option<ServerTls>,
+    bridged: bool,
     /// Files of every node's home: path and content.
     files: Vec<(&'static str, String)>,
 }
@@ -89,8 +91,14 @@ impl Builder {
             name_server_config: Vec::new(),
             brokers: Vec::new(),
             tls: None,
+            bridged: false,
             files: Vec::new(),
         }
+    }
+
+    /// What will run.
+    pub fn release(&self) -> Release {
+        self.release
     }
 
     /// How many name servers; brokers register with each.
@@ -108,6 +116,12 @@ impl Builder {
     /// All nodes speak TLS and plain on one port, as by default, but with this certificate.
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Producers of tests reach it through a bridge.
+    pub fn bridged(mut self) -> Self {
+        self.bridged = true;
         self
     }
 
@@ -181,9 +195,13 @@ impl Builder {
             let config = spec.settings(id, &store, &addresses);
             brokers.push(plan(role, config, addresses.clone(), Ports::take()?)?);
         }
-        let cluster = Cluster { name_servers, brokers, home, release: self.release };
+        let release = self.release;
+        let mut cluster = Cluster { bridge: None, name_servers, brokers, home, release };
         cluster.nodes().try_for_each(Node::wait_serving)?;
         cluster.wait_registered()?;
+        if self.bridged {
+            cluster.bridge = Some(Bridged::start(&cluster.name_server_list())?);
+        }
         say(format_args!("Apache RocketMQ {} runs: {cluster}", self.release));
         Ok(cluster)
     }

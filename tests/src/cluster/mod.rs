@@ -14,6 +14,7 @@
 //! It needs a JDK 17 and Maven; the jars are kept in the user's cache folder, or in
 //! `$ROCKETMQ_PRODUCER_CACHE`. Every wait has a limit, and every process dies with the test.
 
+mod bridge;
 mod builder;
 mod error;
 mod home;
@@ -34,6 +35,7 @@ mod topic;
 use std::fmt;
 use std::time::Duration;
 
+pub use bridge::Bridged;
 pub use builder::{BrokerSpec, Builder, ServerTls};
 pub use error::{Error, Result};
 pub use members::public_members;
@@ -50,6 +52,7 @@ use interop_wait::wait_for;
 /// first prints the end of their logs.
 #[derive(Debug)]
 pub struct Cluster {
+    bridge: Option<Bridged>,
     name_servers: Vec<Node>,
     brokers: Vec<Node>,
     release: Release,
@@ -72,6 +75,11 @@ impl Cluster {
     pub fn name_server_list(&self) -> String {
         let addresses = self.name_servers.iter().map(|node| node.address().to_string());
         addresses.collect::<Vec<_>>().join(";")
+    }
+
+    /// What stands before it, if it was [asked for](Builder::bridged).
+    pub fn bridge(&self) -> Option<&Bridged> {
+        self.bridge.as_ref()
     }
 
     /// The n-th name server.

@@ -49,6 +49,9 @@ impl Account {
         let lies = lies(&messages, ends);
         let shown = lies.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
         assert!(lies.is_empty(), "{} lies about {topic}:\n{shown}", lies.len());
+        if let Some(bridge) = cluster.bridge() {
+            assert!(bridge.frames() >= ends.len() as u64, "they went by the bridge");
+        }
         Self::count(&messages, ends)
     }
 

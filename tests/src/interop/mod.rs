@@ -21,8 +21,20 @@ pub fn runtime() -> Runtime {
     builder.worker_threads(2).enable_all().build().expect("a runtime starts")
 }
 
-/// A producer with the default configuration at this cluster, to be configured further.
+/// A producer with the default configuration at this cluster, to be configured further. It goes
+/// through the cluster's bridge, if there is one.
 pub fn producer(runtime: &Runtime, cluster: &Cluster) -> Builder {
+    match cluster.bridge() {
+        None => direct(runtime, cluster),
+        Some(bridge) => {
+            let builder = Producer::builder("interop").bridge(bridge.way());
+            builder.runtime(runtime.handle().clone())
+        }
+    }
+}
+
+/// As [`producer`], past the bridge: for what an administrator does.
+pub fn direct(runtime: &Runtime, cluster: &Cluster) -> Builder {
     Producer::builder("interop")
         .name_servers(&cluster.name_server_list())
         .runtime(runtime.handle().clone())

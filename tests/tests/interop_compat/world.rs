@@ -5,9 +5,11 @@ use std::time::Duration;
 use producer_native::{Builder, Message, Producer, Receipt};
 use sim::model;
 use sim::serve::EmbeddedCluster;
-use tests::cluster::{BrokerSpec, Cluster, Release, Result, Stored, Topic, create_at, read_from};
+use tests::cluster::{
+    self, BrokerSpec, Cluster, Release, Result, Stored, Topic, create_at, read_from,
+};
 use tests::interop::client::{Java, Reach};
-use tests::interop::{patient, runtime, stored, until};
+use tests::interop::{patient, producer, runtime, stored, until};
 use tokio::runtime::Runtime;
 
 /// The real broker that asks about transactions at once, and has light queues.
@@ -40,7 +42,8 @@ impl Servers {
 }
 
 impl World {
-    pub(crate) fn real(release: Release) -> Result<Self> {
+    pub(crate) fn real(servers: cluster::Builder) -> Result<Self> {
+        let release = servers.release();
         let timers = BrokerSpec::master("a").config("timerWheelEnable", "true");
         let timers = timers.config("timerPrecisionMs", "100").config("recallMessageEnable", "true");
         // A 5.4.0 broker with timers looks at half messages when it likes.
@@ -52,7 +55,7 @@ impl World {
         // What has no use of it on the other broker must not depend on it.
         let transactions = transactions.config("enableLmq", "true");
         let transactions = transactions.config("enableMultiDispatch", "true");
-        let cluster = Cluster::builder(release).broker(timers).broker(transactions).start()?;
+        let cluster = servers.broker(timers).broker(transactions).start()?;
         Self::around(Servers::Real(cluster), release, runtime())
     }
 
@@ -77,7 +80,7 @@ impl World {
     fn around(servers: Servers, release: Release, runtime: Runtime) -> Result<Self> {
         let name_servers = servers.name_servers();
         let reach = Reach::new(&name_servers, "java");
-        let plain = builder(&name_servers, &runtime).build().expect("complete");
+        let plain = builder(&servers, &runtime).build().expect("complete");
         Ok(Self { servers, release, runtime, plain, java: Java::start()?, reach })
     }
 
@@ -93,9 +96,14 @@ impl World {
         matches!(self.servers, Servers::Model(_))
     }
 
-    /// A producer of the group `compat`, to be configured further.
+    /// Whether our producers go through a bridge; Java does not.
+    pub(crate) fn is_bridged(&self) -> bool {
+        matches!(&self.servers, Servers::Real(cluster) if cluster.bridge().is_some())
+    }
+
+    /// A producer of the group `interop`, to be configured further.
     pub(crate) fn producer(&self) -> Builder {
-        builder(&self.servers.name_servers(), &self.runtime)
+        builder(&self.servers, &self.runtime)
     }
 
     pub(crate) fn create_topic(&self, topic: &Topic) -> Result<()> {
@@ -131,7 +139,13 @@ impl World {
     }
 }
 
-fn builder(name_servers: &str, runtime: &Runtime) -> Builder {
-    patient(Producer::builder("compat").name_servers(name_servers))
-        .runtime(runtime.handle().clone())
+fn builder(servers: &Servers, runtime: &Runtime) -> Builder {
+    let builder = match servers {
+        Servers::Real(cluster) => producer(runtime, cluster),
+        Servers::Model(cluster) => {
+            let builder = Producer::builder("interop").name_servers(&cluster.name_servers());
+            builder.runtime(runtime.handle().clone())
+        }
+    };
+    patient(builder)
 }

@@ -10,10 +10,10 @@ use producer_native::{
 use sim::model;
 use sim::model::broker::Account;
 use sim::serve::EmbeddedCluster;
-use tests::cluster::{BrokerSpec, Cluster, Release, Result};
+use tests::cluster::{self, BrokerSpec, Release, Result};
 use tests::compat::{Column, Feature, record};
 use tests::interop::client::{Java, Reach};
-use tests::interop::{Steps, failed, message, patient, producer, runtime, stored, until};
+use tests::interop::{Steps, direct, failed, message, patient, producer, runtime, stored, until};
 use tokio::runtime::Runtime;
 
 use crate::topic;
@@ -73,18 +73,13 @@ fn make_alice(runtime: &Runtime, root: &Producer, at: &Address) {
     }
 }
 
-pub(crate) fn control(release: Release) -> Result<()> {
-    let cluster = Cluster::builder(release)
-        .file("conf/plain_acl.yml", PLAIN_ACL)
-        .broker(spec(release))
-        .start()?;
+pub(crate) fn control(servers: cluster::Builder) -> Result<()> {
+    let release = servers.release();
+    let cluster = servers.file("conf/plain_acl.yml", PLAIN_ACL).broker(spec(release)).start()?;
     let steps = Steps::begin(release);
     let runtime = runtime();
-    let with = |name, secret| {
-        let signed = patient(producer(&runtime, &cluster)).credentials(account(name, secret));
-        signed.build().expect("it has what it needs")
-    };
-    let root = with("rootadmin", "rootpw12");
+    let root = patient(direct(&runtime, &cluster)).credentials(account("rootadmin", "rootpw12"));
+    let root = root.build().expect("it has what it needs");
     if release == Release::V5_4_0 {
         let at = cluster.master("a")?.address().to_string();
         make_alice(&runtime, &root, &Address::new(&at).expect("an address"));
@@ -99,6 +94,9 @@ pub(crate) fn control(release: Release) -> Result<()> {
     steps.done("root is believed, and creates topics");
 
     alices_rights(&runtime, &|| patient(producer(&runtime, &cluster)));
+    if cluster.bridge().is_none() {
+        alice_creates_nothing(&runtime, patient(producer(&runtime, &cluster)));
+    }
     steps.done("alice is believed in either encoding, and refusals are told apart");
 
     let keyed = message("open", "keyed").keys(["k"]).expect("valid");
@@ -141,6 +139,12 @@ fn alices_rights(runtime: &Runtime, builder: &dyn Fn() -> Builder) {
     assert_eq!(refused(&with("bob-user", "whatever1"), "open"), "bad_credentials");
     let unsigned = builder().build().expect("it has what it needs");
     assert_eq!(refused(&unsigned, "open"), "bad_credentials");
+}
+
+/// Behind a bridge nobody could: it knows no such request.
+fn alice_creates_nothing(runtime: &Runtime, builder: Builder) {
+    let alice = builder.credentials(account("aliceuser", "alicepw1"));
+    let alice = alice.build().expect("it has what it needs");
     let creating = runtime.block_on(alice.admin().create_topic(&NewTopic::new(topic("new"), 1)));
     assert_eq!(creating.expect_err("she may not").code(), "not_permitted");
 }
@@ -177,10 +181,12 @@ pub(crate) fn control_at_models(release: Release) -> Result<()> {
     });
     let cluster = runtime.block_on(guarded.start()).expect("ports of this process are free");
     let name_servers = cluster.name_servers();
-    alices_rights(&runtime, &|| {
+    let builder = || {
         let builder = Producer::builder("interop").name_servers(&name_servers);
         patient(builder).runtime(runtime.handle().clone())
-    });
+    };
+    alices_rights(&runtime, &builder);
+    alice_creates_nothing(&runtime, builder());
     let broker = cluster.broker("a");
     assert_eq!((broker.messages("open").len(), broker.messages("closed").len()), (2, 0));
     java_reads(&name_servers, 2)?;

@@ -24,12 +24,22 @@ fn interop_features_4_9_7() -> Result<()> {
 
 #[test]
 fn interop_access_5_4_0() -> Result<()> {
-    access::control(Release::V5_4_0)
+    access::control(Cluster::builder(Release::V5_4_0))
 }
 
 #[test]
 fn interop_access_4_9_7() -> Result<()> {
-    access::control(Release::V4_9_7)
+    access::control(Cluster::builder(Release::V4_9_7))
+}
+
+#[test]
+fn interop_bridge_5_4_0_access() -> Result<()> {
+    access::control(Cluster::builder(Release::V5_4_0).bridged())
+}
+
+#[test]
+fn interop_bridge_4_9_7_access() -> Result<()> {
+    access::control(Cluster::builder(Release::V4_9_7).bridged())
 }
 
 #[test]

@@ -8,24 +8,34 @@ mod topics;
 use std::time::Duration;
 
 use producer_native::{Message, Producer, Receipt, SendError, SendOptions};
-use tests::cluster::{BrokerSpec, Cluster, Release, Result};
+use tests::cluster::{BrokerSpec, Builder, Cluster, Release, Result};
 use tests::interop::{Steps, producer, runtime};
 use tokio::runtime::Runtime;
 
 #[test]
 fn interop_send_5_4_0() -> Result<()> {
-    send(Release::V5_4_0)
+    send(Cluster::builder(Release::V5_4_0))
 }
 
 #[test]
 fn interop_send_4_9_7() -> Result<()> {
-    send(Release::V4_9_7)
+    send(Cluster::builder(Release::V4_9_7))
+}
+
+#[test]
+fn interop_bridge_5_4_0_send() -> Result<()> {
+    send(Cluster::builder(Release::V5_4_0).bridged())
+}
+
+#[test]
+fn interop_bridge_4_9_7_send() -> Result<()> {
+    send(Cluster::builder(Release::V4_9_7).bridged())
 }
 
 /// One cluster for all steps: broker `a` is plain; `b` flushes and replicates synchronously, so its
 /// status can be chosen; `busy` stores one message and is then busy for ever.
-fn send(release: Release) -> Result<()> {
-    let cluster = Cluster::builder(release)
+fn send(builder: Builder) -> Result<()> {
+    let cluster = builder
         .name_server_config("orderMessageEnable", "true")
         // A slow machine must not make a cold broker refuse what this counts.
         .broker(BrokerSpec::master("a").config("waitTimeMillsInSendQueue", "3000"))
@@ -44,7 +54,7 @@ fn send(release: Release) -> Result<()> {
     let runtime = runtime();
     let plain = producer(&runtime, &cluster).build().expect("it has what it needs");
     let world = World { cluster, runtime, plain };
-    let steps = Steps::begin(release);
+    let steps = Steps::begin(world.cluster.release());
     for (name, step) in STEPS {
         step(&world)?;
         steps.done(name);

@@ -4,18 +4,28 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use producer_native::{Decision, Message, Producer, TransactionCheck};
-use tests::cluster::{BrokerSpec, Cluster, Release, Result, Topic};
+use tests::cluster::{BrokerSpec, Builder, Cluster, Release, Result, Topic};
 use tests::interop::{Steps, message, producer, runtime, until};
 use tokio::runtime::Runtime;
 
 #[test]
 fn interop_transaction_5_4_0() -> Result<()> {
-    transactions(Release::V5_4_0)
+    transactions(Cluster::builder(Release::V5_4_0))
 }
 
 #[test]
 fn interop_transaction_4_9_7() -> Result<()> {
-    transactions(Release::V4_9_7)
+    transactions(Cluster::builder(Release::V4_9_7))
+}
+
+#[test]
+fn interop_bridge_5_4_0_transaction() -> Result<()> {
+    transactions(Cluster::builder(Release::V5_4_0).bridged())
+}
+
+#[test]
+fn interop_bridge_4_9_7_transaction() -> Result<()> {
+    transactions(Cluster::builder(Release::V4_9_7).bridged())
 }
 
 const TOPIC: &str = "transactions";
@@ -28,19 +38,19 @@ struct World {
     producer: Producer,
 }
 
-fn transactions(release: Release) -> Result<()> {
+fn transactions(builder: Builder) -> Result<()> {
     // Brokers ask by default after six seconds, and every thirty or sixty. 5.x notes ends in batches
     // of three seconds, and would ask about what has ended long ago.
     let broker = BrokerSpec::master("a")
         .config("transactionTimeOut", "1000")
         .config("transactionCheckInterval", "1000")
         .config("transactionOpBatchInterval", "100");
-    let cluster = Cluster::builder(release).broker(broker).start()?;
+    let cluster = builder.broker(broker).start()?;
     cluster.create_topic(&Topic::new(TOPIC, 2))?;
     let runtime = runtime();
     let producer = producer(&runtime, &cluster).transaction_checker(decide).build();
     let world = World { cluster, runtime, producer: producer.expect("it has what it needs") };
-    let steps = Steps::begin(release);
+    let steps = Steps::begin(world.cluster.release());
     world.commit_and_roll_back()?;
     steps.done("commit and rollback");
     world.asked()?;
