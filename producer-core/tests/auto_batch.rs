@@ -1,11 +1,8 @@
 //! What becomes of sends that share requests, in virtual time.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
 use std::collections::BTreeSet;
 
-use pair::{Dial, Does, World, messages, ms};
+use crate::pair::{Dial, Does, World, messages, ms};
 use producer_core::wire::sys_flag::Compression;
 use producer_core::{
     AutoBatch, Config, ErrorKind, Message, OnUnknown, Order, Outcome, Queue, QueueChoice, Reply,
@@ -23,7 +20,7 @@ fn world(auto_batch: AutoBatch) -> World {
 
 fn world_of(config: Config) -> World {
     let mut world = World::new(config);
-    world.routes.insert("t".into(), pair::route_json(&[("a", "a:1")], 1));
+    world.routes.insert("t".into(), crate::pair::route_json(&[("a", "a:1")], 1));
     world.sent("warm").expect("stored");
     world.log.clear();
     world
@@ -354,7 +351,7 @@ fn what_is_special_goes_alone() {
 #[test]
 fn only_what_is_alike_goes_together() {
     let mut world = world(lingering());
-    world.routes.insert("u".into(), pair::route_json(&[("a", "a:1")], 1));
+    world.routes.insert("u".into(), crate::pair::route_json(&[("a", "a:1")], 1));
     let plain = || messages(["x"]).remove(0);
     let tagged = |tag: &str| plain().tag(tag).expect("valid");
     let queue = || SendOptions::default().queue(QueueChoice::Queue(Queue::new("a", 0)));
@@ -471,7 +468,7 @@ fn nobody_waits_when_it_is_off() {
 fn planted_bugs_are_caught() {
     use producer_core::planted::Bug;
 
-    pair::hunt(&[
+    crate::pair::hunt(&[
         (Bug::CarriedSentAnyway, a_message_cancelled_before_its_frame_left_is_taken_out_of_it),
         (Bug::LingersForEver, they_linger_no_longer_than_they_may),
         (Bug::MembersShareOffset, as_many_gather_as_are_under_way),

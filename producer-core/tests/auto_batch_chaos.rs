@@ -1,12 +1,9 @@
 //! Random faults, cancellations and deadlines among sends that share requests: each ends once, as
 //! what it is, and messages of one strict key keep their order.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use pair::{Does, World, ms};
+use crate::pair::{Does, World, ms};
 use producer_core::{AutoBatch, Config, Order, Outcome, QueueChoice, SendId, SendOptions};
 
 /// SplitMix64: enough for choices.

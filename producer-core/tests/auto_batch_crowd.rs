@@ -1,13 +1,10 @@
 //! How long do callers wait who share requests, and how many share one? In virtual time: callers
 //! that wait for their receipt and send again at once, and some that come now and then.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pair::{World, ms};
+use crate::pair::{World, ms};
 use producer_core::{AutoBatch, Config, Instant};
 
 const ROUND_TRIP: Duration = Duration::from_millis(2);
@@ -29,7 +26,7 @@ impl Crowd {
         let auto_batch = AutoBatch { linger, ..AutoBatch::default() };
         let config = Config { auto_batch: Some(auto_batch), ..Config::default() };
         let mut world = World::new(config);
-        world.routes.insert("t".into(), pair::route_json(&[("a", "a:1")], 4));
+        world.routes.insert("t".into(), crate::pair::route_json(&[("a", "a:1")], 4));
         world.sent("warm").expect("stored");
         Self { world, begun: BTreeMap::new(), took: Vec::new(), leaving: 0 }
     }

@@ -1,9 +1,6 @@
 //! What becomes of batches, in virtual time.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Does, World, messages, ms};
+use crate::pair::{Does, World, messages, ms};
 use producer_core::wire::sys_flag::Compression;
 use producer_core::{
     Batch, Config, ErrorKind, InvalidBatch, Message, MessageId, OnUnknown, Order, Outcome,

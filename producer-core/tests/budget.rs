@@ -1,9 +1,6 @@
 //! Retries that multiply load have a budget; those that only move it have none.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Does, World, ms};
+use crate::pair::{Does, World, ms};
 use producer_core::Config;
 
 /// More than the retry budget holds: moving away from a silent broker adds no load.

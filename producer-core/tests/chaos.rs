@@ -1,11 +1,8 @@
 //! Random faults from a seed, and what must hold whatever happens.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
 use std::collections::BTreeMap;
 
-use pair::{Dial, Does, Knows, World, ms, route_json, route_json_of};
+use crate::pair::{Dial, Does, Knows, World, ms, route_json, route_json_of};
 use producer_core::{
     Config, ConnectionEnd, FaultTable, Health, Instant, OnUnknown, Order, Outcome, QueueChoice,
     Reply, SendId, SendOptions,

@@ -1,9 +1,6 @@
 //! What the end of a connection says about what was written to it.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Does, World, ms, route_json};
+use crate::pair::{Does, World, ms, route_json};
 use producer_core::{Config, ConnectionEnd, ErrorKind, Outcome, TlsFault};
 
 /// With TLS 1.3 a server refuses our certificate after we have begun to write.

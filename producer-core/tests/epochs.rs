@@ -1,9 +1,6 @@
 //! Two receipts of one key with equal epochs are in order: what makes epochs differ?
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Does, World, ms, route_json};
+use crate::pair::{Does, World, ms, route_json};
 use producer_core::{Config, Order, QueueChoice, SendOptions};
 
 fn keyed() -> SendOptions {

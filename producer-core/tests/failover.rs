@@ -1,9 +1,6 @@
 //! What becomes of sends when brokers fail, in virtual time.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Dial, Does, Knows, World, ms, route_json};
+use crate::pair::{Dial, Does, Knows, World, ms, route_json};
 use producer_core::{
     Config, ConnectionEnd, ErrorKind, Instant, OnUnknown, Outcome, Phase, Reply, Require,
     SendOptions, SendStatus,

@@ -1,9 +1,6 @@
 //! Java's ways, for those who ask for them: rotation, retries and fault strategy.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Dial, Does, World, ms, route_json};
+use crate::pair::{Dial, Does, World, ms, route_json};
 use producer_core::{
     Config, ErrorKind, FaultTable, Health, Message, Outcome, Queue, QueueChoice, SendOptions,
 };

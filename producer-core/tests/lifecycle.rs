@@ -1,9 +1,6 @@
 //! Room, cancellation, order, heartbeats and the end, in virtual time.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Dial, Does, Knows, World, ms, route_json, route_json_of};
+use crate::pair::{Dial, Does, Knows, World, ms, route_json, route_json_of};
 use producer_core::{
     Config, ErrorKind, Message, Order, Outcome, Phase, Queue, QueueChoice, Reply, SendOptions,
 };
@@ -470,10 +467,10 @@ fn the_wall_clock_moves_no_timer() {
     let mut world = World::new(Config::default());
     world.sent("warm").expect("stored");
     world.sent("warm").expect("stored");
-    world.producer.set_wall_clock(world.now, pair::UNIX_MS + 3_600_000);
+    world.producer.set_wall_clock(world.now, crate::pair::UNIX_MS + 3_600_000);
     let begun = world.now;
     let receipt = world.sent("x").expect("stored");
-    world.producer.set_wall_clock(world.now, pair::UNIX_MS - 3_600_000);
+    world.producer.set_wall_clock(world.now, crate::pair::UNIX_MS - 3_600_000);
     let second = world.sent("y").expect("stored");
 
     assert_eq!(world.now.since(begun), ms(4));

@@ -1,9 +1,6 @@
 //! Name servers that change while sends are in hand.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Dial, Knows, World, ms};
+use crate::pair::{Dial, Knows, World, ms};
 use producer_core::{Address, Config, ErrorKind, Outcome};
 
 fn list(text: &str) -> Vec<Address> {

@@ -1,12 +1,9 @@
 //! What other clients get wrong, each a test: cancelled lookups, frames that are none, ids that
 //! change, headers that differ, brokers that leave. Which check is which: `tests/NEEDS.md`.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
 use std::time::Duration;
 
-use pair::{Does, World, ms, route_json};
+use crate::pair::{Does, World, ms, route_json};
 use producer_core::wire::{Header, frame};
 use producer_core::{
     Address, Config, ConnId, Environment, ErrorKind, Instant, Message, OnUnknown, Outcome, Output,
@@ -44,7 +41,7 @@ fn p02_ten_thousand_sends_at_once_are_all_taken() {
 #[test]
 fn p03_a_broker_that_swallows_dials_does_not_stall_the_other() {
     let mut world = World::new(Config::default());
-    world.broker("a:1").dial = pair::Dial::BlackHole;
+    world.broker("a:1").dial = crate::pair::Dial::BlackHole;
 
     let tickets: Vec<_> = (0..100).map(|n| world.send(&n.to_string())).collect();
     world.run(ms(20));
@@ -231,7 +228,7 @@ impl Alone {
     fn new() -> Self {
         let name_servers = Address::list("peer:1").expect("valid");
         let config = Config { name_servers, ..Config::default() };
-        let producer = Producer::new(config, Environment::new(7, pair::UNIX_MS));
+        let producer = Producer::new(config, Environment::new(7, crate::pair::UNIX_MS));
         let now = Instant::ZERO;
         Self { producer, now, conn: None, wanted: Vec::new(), is_closed: false, end: None }
     }

@@ -1,9 +1,6 @@
 //! What if a broker has fewer queues than the route says?
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{World, ms, route_json};
+use crate::pair::{World, ms, route_json};
 use producer_core::{
     Config, ErrorKind, FaultTable, Health, Order, Outcome, QueueChoice, SendOptions,
 };

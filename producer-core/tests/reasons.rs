@@ -1,9 +1,6 @@
 //! Does the producer say why it chose a queue?
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Dial, Does, World, ms};
+use crate::pair::{Dial, Does, World, ms};
 use producer_core::{Config, Order, QueueChoice, Reason, SendOptions};
 
 /// A world in which both brokers are known and connected.

@@ -1,9 +1,6 @@
 //! How soon is all well again when a fault is over?
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Dial, Does, World, ms, route_json};
+use crate::pair::{Dial, Does, World, ms, route_json};
 use producer_core::{Config, ConnectionEnd, Health};
 
 fn one_broker(config: Config) -> World {

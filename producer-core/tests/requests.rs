@@ -1,9 +1,6 @@
 //! Requests, and the replies that come or do not.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Does, Seen, World, ms};
+use crate::pair::{Does, Seen, World, ms};
 use producer_core::wire::properties;
 use producer_core::{
     Config, ConnectionEnd, ErrorKind, InvalidMessage, Message, Outcome, Output, QueueChoice, Reply,
@@ -301,7 +298,7 @@ fn consumed(property: &str) -> Option<&'static str> {
 
 fn replier() -> World {
     let mut world = World::new(Config::default());
-    let route = pair::route_json(&[("a", "a:1"), ("b", "b:1")], 1);
+    let route = crate::pair::route_json(&[("a", "a:1"), ("b", "b:1")], 1);
     world.routes.insert("c_REPLY_TOPIC".into(), route);
     world
 }
@@ -408,7 +405,7 @@ proptest! {
 fn planted_bugs_are_caught() {
     use producer_core::planted::Bug;
 
-    pair::hunt(&[
+    crate::pair::hunt(&[
         (Bug::RepliedSentAgain, a_reply_may_come_before_the_acknowledgement),
         (Bug::PushUnanswered, a_reply_ends_its_request_and_the_broker_is_answered),
         (Bug::AnyReplyTaken, replies_that_fit_no_request_are_counted_and_answered),

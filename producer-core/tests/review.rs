@@ -1,9 +1,6 @@
 //! What a review with bad intentions found: each of these was wrong once.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Dial, Does, Knows, World, ms, route_json, route_json_of};
+use crate::pair::{Dial, Does, Knows, World, ms, route_json, route_json_of};
 use producer_core::{
     Address, Backoff, Config, ConnectionEnd, ErrorKind, FaultTable, Health, Message, Order,
     Outcome, QueueChoice, Reply, SendOptions,

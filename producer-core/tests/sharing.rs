@@ -1,9 +1,6 @@
 //! Several groups on one client, and the second port of brokers.
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Dial, World, ms, route_json};
+use crate::pair::{Dial, World, ms, route_json};
 use producer_core::wire::client::Heartbeat;
 use producer_core::wire::code::request;
 use producer_core::{
@@ -179,7 +176,7 @@ fn a_second_port_that_nobody_serves_fails_sends() {
 fn planted_bugs_are_noticed() {
     use producer_core::planted::Bug;
 
-    pair::hunt(&[
+    crate::pair::hunt(&[
         (Bug::FirstGroupOnly, heartbeats_name_all_groups),
         (Bug::GroupStays, a_group_that_leaves_is_not_announced_any_more),
         (Bug::VipForAll, heartbeats_and_ends_go_to_the_advertised_port),

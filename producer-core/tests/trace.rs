@@ -1,9 +1,6 @@
 //! What does the trace topic get, and what does tracing cost those who send?
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Does, World, ms, route_json};
+use crate::pair::{Does, World, ms, route_json};
 use producer_core::wire::trace::{Labels, TraceEvent, TraceRecord, TracedKind, records};
 use producer_core::{
     AccessChannel, AskTarget, Batch, Config, Decision, Message, Output, Receipt, Request,
@@ -98,7 +95,7 @@ fn a_lonely_record_waits_five_seconds() {
     let host = labels(record).2.expect("a host");
     assert!(host == "a:1" || host == "b:1", "{host}");
     assert_eq!((&*record.region, &*record.group), ("DefaultRegion", "RUST_PRODUCER"));
-    assert!(record.time_ms >= pair::UNIX_MS && record.time_ms < pair::UNIX_MS + 100);
+    assert!(record.time_ms >= crate::pair::UNIX_MS && record.time_ms < crate::pair::UNIX_MS + 100);
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! How do transactions end, and what becomes of questions about them?
 
-#[expect(dead_code, unreachable_pub, reason = "shared by test binaries that use parts of it")]
-mod pair;
-
-use pair::{Dial, Does, World, half_stored, ms};
+use crate::pair::{Dial, Does, World, half_stored, ms};
 use producer_core::wire::transaction::CheckTransaction;
 use producer_core::{
     Config, ConnectionEnd, Decision, ErrorKind, GroupName, HalfMessage, Message, Outcome, Output,
@@ -372,7 +369,7 @@ proptest! {
 fn planted_bugs_are_caught() {
     use producer_core::planted::Bug;
 
-    pair::hunt(&[
+    crate::pair::hunt(&[
         (Bug::HalfStatusIgnored, a_status_other_than_send_ok_rolls_back),
         (Bug::CheckAnswerLost, a_check_is_answered_on_a_new_connection_if_the_old_one_is_gone),
         (Bug::CheckUnsaid, a_check_is_answered_on_the_connection_that_asked),

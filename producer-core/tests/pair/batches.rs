@@ -7,7 +7,7 @@ use producer_core::{Batch, Message, Receipt, SendError, SendId, SendOptions};
 use super::{Peer, Stored, World, ms};
 
 /// A broker's id of a message.
-pub const ONE_ID: &str = "7F00000100002A9F0000000000000001";
+pub(crate) const ONE_ID: &str = "7F00000100002A9F0000000000000001";
 
 impl Peer {
     /// Stores what a send brings; returns the ids of it, as the answer lists them.
@@ -38,13 +38,13 @@ impl Peer {
 }
 
 /// Messages with these bodies to topic `t`.
-pub fn messages<B: AsRef<str>>(bodies: impl IntoIterator<Item = B>) -> Vec<Message> {
+pub(crate) fn messages<B: AsRef<str>>(bodies: impl IntoIterator<Item = B>) -> Vec<Message> {
     let message = |body: B| Message::new("t", body.as_ref().as_bytes().to_vec()).expect("valid");
     bodies.into_iter().map(message).collect()
 }
 
 impl World {
-    pub fn send_batch(&mut self, batch: Batch, options: SendOptions) -> (u64, SendId) {
+    pub(crate) fn send_batch(&mut self, batch: Batch, options: SendOptions) -> (u64, SendId) {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let id = self.producer.send_batch(self.now, ticket, batch, options);
@@ -53,7 +53,7 @@ impl World {
     }
 
     /// Sends a batch and waits for the end.
-    pub fn batch_sent(
+    pub(crate) fn batch_sent(
         &mut self,
         batch: Batch,
         options: SendOptions,
@@ -67,7 +67,7 @@ impl World {
     }
 
     /// Bodies stored at all brokers.
-    pub fn stored(&self) -> Vec<String> {
+    pub(crate) fn stored(&self) -> Vec<String> {
         let all = self.peers.values().flat_map(|peer| peer.stored.iter());
         all.map(|stored| String::from_utf8_lossy(&stored.body).into_owned()).collect()
     }

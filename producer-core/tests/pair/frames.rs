@@ -12,19 +12,19 @@ use super::{Event, LATENCY, UNIX_MS, World};
 
 /// A frame that a broker has read.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub address: String,
-    pub conn: ConnId,
-    pub code: i32,
-    pub flag: i32,
-    pub opaque: i32,
-    pub remark: Option<String>,
-    pub ext: BTreeMap<String, String>,
-    pub body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) address: String,
+    pub(crate) conn: ConnId,
+    pub(crate) code: i32,
+    pub(crate) flag: i32,
+    pub(crate) opaque: i32,
+    pub(crate) remark: Option<String>,
+    pub(crate) ext: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Seen {
-    pub fn new(address: &str, conn: ConnId, header: &Header<'_>, body: &[u8]) -> Self {
+    pub(crate) fn new(address: &str, conn: ConnId, header: &Header<'_>, body: &[u8]) -> Self {
         let fields = header.ext.iter();
         Self {
             address: address.into(),
@@ -40,7 +40,7 @@ impl Seen {
 }
 
 /// What a broker says when it is told to refuse.
-pub fn remark_of(code: i32) -> &'static str {
+pub(crate) fn remark_of(code: i32) -> &'static str {
     match code {
         325 => "push reply message fail, channel of <c@1> not found.",
         _ => "as told",
@@ -49,11 +49,11 @@ pub fn remark_of(code: i32) -> &'static str {
 
 impl World {
     /// Frames of this code that brokers have read, answers as code 0 with flag 1.
-    pub fn seen(&self, code: i32) -> Vec<Seen> {
+    pub(crate) fn seen(&self, code: i32) -> Vec<Seen> {
         self.seen.iter().filter(|seen| seen.code == code).cloned().collect()
     }
 
-    pub fn send_half(&mut self, message: Message, options: SendOptions) -> u64 {
+    pub(crate) fn send_half(&mut self, message: Message, options: SendOptions) -> u64 {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.producer.send_half(self.now, ticket, message, options);
@@ -62,13 +62,13 @@ impl World {
     }
 
     /// Sends a half message and waits for its end.
-    pub fn half(&mut self, message: Message) -> Result<HalfMessage, SendError> {
+    pub(crate) fn half(&mut self, message: Message) -> Result<HalfMessage, SendError> {
         let ticket = self.send_half(message, SendOptions::default());
         self.prepared(ticket).expect("a half message ends")
     }
 
     /// How a half message has ended, once it has.
-    pub fn prepared(&mut self, of: u64) -> Option<Result<HalfMessage, SendError>> {
+    pub(crate) fn prepared(&mut self, of: u64) -> Option<Result<HalfMessage, SendError>> {
         self.until(|output| match output {
             Output::Prepared { ticket, result } if *ticket == of => {
                 Some(result.clone().map(|half| *half))
@@ -78,7 +78,7 @@ impl World {
     }
 
     /// How a request has ended, once it has.
-    pub fn replied(&mut self, of: u64) -> Option<Result<ReplyMessage, SendError>> {
+    pub(crate) fn replied(&mut self, of: u64) -> Option<Result<ReplyMessage, SendError>> {
         self.until(|output| match output {
             Output::Replied { ticket, result } if *ticket == of => Some(result.clone()),
             _ => None,
@@ -86,7 +86,7 @@ impl World {
     }
 
     /// Runs until an output comes that is looked for, and takes it; `None` after five minutes.
-    pub fn until<R>(&mut self, found: impl Fn(&Output<u64>) -> Option<R>) -> Option<R> {
+    pub(crate) fn until<R>(&mut self, found: impl Fn(&Output<u64>) -> Option<R>) -> Option<R> {
         let limit = self.now + super::ms(300_000);
         loop {
             let at = self.others.iter().position(|output| found(output).is_some());
@@ -100,7 +100,7 @@ impl World {
     }
 
     /// Does something to the producer and drains it.
-    pub fn with<R>(
+    pub(crate) fn with<R>(
         &mut self,
         what: impl FnOnce(&mut producer_core::Producer<u64>, producer_core::Instant) -> R,
     ) -> R {
@@ -110,13 +110,13 @@ impl World {
     }
 
     /// The connection to an address that was opened last.
-    pub fn conn_to(&self, address: &str) -> Option<ConnId> {
+    pub(crate) fn conn_to(&self, address: &str) -> Option<ConnId> {
         let to = self.conns.iter().filter(|(_, (known, _))| known == address);
         to.map(|(conn, _)| *conn).max_by_key(|conn| self.opened.get(conn).copied())
     }
 
     /// A broker sends a request of its own on a connection.
-    pub fn push(&mut self, conn: ConnId, head: &Head<'_>, fields: &Fields<'_>, body: &[u8]) {
+    pub(crate) fn push(&mut self, conn: ConnId, head: &Head<'_>, fields: &Fields<'_>, body: &[u8]) {
         let mut frame = Vec::new();
         let json = SerializeType::Json;
         encode_frame(&mut frame, json, head, fields.iter(), body).expect("it fits");
@@ -124,7 +124,12 @@ impl World {
     }
 
     /// A broker asks how the transaction of a stored half message has ended.
-    pub fn check(&mut self, conn: ConnId, asked: &CheckTransaction, half: &StoredMessage<'_>) {
+    pub(crate) fn check(
+        &mut self,
+        conn: ConnId,
+        asked: &CheckTransaction,
+        half: &StoredMessage<'_>,
+    ) {
         let mut body = Vec::new();
         half.encode(&mut body).expect("it fits");
         let head = Head { code: 39, opaque: 4_711, flag: Head::ONE_WAY, ..head() };
@@ -132,7 +137,7 @@ impl World {
     }
 
     /// A broker brings a reply with these properties.
-    pub fn bring_reply(&mut self, conn: ConnId, properties: &str, body: &[u8]) {
+    pub(crate) fn bring_reply(&mut self, conn: ConnId, properties: &str, body: &[u8]) {
         let push = PushReply {
             producer_group: "repliers".into(),
             topic: "c_REPLY_TOPIC".into(),
@@ -161,7 +166,7 @@ fn head() -> Head<'static> {
 }
 
 /// What a broker holds of a half message.
-pub fn half_stored<'a>(properties: &'a str, body: &'a [u8]) -> StoredMessage<'a> {
+pub(crate) fn half_stored<'a>(properties: &'a str, body: &'a [u8]) -> StoredMessage<'a> {
     StoredMessage {
         body_crc: 0,
         queue_id: 1,
@@ -183,7 +188,7 @@ pub fn half_stored<'a>(properties: &'a str, body: &'a [u8]) -> StoredMessage<'a>
 
 /// Each test passes, and fails when its mistake is made.
 #[cfg(feature = "planted-bugs")]
-pub fn hunt(table: &[(producer_core::planted::Bug, fn())]) {
+pub(crate) fn hunt(table: &[(producer_core::planted::Bug, fn())]) {
     use producer_core::planted::plant;
 
     for (bug, test) in table {

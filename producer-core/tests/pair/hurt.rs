@@ -6,7 +6,7 @@ use super::{Dial, World};
 
 impl World {
     /// Ends every connection to `address`, as a killed process does.
-    pub fn cut(&mut self, address: &str, end: &ConnectionEnd) {
+    pub(crate) fn cut(&mut self, address: &str, end: &ConnectionEnd) {
         let conns: Vec<ConnId> =
             self.conns.iter().filter(|(_, (to, _))| to == address).map(|(c, _)| *c).collect();
         for conn in conns {
@@ -18,11 +18,11 @@ impl World {
 
     /// Every connection to `address` swallows what is written to it from now on, as one does whose
     /// state a firewall has forgotten.
-    pub fn vanish(&mut self, address: &str) {
+    pub(crate) fn vanish(&mut self, address: &str) {
         self.conns.retain(|_, (to, _)| to != address);
     }
 
-    pub fn kill(&mut self, address: &str) {
+    pub(crate) fn kill(&mut self, address: &str) {
         self.broker(address).dial = Dial::Refuse;
         self.cut(address, &ConnectionEnd::Reset);
     }

@@ -18,16 +18,16 @@ use producer_core::{
     SendError, SendId, SendOptions,
 };
 
-pub use batches::*;
-pub use frames::*;
-pub use routes::*;
+pub(crate) use batches::*;
+pub(crate) use frames::*;
+pub(crate) use routes::*;
 
-pub const LATENCY: Duration = Duration::from_millis(1);
-pub const UNIX_MS: u64 = 1_793_491_200_000;
+pub(crate) const LATENCY: Duration = Duration::from_millis(1);
+pub(crate) const UNIX_MS: u64 = 1_793_491_200_000;
 
 /// What a broker does with a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Does {
+pub(crate) enum Does {
     /// Stores it and says so.
     Store,
     /// Stores it and answers with this code.
@@ -50,31 +50,31 @@ pub enum Does {
     HalfAnswer,
 }
 
-pub struct Peer {
-    pub dial: Dial,
-    pub does: Does,
-    pub delay: Duration,
+pub(crate) struct Peer {
+    pub(crate) dial: Dial,
+    pub(crate) does: Does,
+    pub(crate) delay: Duration,
     /// How many queues it has, and the code with which sends to others are refused.
-    pub queues: (i32, i32),
+    pub(crate) queues: (i32, i32),
     /// How long requests are under way to it, besides the latency.
-    pub lag: Duration,
-    pub stored: Vec<Stored>,
-    pub sends_seen: usize,
-    pub dials: usize,
+    pub(crate) lag: Duration,
+    pub(crate) stored: Vec<Stored>,
+    pub(crate) sends_seen: usize,
+    pub(crate) dials: usize,
     /// Stores a batch as one.
-    pub inner_batches: bool,
+    pub(crate) inner_batches: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    pub queue_id: i32,
-    pub body: Vec<u8>,
-    pub properties: String,
+pub(crate) struct Stored {
+    pub(crate) queue_id: i32,
+    pub(crate) body: Vec<u8>,
+    pub(crate) properties: String,
 }
 
 /// What a name server knows.
 #[derive(Clone, Debug)]
-pub enum Knows {
+pub(crate) enum Knows {
     Routes,
     Nothing,
     Silent,
@@ -88,49 +88,49 @@ enum Event {
     Ended(ConnId, ConnectionEnd),
 }
 
-pub struct World {
-    pub now: Instant,
-    pub producer: Producer<u64>,
-    pub peers: BTreeMap<String, Peer>,
-    pub name_servers: BTreeMap<String, (Knows, Dial)>,
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) producer: Producer<u64>,
+    pub(crate) peers: BTreeMap<String, Peer>,
+    pub(crate) name_servers: BTreeMap<String, (Knows, Dial)>,
     /// Topic → route JSON.
-    pub routes: BTreeMap<String, String>,
-    pub route_requests: usize,
-    pub done: BTreeMap<u64, Result<Receipt, SendError>>,
-    pub batches_done: BTreeMap<u64, Result<Vec<Receipt>, SendError>>,
-    pub written: Vec<u64>,
-    pub closed: Option<producer_core::CloseReport>,
+    pub(crate) routes: BTreeMap<String, String>,
+    pub(crate) route_requests: usize,
+    pub(crate) done: BTreeMap<u64, Result<Receipt, SendError>>,
+    pub(crate) batches_done: BTreeMap<u64, Result<Vec<Receipt>, SendError>>,
+    pub(crate) written: Vec<u64>,
+    pub(crate) closed: Option<producer_core::CloseReport>,
     /// Bodies as they were stored, at whatever broker.
-    pub log: Vec<String>,
-    pub piece_bytes: usize,
+    pub(crate) log: Vec<String>,
+    pub(crate) piece_bytes: usize,
     /// How long connections accept nothing more after there is something to write.
-    pub stall: Duration,
+    pub(crate) stall: Duration,
     /// Whether brokers say that they want sends traced.
-    pub trace_on: &'static str,
-    pub others: Vec<Output<u64>>,
+    pub(crate) trace_on: &'static str,
+    pub(crate) others: Vec<Output<u64>>,
     /// What came to brokers besides sends that are answered.
-    pub seen: Vec<Seen>,
-    pub routes_seen: BTreeMap<u64, Result<producer_core::Route, SendError>>,
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) routes_seen: BTreeMap<u64, Result<producer_core::Route, SendError>>,
     conns: BTreeMap<ConnId, (String, Instant)>,
     opened: BTreeMap<ConnId, u64>,
     closed_by_us: BTreeSet<ConnId>,
     events: BTreeMap<(Instant, u64), Event>,
     sequence: u64,
     next_ticket: u64,
-    pub wake_at: Option<Instant>,
+    pub(crate) wake_at: Option<Instant>,
 }
 
-pub fn ms(millis: u64) -> Duration {
+pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
 impl World {
     /// Two name servers; brokers `a` and `b` (add more with `broker`), topic `t` on both.
-    pub fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config) -> Self {
         Self::with_seed(config, 7)
     }
 
-    pub fn with_seed(mut config: Config, seed: u64) -> Self {
+    pub(crate) fn with_seed(mut config: Config, seed: u64) -> Self {
         if config.name_servers.is_empty() {
             config.name_servers = producer_core::Address::list("ns0:1;ns1:1").expect("valid");
         }
@@ -171,7 +171,7 @@ impl World {
         world
     }
 
-    pub fn broker(&mut self, address: &str) -> &mut Peer {
+    pub(crate) fn broker(&mut self, address: &str) -> &mut Peer {
         self.peers.entry(address.into()).or_insert(Peer {
             dial: Dial::Accept,
             does: Does::Store,
@@ -185,16 +185,16 @@ impl World {
         })
     }
 
-    pub fn send(&mut self, body: &str) -> u64 {
+    pub(crate) fn send(&mut self, body: &str) -> u64 {
         self.send_with(body, SendOptions::default()).0
     }
 
-    pub fn send_with(&mut self, body: &str, options: SendOptions) -> (u64, SendId) {
+    pub(crate) fn send_with(&mut self, body: &str, options: SendOptions) -> (u64, SendId) {
         let message = Message::new("t", body.as_bytes().to_vec()).expect("valid");
         self.send_message(message, options)
     }
 
-    pub fn send_message(&mut self, message: Message, options: SendOptions) -> (u64, SendId) {
+    pub(crate) fn send_message(&mut self, message: Message, options: SendOptions) -> (u64, SendId) {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let id = self.producer.send(self.now, ticket, message, options);
@@ -203,12 +203,12 @@ impl World {
     }
 
     /// Sends and waits for the end.
-    pub fn sent(&mut self, body: &str) -> Result<Receipt, SendError> {
+    pub(crate) fn sent(&mut self, body: &str) -> Result<Receipt, SendError> {
         let ticket = self.send(body);
         self.finish(ticket)
     }
 
-    pub fn finish(&mut self, ticket: u64) -> Result<Receipt, SendError> {
+    pub(crate) fn finish(&mut self, ticket: u64) -> Result<Receipt, SendError> {
         let limit = self.now + ms(120_000);
         while !self.done.contains_key(&ticket) {
             assert!(self.step(limit), "send {ticket} never ended");
@@ -216,13 +216,13 @@ impl World {
         self.done.remove(&ticket).expect("just seen")
     }
 
-    pub fn close(&mut self, within: Duration) {
+    pub(crate) fn close(&mut self, within: Duration) {
         self.producer.close(self.now, self.now + within);
         self.drain();
     }
 
     /// Lets time pass.
-    pub fn run(&mut self, span: Duration) {
+    pub(crate) fn run(&mut self, span: Duration) {
         let until = self.now + span;
         while self.step(until) {}
         self.now = until;
@@ -231,7 +231,7 @@ impl World {
     }
 
     /// Runs until nothing is in hand.
-    pub fn run_until_done(&mut self) {
+    pub(crate) fn run_until_done(&mut self) {
         let limit = self.now + ms(600_000);
         while self.producer.stats().in_hand > 0 {
             assert!(self.step(limit), "something never ended");

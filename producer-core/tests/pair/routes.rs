@@ -3,14 +3,14 @@
 use super::{World, ms};
 
 /// `{"brokerDatas":..}` of brokers with `queues` each, all writable.
-pub fn route_json(brokers: &[(&str, &str)], queues: u32) -> String {
+pub(crate) fn route_json(brokers: &[(&str, &str)], queues: u32) -> String {
     let brokers: Vec<(&str, &str, u32, u32)> =
         brokers.iter().map(|&(name, address)| (name, address, queues, 6)).collect();
     route_json_of(&brokers)
 }
 
 /// The same with queue count and permission a broker. An address of `""` means no master.
-pub fn route_json_of(brokers: &[(&str, &str, u32, u32)]) -> String {
+pub(crate) fn route_json_of(brokers: &[(&str, &str, u32, u32)]) -> String {
     let datas: Vec<String> = brokers
         .iter()
         .map(|(name, address, ..)| {
@@ -36,7 +36,7 @@ pub fn route_json_of(brokers: &[(&str, &str, u32, u32)]) -> String {
 }
 
 impl World {
-    pub fn query(&mut self, topic: &str) -> u64 {
+    pub(crate) fn query(&mut self, topic: &str) -> u64 {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let topic = producer_core::TopicName::new(topic).expect("valid");
@@ -48,7 +48,7 @@ impl World {
 
 /// What happens to a dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dial {
+pub(crate) enum Dial {
     Accept,
     Refuse,
     /// No answer at all.

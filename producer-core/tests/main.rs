@@ -1,0 +1,27 @@
+//! What the core does, seen from outside: against a small world in virtual time.
+//!
+//! One program, because each would compile the whole generic core again.
+
+mod auto_batch;
+mod auto_batch_chaos;
+mod auto_batch_crowd;
+mod batch;
+mod budget;
+mod chaos;
+mod ends;
+mod epochs;
+mod failover;
+mod features;
+mod java;
+mod lifecycle;
+mod name_servers;
+mod pair;
+mod peers;
+mod queues;
+mod reasons;
+mod recovery;
+mod requests;
+mod review;
+mod sharing;
+mod trace;
+mod transactions;
