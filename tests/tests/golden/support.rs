@@ -1,0 +1,62 @@
+//! Reading the recorded cases under `tests/golden` (see the README there).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// The folder of the recorded cases.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
+}
+
+/// All files below `folder`, sorted by path.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("golden folder") {
+            let path = entry.expect("golden entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The JSON of a file.
+pub(crate) fn json(path: &Path) -> Value {
+    let text = fs::read_to_string(path).expect("golden file");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The path below the golden folder, for messages.
+pub(crate) fn short(path: &Path) -> String {
+    path.strip_prefix(root()).expect("below golden").display().to_string()
+}
+
+/// Bytes of strict hexadecimal text: what a golden file says must not depend on our own decoder.
+pub(crate) fn hex(text: &str) -> Vec<u8> {
+    assert!(text.len().is_multiple_of(2), "odd hex");
+    let digit = |byte: u8| char::from(byte).to_digit(16).expect("hex digit") as u8;
+    text.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+}
+
+/// Text of a member that has to be there.
+pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or_else(|| panic!("no text {name} in {value}"))
+}
+
+/// Number of a member that has to be there.
+pub(crate) fn int(value: &Value, name: &str) -> i64 {
+    value[name].as_i64().unwrap_or_else(|| panic!("no number {name} in {value}"))
+}
+
+/// Whether an outcome is a thrown exception.
+pub(crate) fn is_error(out: &Value) -> bool {
+    out.get("error").is_some()
+}
