@@ -8,6 +8,8 @@ mod world;
 
 #[path = "websocket/cluster.rs"]
 mod cluster;
+#[path = "websocket/signing.rs"]
+mod signing;
 #[path = "websocket/tokens.rs"]
 mod tokens;
 #[path = "websocket/tunnel.rs"]

@@ -142,6 +142,8 @@ impl Connection {
             metrics: &shared.metrics,
             flow,
             filter: Filter::new(kind, shared.config.filter, grants),
+            // Name servers look at no signature (spec §10.1).
+            signer: shared.signer.clone().filter(|_| kind == TargetKind::Broker),
             tokens: shared.tokens.clone(),
             subject: self.grants.subject.clone(),
             expires_at: self.grants.expires_at,

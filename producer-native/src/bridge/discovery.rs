@@ -243,6 +243,11 @@ impl Discovery {
         self.answered.map(|answered| now.saturating_duration_since(answered))
     }
 
+    /// When a name server answered last.
+    pub(super) fn answered(&self) -> Option<Instant> {
+        self.answered
+    }
+
     fn forget(&mut self, now: Instant) {
         self.entries.retain(|_, entry| now < entry.seen + KEPT);
         self.rejected.retain(|_, seen| now < *seen + SHOWN_AGAIN);

@@ -110,7 +110,7 @@ pub struct Filter {
     wanted: usize,
     refused: Option<Refusal>,
     /// Frames allowed since they were last taken, by rule; the last place is that of responses.
-    frames: [u64; RULES.len() + 1],
+    frames: [u64; KINDS],
 }
 
 impl Filter {
@@ -125,7 +125,7 @@ impl Filter {
             given: 0,
             wanted: START_BYTES,
             refused: None,
-            frames: [0; RULES.len() + 1],
+            frames: [0; KINDS],
         }
     }
 
@@ -177,12 +177,13 @@ impl Filter {
 
     /// Shows how many frames of which request were allowed since the last time, by Java's names.
     pub fn take_frames(&mut self, mut each: impl FnMut(&'static str, u64)) {
-        for (at, count) in self.frames.iter_mut().enumerate() {
-            if *count > 0 {
-                let name = RULES.get(at).and_then(|rule| code::request_name(rule.code.into()));
-                each(name.unwrap_or("RESPONSE"), *count);
-                *count = 0;
-            }
+        self.take_counts(|place, count| each(label(place), count));
+    }
+
+    /// The same by the place of each in [`label`], for who counts without a lock.
+    pub(super) fn take_counts(&mut self, mut each: impl FnMut(usize, u64)) {
+        for (place, count) in self.frames.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
+            each(place, std::mem::take(count));
         }
     }
 
@@ -391,6 +392,15 @@ impl Filter {
         }
         Ok(())
     }
+}
+
+/// How many kinds of frames are counted.
+pub(super) const KINDS: usize = RULES.len() + 1;
+
+/// Java's name of a kind.
+pub(super) fn label(place: usize) -> &'static str {
+    let rule = RULES.get(place);
+    rule.and_then(|rule| code::request_name(rule.code.into())).unwrap_or("RESPONSE")
 }
 
 /// What is known about a frame whose start was looked at.

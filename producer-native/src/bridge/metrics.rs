@@ -7,10 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use producer_core::wire::code;
+use tokio::time::Instant;
 
 use super::ending::{By, CloseCode};
+use super::filter;
 
-/// Counters of a bridge since it started. What happens per frame costs an atomic addition; what
+/// Counters of a bridge since it started. What happens per write costs an atomic addition; what
 /// happens per connection, a lock.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -23,10 +25,12 @@ pub struct Metrics {
     down_stall_micros: AtomicU64,
     route_entries: AtomicU64,
     route_rejected: AtomicU64,
-    route_age: AtomicU64,
     draining: AtomicU64,
+    signed: AtomicU64,
+    signing_bytes: AtomicI64,
     rare: Mutex<Rare>,
-    up_frames: Mutex<BTreeMap<&'static str, u64>>,
+    /// By [`filter::label`].
+    up_frames: [AtomicU64; filter::KINDS],
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +42,8 @@ struct Rare {
     limits: BTreeMap<&'static str, u64>,
     dial_seconds: Histogram,
     ping_seconds: Histogram,
+    /// When a name server answered last.
+    answered: Option<Instant>,
 }
 
 impl Metrics {
@@ -75,7 +81,7 @@ impl Metrics {
 
     /// How many frames went to brokers and name servers.
     pub fn frames_to_brokers(&self) -> u64 {
-        self.lock_frames().values().sum()
+        self.up_frames.iter().map(|count| count.load(Relaxed)).sum()
     }
 
     /// How many brokers the name servers tell of that may be reached.
@@ -117,8 +123,11 @@ impl Metrics {
         *self.rare().filtered.entry(name.to_owned()).or_default() += 1;
     }
 
-    pub(super) fn frames_up(&self, request: &'static str, count: u64) {
-        *self.lock_frames().entry(request).or_default() += count;
+    /// Frames of a kind went to a broker or name server; see [`Filter::take_counts`].
+    ///
+    /// [`Filter::take_counts`]: super::Filter
+    pub(super) fn frames_up(&self, kind: usize, count: u64) {
+        self.up_frames[kind].fetch_add(count, Relaxed);
     }
 
     pub(super) fn bytes_up(&self, bytes: u64) {
@@ -140,11 +149,21 @@ impl Metrics {
         counter.fetch_add(time.as_micros().try_into().unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// What name servers say, as of now.
-    pub(super) fn routes(&self, entries: usize, rejected: u64, age: Option<Duration>) {
+    /// What name servers say, and when one of them answered last.
+    pub(super) fn routes(&self, entries: usize, rejected: u64, answered: Option<Instant>) {
         self.route_entries.store(entries as u64, Relaxed);
         self.route_rejected.store(rejected, Relaxed);
-        self.route_age.store(age.map_or(u64::MAX, |age| age.as_secs()), Relaxed);
+        self.rare().answered = answered;
+    }
+
+    /// A request was signed.
+    pub(super) fn signed(&self) {
+        self.signed.fetch_add(1, Relaxed);
+    }
+
+    /// So much more, or less, room is taken by frames that wait to be signed.
+    pub(super) fn signing_room(&self, change: i64) {
+        self.signing_bytes.fetch_add(change, Relaxed);
     }
 
     pub(super) fn draining(&self) {
@@ -153,10 +172,6 @@ impl Metrics {
 
     fn rare(&self) -> MutexGuard<'_, Rare> {
         self.rare.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_frames(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
-        self.up_frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -175,8 +190,9 @@ impl fmt::Display for Metrics {
         page.counts("dials_total", "Dials by result.", "result", &rare.dials)?;
         page.histogram("dial_seconds", "Time of dials.", &rare.dial_seconds)?;
         page.family("frames_total", "counter", "Frames carried.")?;
-        for (code, count) in self.lock_frames().iter() {
-            page.line("frames_total", &[("dir", "up"), ("code", code)], *count as f64)?;
+        for (kind, count) in self.up_frames.iter().enumerate() {
+            let labels = [("dir", "up"), ("code", filter::label(kind))];
+            page.line("frames_total", &labels, load(count))?;
         }
         let down = load(&self.down_frames);
         page.line("frames_total", &[("dir", "down"), ("code", "any")], down)?;
@@ -204,13 +220,19 @@ impl fmt::Display for Metrics {
                 "Refused addresses in routes.",
                 &self.route_rejected,
             ),
-            ("route_age_seconds", "gauge", "Since routes were heard of.", &self.route_age),
+            ("signed_total", "counter", "Requests that the bridge has signed.", &self.signed),
             ("draining", "gauge", "1 once the bridge stops.", &self.draining),
         ] {
             page.family(name, kind, help)?;
             page.line(name, &[], load(value))?;
         }
-        Ok(())
+        // Alerts on what is too old shall see what never was.
+        let age = rare.answered.map_or(f64::INFINITY, |at| at.elapsed().as_secs() as f64);
+        page.family("route_age_seconds", "gauge", "Since a name server answered.")?;
+        page.line("route_age_seconds", &[], age)?;
+        let held = self.signing_bytes.load(Relaxed).max(0) as f64;
+        page.family("signing_bytes", "gauge", "Room taken by large frames to be signed.")?;
+        page.line("signing_bytes", &[], held)
     }
 }
 
@@ -258,7 +280,10 @@ impl Page<'_, '_> {
         if !labels.is_empty() {
             self.text.write_char('}')?;
         }
-        writeln!(self.text, " {value}")
+        match value {
+            f64::INFINITY => writeln!(self.text, " +Inf"),
+            _ => writeln!(self.text, " {value}"),
+        }
     }
 
     fn counts<K: AsRef<str>>(

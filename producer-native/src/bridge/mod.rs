@@ -55,7 +55,7 @@
 //! | T5 | admin commands | request codes are on a list, or refused before their first byte is passed on |
 //! | T6 | two readers read two things | binary headers only, lengths checked, responses refused |
 //! | T7 | tokens in logs and referrers | they come as a subprotocol; queries are refused; no log has one |
-//! | T8 | secrets of the cluster in a page | not needed: tokens are of the bridge, and end |
+//! | T8 | keys of the cluster in a page | not needed: tokens are of the bridge, and end; it signs for pages ([`signing`]), and drops what keys they bring |
 //! | T9 | slow and silent requests | 5 s in all; few sockets before they are answered |
 //! | T10 | memory | messages, frames and buffers are bounded, and each direction reads only what it has written |
 //! | T11 | compressed bombs | no compression is agreed on |
@@ -88,6 +88,7 @@ mod http;
 pub mod limits;
 mod listen;
 mod metrics;
+mod name_servers;
 pub mod policy;
 mod proxies;
 mod proxy_v2;
@@ -96,6 +97,7 @@ mod routes;
 mod server;
 mod settings;
 mod shared;
+pub mod signing;
 mod tls;
 pub mod token;
 mod tokens;
@@ -114,6 +116,7 @@ pub use metrics::Metrics;
 pub use policy::{Denied, InvalidNetwork, InvalidTarget, Network, Policy, Target};
 pub use server::{Bridge, BridgeBuilder};
 pub use settings::{BridgeSettings, KeyWatch, OpenError};
+pub use signing::{Signer, SigningRules};
 pub use tls::ServerTls;
 pub use token::{InvalidKeys, KeyFile, Keys, TokenError, TokenSettings, Verifier};
 pub use tokens::Tokens;

@@ -19,6 +19,7 @@ use super::filter::Filter;
 use super::flow::Flow;
 use super::limits::Pace;
 use super::metrics::Metrics;
+use super::signing::{Signer, Signing};
 use super::tokens::Tokens;
 use super::up::Up;
 use super::watch::{Phase, Watch};
@@ -29,6 +30,8 @@ pub(super) struct Relay<'c> {
     pub(super) metrics: &'c Metrics,
     pub(super) flow: &'c Flow,
     pub(super) filter: Filter,
+    /// Who signs what goes to the broker.
+    pub(super) signer: Option<Arc<Signer>>,
     pub(super) tokens: Tokens,
     pub(super) subject: String,
     pub(super) expires_at: Option<u64>,
@@ -64,9 +67,18 @@ impl Relay<'_> {
             traceparent: self.traceparent,
         };
         let pace = Pace::new(born, rules.bytes_per_second, rules.frames_per_second);
-        let filter = self.filter;
-        let mut up =
-            Up { page: page_in, broker: broker_out, filter, control, pace, born, flow, metrics };
+        let signing = self.signer.map(|signer| Signing::new(signer, metrics));
+        let mut up = Up {
+            page: page_in,
+            broker: broker_out,
+            filter: self.filter,
+            signing,
+            control,
+            pace,
+            born,
+            flow,
+            metrics,
+        };
         let frame_bytes_max = rules.answer_bytes_max;
         let mut down =
             Down { broker: broker_in, page: page_out, own, frame_bytes_max, flow, metrics };

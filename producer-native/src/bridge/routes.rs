@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::discovery::{Learned, ask};
+use super::discovery::{AskError, Learned, ask};
 use super::shared::Shared;
 
 /// Asks all name servers every [`EVERY`], and once more when a page asks for what is in no route.
@@ -36,7 +36,10 @@ async fn ask_all(shared: &Shared) -> bool {
     let mut answered = false;
     for name_server in &shared.config.name_servers {
         let deadline = Instant::now() + shared.config.rules.dial;
-        match ask(&*shared.transport, name_server, deadline).await {
+        let asked = ask(&*shared.transport, name_server, deadline).await;
+        let dead = matches!(asked, Err(AskError::Connection(_) | AskError::Silent));
+        shared.note_name_server(name_server, !dead);
+        match asked {
             Ok(brokers) => {
                 answered = true;
                 let learned = shared.lock_discovery().learn(Instant::now(), &brokers);
@@ -69,8 +72,8 @@ async fn take(shared: &Shared, learned: Learned) {
 fn note(shared: &Shared) {
     let now = Instant::now();
     let discovery = shared.lock_discovery();
-    let age = discovery.age(now);
-    shared.metrics.routes(discovery.entries(now), discovery.rejections(), age);
+    let answered = discovery.answered();
+    shared.metrics.routes(discovery.entries(now), discovery.rejections(), answered);
 }
 
 /// How often name servers are asked.

@@ -19,66 +19,64 @@ use super::http::{self, Arrival};
 use super::listen::Listen;
 use super::metrics::Metrics;
 use super::routes;
-use super::shared::{Clock, Log, Shared};
+use super::shared::{Parts, Shared};
+use super::signing::Signer;
 use super::tls::ServerTls;
 use super::tokens::Tokens;
 use super::watch::Phase;
 use crate::transport::{Dialer, Transport};
 
 /// Makes a [`Bridge`].
-pub struct BridgeBuilder {
-    config: BridgeConfig,
-    transport: Arc<dyn Transport>,
-    tokens: Tokens,
-    tls: Option<ServerTls>,
-    unix: Clock,
-    log: Log,
-    seed: u64,
-}
+pub struct BridgeBuilder(Parts);
 
 impl BridgeBuilder {
     /// How brokers and name servers are dialled. Default plain TCP.
     pub fn transport(mut self, transport: impl Transport) -> Self {
-        self.transport = Arc::new(transport);
+        self.0.transport = Arc::new(transport);
         self
     }
 
     /// How tokens are read. Default is that nobody needs one, which a bridge accepts on loopback
     /// only.
     pub fn tokens(mut self, tokens: Tokens) -> Self {
-        self.tokens = tokens;
+        self.0.tokens = tokens;
         self
     }
 
     /// Pages come by TLS, and are shown this certificate. Default plain.
     pub fn tls(mut self, tls: ServerTls) -> Self {
-        self.tls = Some(tls);
+        self.0.tls = Some(tls);
+        self
+    }
+
+    /// Signs what goes to brokers, so that pages need no key of their access control. Default is
+    /// that requests go as they come.
+    pub fn signer(mut self, signer: Arc<Signer>) -> Self {
+        self.0.signer = Some(signer);
         self
     }
 
     /// Takes the line, in JSON, of each connection that has ended. Default nowhere.
     pub fn log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.log = Arc::new(log);
+        self.0.log = Arc::new(log);
         self
     }
 
     /// Tells the seconds since 1970, against which tokens expire. Default the system's clock.
     pub fn clock(mut self, unix: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        self.unix = Arc::new(unix);
+        self.0.unix = Arc::new(unix);
         self
     }
 
     /// What decides the order in which connections are drained. Default chance.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.0.seed = seed;
         self
     }
 
     /// The bridge, which listens nowhere yet.
     pub fn build(self) -> Bridge {
-        let Self { config, transport, tokens, tls, unix, log, seed } = self;
-        let shared = Shared::new(config, transport, tokens, tls, unix, log, seed);
-        Bridge { shared: Arc::new(shared) }
+        Bridge { shared: Arc::new(Shared::new(self.0)) }
     }
 }
 
@@ -91,15 +89,16 @@ pub struct Bridge {
 impl Bridge {
     /// Starts to make one.
     pub fn builder(config: BridgeConfig) -> BridgeBuilder {
-        BridgeBuilder {
+        BridgeBuilder(Parts {
             config,
             transport: Arc::new(Dialer::new()),
             tokens: Tokens::NotNeeded(Grants::everything()),
             tls: None,
+            signer: None,
             unix: Arc::new(unix_now),
             log: Arc::new(|_| {}),
             seed: RandomState::new().hash_one(0),
-        }
+        })
     }
 
     /// Serves pages, until the bridge was [drained](Self::drain) or [stopped](Self::stop) and all

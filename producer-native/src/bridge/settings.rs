@@ -1,23 +1,25 @@
 //! A bridge from a TOML file and from variables: what the binary reads.
 
+mod files;
 mod values;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::BridgeConfig;
 use super::server::{Bridge, BridgeBuilder};
-use super::tls::ServerTls;
-use super::token::{InvalidKeys, KeyFile, Keys, TokenSettings, Verifier};
+use super::signing::Signer;
+use super::token::{InvalidKeys, KeyFile, Verifier};
 use super::tokens::Tokens;
-use crate::secret::Secret;
+use crate::access::KeyFileError;
 use crate::settings::reader::Table;
 use crate::settings::source::{Node, Place};
 use crate::settings::{Settings, SettingsError};
 use crate::transport::TlsError;
+use files::{AccountFile, SigningFiles, TlsFiles, TokenFiles};
 use values::{Fields, Printer};
 
 /// What an operator writes down, read and checked, nothing opened yet.
@@ -52,28 +54,7 @@ pub struct BridgeSettings {
     pub config: BridgeConfig,
     tls: TlsFiles,
     tokens: TokenFiles,
-}
-
-#[derive(Clone, Debug, Default)]
-struct TlsFiles {
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug)]
-struct TokenFiles {
-    audience: Option<String>,
-    issuer: Option<String>,
-    leeway: Duration,
-    jwks: Option<PathBuf>,
-    secret: Option<PathBuf>,
-}
-
-impl Default for TokenFiles {
-    fn default() -> Self {
-        let TokenSettings { issuer, leeway, .. } = TokenSettings::new("");
-        Self { audience: None, issuer, leeway, jwks: None, secret: None }
-    }
+    signing: SigningFiles,
 }
 
 impl BridgeSettings {
@@ -113,7 +94,8 @@ impl BridgeSettings {
     fn read(root: Node, config: BridgeConfig) -> Result<Self, SettingsError> {
         let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
         let (tls, tokens) = (TlsFiles::default(), TokenFiles::default());
-        let mut settings = Self { listen, metrics: None, config, tls, tokens };
+        let signing = SigningFiles::default();
+        let mut settings = Self { listen, metrics: None, config, tls, tokens, signing };
         let mut table = Table::new(root, "")?;
         settings.each(&mut table)?;
         table.finish()?;
@@ -125,7 +107,7 @@ impl BridgeSettings {
 
     /// Every key there is, for reading as for printing.
     fn each(&mut self, keys: &mut dyn Fields) -> Result<(), SettingsError> {
-        let Self { listen, metrics, config, tls, tokens } = self;
+        let Self { listen, metrics, config, tls, tokens, signing } = self;
         keys.field("listen", listen)?;
         keys.field("metrics", metrics)?;
         keys.field("name_servers", &mut config.name_servers)?;
@@ -136,17 +118,9 @@ impl BridgeSettings {
         keys.field("behind_proxy", &mut config.behind_proxy)?;
         keys.field("trusted_proxies", &mut config.trusted_proxies)?;
         keys.field("proxy_protocol", &mut config.proxy_protocol)?;
-        keys.table("tls", &mut |keys| {
-            keys.field("certificate_file", &mut tls.certificate)?;
-            keys.field("key_file", &mut tls.key)
-        })?;
-        keys.table("tokens", &mut |keys| {
-            keys.field("audience", &mut tokens.audience)?;
-            keys.field("issuer", &mut tokens.issuer)?;
-            keys.field("leeway", &mut tokens.leeway)?;
-            keys.field("jwks_file", &mut tokens.jwks)?;
-            keys.field("secret_file", &mut tokens.secret)
-        })?;
+        keys.table("tls", &mut |keys| tls.each(keys))?;
+        keys.table("tokens", &mut |keys| tokens.each(keys))?;
+        keys.table("signing", &mut |keys| signing.each(keys))?;
         brokers(config, keys)?;
         limits(config, keys)?;
         connection(config, keys)
@@ -154,24 +128,13 @@ impl BridgeSettings {
 
     /// What must fit together.
     fn check(&self) -> Result<(), SettingsError> {
-        let wrong = |key: &str, problem: &str| {
-            Err(SettingsError::new(Place::Start, key, problem.to_owned()))
-        };
         let rules = &self.config.rules;
         if self.config.name_servers.is_empty() {
             return wrong("name_servers", "they are needed");
         }
-        if self.tls.certificate.is_some() != self.tls.key.is_some() {
-            return wrong("tls", "certificate_file and key_file go together");
-        }
-        let keys =
-            usize::from(self.tokens.jwks.is_some()) + usize::from(self.tokens.secret.is_some());
-        if self.tokens.audience.is_some() && keys != 1 {
-            return wrong("tokens", "one of jwks_file and secret_file is needed");
-        }
-        if self.tokens.audience.is_none() && keys != 0 {
-            return wrong("tokens.audience", "it is needed: else tokens for others count here");
-        }
+        self.tls.check()?;
+        self.tokens.check()?;
+        self.signing.check(self.config.filter.frame_bytes_max)?;
         if rules.ping >= rules.silence {
             return wrong("connection.ping", "it must be shorter than connection.silence");
         }
@@ -194,17 +157,17 @@ impl BridgeSettings {
         change: impl FnOnce(BridgeBuilder) -> BridgeBuilder,
     ) -> Result<(Bridge, KeyWatch), OpenError> {
         let mut builder = Bridge::builder(self.config.clone());
-        if let (Some(certificate), Some(key)) = (&self.tls.certificate, &self.tls.key) {
-            builder = builder.tls(ServerTls::open(certificate, key).map_err(OpenError::Tls)?);
+        if let Some(tls) = self.tls.open()? {
+            builder = builder.tls(tls);
         }
-        let mut watch = KeyWatch(None);
-        if let Some(audience) = &self.tokens.audience {
-            let (issuer, leeway) = (self.tokens.issuer.clone(), self.tokens.leeway);
-            let settings = TokenSettings { audience: audience.clone(), issuer, leeway };
-            let (file, keys) = self.tokens.keys()?;
-            let verifier = Arc::new(Verifier::new(settings, keys));
-            watch.0 = file.map(|file| (file, verifier.clone()));
+        let mut watch = KeyWatch::default();
+        if let Some((verifier, file)) = self.tokens.open()? {
+            watch.tokens = file.map(|file| (file, verifier.clone()));
             builder = builder.tokens(Tokens::Needed(verifier));
+        }
+        if let Some((signer, file)) = self.signing.open()? {
+            watch.account = file.map(|file| (file, signer.clone()));
+            builder = builder.signer(signer);
         }
         let bridge = change(builder).build();
         bridge.may_listen(self.listen).map_err(|error| OpenError::Listen(error.to_string()))?;
@@ -272,21 +235,6 @@ fn connection(config: &mut BridgeConfig, keys: &mut dyn Fields) -> Result<(), Se
     })
 }
 
-impl TokenFiles {
-    fn keys(&self) -> Result<(Option<KeyFile>, Keys), OpenError> {
-        if let Some(path) = &self.jwks {
-            let (file, keys) = KeyFile::open(path).map_err(OpenError::Keys)?;
-            return Ok((Some(file), keys));
-        }
-        let path = self.secret.as_deref().unwrap_or_else(|| Path::new(""));
-        let unreadable = |problem: String| InvalidKeys::Unreadable { path: path.into(), problem };
-        let secret =
-            crate::settings::read_file(path).map_err(unreadable).map_err(OpenError::Keys)?;
-        let secret = Secret::from(secret.trim_end_matches(['\r', '\n']));
-        Ok((None, Keys::from_secret(&secret).map_err(OpenError::Keys)?))
-    }
-}
-
 impl fmt::Display for BridgeSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut printer = Printer::default();
@@ -296,17 +244,25 @@ impl fmt::Display for BridgeSettings {
     }
 }
 
-/// Looks after the file of keys, if there is one.
-#[derive(Debug)]
-pub struct KeyWatch(Option<(KeyFile, Arc<Verifier>)>);
+/// Looks after the files of keys: those that check tokens, and the one that signs requests.
+#[derive(Debug, Default)]
+pub struct KeyWatch {
+    tokens: Option<(KeyFile, Arc<Verifier>)>,
+    account: Option<(AccountFile, Arc<Signer>)>,
+}
 
 impl KeyWatch {
     /// Takes the keys of a file that was replaced, within seconds; a file that is no good is logged,
     /// and the keys before it stay. Never ends.
-    pub async fn run(self) {
-        let Some((mut file, verifier)) = self.0 else { return std::future::pending().await };
+    pub async fn run(mut self) {
         loop {
             tokio::time::sleep(KEYS_LOOK).await;
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        if let Some((file, verifier)) = &mut self.tokens {
             match file.look() {
                 Ok(None) => {}
                 Ok(Some(keys)) => {
@@ -314,6 +270,16 @@ impl KeyWatch {
                     verifier.set_keys(keys);
                 }
                 Err(error) => tracing::warn!(%error, "the keys of tokens are still those before"),
+            }
+        }
+        if let Some((file, signer)) = &mut self.account {
+            match file.look() {
+                Ok(None) => {}
+                Ok(Some(account)) => {
+                    tracing::info!("the key that signs requests was replaced");
+                    signer.set_account(account);
+                }
+                Err(error) => tracing::warn!(%error, "the key that signs is still the one before"),
             }
         }
     }
@@ -327,6 +293,8 @@ pub enum OpenError {
     Tls(TlsError),
     /// The keys of tokens.
     Keys(InvalidKeys),
+    /// The key that signs requests.
+    Account(KeyFileError),
     /// The listener would not be safe.
     Listen(String),
 }
@@ -336,6 +304,7 @@ impl fmt::Display for OpenError {
         match self {
             Self::Tls(error) => write!(f, "tls: {error}"),
             Self::Keys(error) => write!(f, "tokens: {error}"),
+            Self::Account(error) => write!(f, "signing: {error}"),
             Self::Listen(problem) => write!(f, "listen: {problem}"),
         }
     }
@@ -343,9 +312,13 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+fn wrong(key: &str, problem: &str) -> Result<(), SettingsError> {
+    Err(SettingsError::new(Place::Start, key, problem.to_owned()))
+}
+
 /// What begins the names of variables.
 const PREFIX: &str = "ROCKETMQ_BRIDGE_";
-/// How often the file of keys is looked at.
+/// How often the files of keys are looked at.
 const KEYS_LOOK: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

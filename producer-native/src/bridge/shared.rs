@@ -1,7 +1,7 @@
 //! What all connections of a bridge have in common.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use producer_core::{Address, ConnectionEnd};
@@ -13,7 +13,9 @@ use super::discovery::Discovery;
 use super::ending::{By, CloseCode, Ending};
 use super::limits::{Admission, Dial, Knock, Limits, Over};
 use super::metrics::Metrics;
+use super::name_servers::NameServers;
 use super::policy::Target;
+use super::signing::Signer;
 use super::tls::ServerTls;
 use super::tokens::Tokens;
 use super::watch::Phase;
@@ -29,6 +31,7 @@ pub(super) struct Shared {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) tokens: Tokens,
     pub(super) tls: Option<ServerTls>,
+    pub(super) signer: Option<Arc<Signer>>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) phase: watch::Sender<Phase>,
     pub(super) unready: AtomicBool,
@@ -40,23 +43,29 @@ pub(super) struct Shared {
     /// A page asked for what is in no route: there may be a new one.
     pub(super) missed: Notify,
     connections: AtomicU64,
-    name_server: AtomicUsize,
+    name_servers: Mutex<NameServers>,
+}
+
+/// What a bridge is made of.
+pub(super) struct Parts {
+    pub(super) config: BridgeConfig,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) tokens: Tokens,
+    pub(super) tls: Option<ServerTls>,
+    pub(super) signer: Option<Arc<Signer>>,
+    pub(super) unix: Clock,
+    pub(super) log: Log,
+    pub(super) seed: u64,
 }
 
 impl Shared {
-    pub(super) fn new(
-        config: BridgeConfig,
-        transport: Arc<dyn Transport>,
-        tokens: Tokens,
-        tls: Option<ServerTls>,
-        unix: Clock,
-        log: Log,
-        seed: u64,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { config, transport, tokens, tls, signer, unix, log, seed } = parts;
         Self {
             transport,
             tokens,
             tls,
+            signer,
             metrics: Arc::default(),
             phase: watch::Sender::new(Phase::Serving),
             unready: AtomicBool::new(false),
@@ -67,7 +76,7 @@ impl Shared {
             discovery: Mutex::new(Discovery::new(config.policy.clone())),
             missed: Notify::new(),
             connections: AtomicU64::new(0),
-            name_server: AtomicUsize::new(0),
+            name_servers: Mutex::new(NameServers::new(&config.name_servers)),
             config,
         }
     }
@@ -81,12 +90,7 @@ impl Shared {
     pub(super) fn reach(&self, target: &Target) -> Option<Vec<Address>> {
         match target {
             Target::NameServer => {
-                let mut all = self.config.name_servers.clone();
-                let next = self.name_server.fetch_add(1, Relaxed);
-                if !all.is_empty() {
-                    let count = all.len();
-                    all.rotate_left(next % count);
-                }
+                let all = self.lock_name_servers().in_order(Instant::now());
                 (!all.is_empty()).then_some(all)
             }
             Target::Address(_) | Target::Name(..) => {
@@ -115,7 +119,11 @@ impl Shared {
             let left = deadline.saturating_duration_since(Instant::now());
             let share = Instant::now() + left / (addresses.len() - tried).max(1) as u32;
             let dial = self.transport.connect(address, share);
-            last = match timeout_at(share, dial).await {
+            let connected = timeout_at(share, dial).await;
+            if *target == Target::NameServer {
+                self.note_name_server(address, matches!(connected, Ok(Ok(_))));
+            }
+            last = match connected {
                 Ok(Ok(stream)) => {
                     self.metrics.dialled("ok", start.elapsed());
                     return Ok(stream);
@@ -136,6 +144,15 @@ impl Shared {
     pub(super) fn over(&self, over: Over) -> Ending {
         self.metrics.limited(over.word());
         Ending::limit(&over.to_string(), over.retry_after().as_millis() as u64)
+    }
+
+    /// A name server was reached, or was not.
+    pub(super) fn note_name_server(&self, address: &Address, reached: bool) {
+        self.lock_name_servers().tried(Instant::now(), address, reached);
+    }
+
+    fn lock_name_servers(&self) -> MutexGuard<'_, NameServers> {
+        self.name_servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn lock_limits(&self) -> MutexGuard<'_, Limits> {

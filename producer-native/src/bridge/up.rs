@@ -1,14 +1,17 @@
 //! From the page to the broker: through the filter, in order, as fast as the broker takes it.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::IoSlice;
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{self, Message, error::CapacityError};
 
 use super::control::Control;
@@ -17,12 +20,15 @@ use super::filter::{Filter, Refusal, Why};
 use super::flow::Flow;
 use super::limits::Pace;
 use super::metrics::Metrics;
+use super::signing::{NoRoom, Signing};
 
 /// One direction of a connection.
 pub(super) struct Up<'c, R, W> {
     pub(super) page: R,
     pub(super) broker: W,
     pub(super) filter: Filter,
+    /// Signs what has passed the filter, if the bridge does.
+    pub(super) signing: Option<Signing<'c>>,
     pub(super) control: Control,
     pub(super) pace: Pace,
     pub(super) born: Instant,
@@ -41,12 +47,15 @@ where
         let mut queue = Queue::default();
         loop {
             self.flow.listening.store(true, Relaxed);
-            let first = self.page.next().await;
+            let first = self.next().await;
             self.flow.listening.store(false, Relaxed);
-            let mut ended = self.take(first, &mut queue);
+            let mut ended = match first {
+                Ok(first) => self.take(first, &mut queue),
+                Err(ending) => Some(ending),
+            };
             // What has arrived already goes along: a page sends a frame a message, and a write
             // costs more than a frame.
-            while ended.is_none() && queue.bytes < GATHERED_BYTES && queue.parts.len() < PARTS_MAX {
+            while ended.is_none() && queue.has_room() && !self.lacks_room() {
                 let Some(next) = self.page.next().now_or_never() else { break };
                 ended = self.take(next, &mut queue);
             }
@@ -56,7 +65,30 @@ where
             if let Some(ending) = ended {
                 return ending;
             }
+            if let Some(signing) = &mut self.signing
+                && let Err(NoRoom) = signing.find_room().await
+            {
+                return self.too_much("too many large frames at a time");
+            }
         }
+    }
+
+    /// The next message. A frame that is kept to be signed has its time.
+    async fn next(&mut self) -> Result<Option<Result<Message, tungstenite::Error>>, Ending> {
+        let Some(deadline) = self.signing.as_ref().and_then(Signing::deadline) else {
+            return Ok(self.page.next().await);
+        };
+        let next = timeout_at(deadline, self.page.next()).await;
+        next.map_err(|_elapsed| self.too_much("a frame took too long to arrive"))
+    }
+
+    fn lacks_room(&self) -> bool {
+        self.signing.as_ref().is_some_and(Signing::lacks_room)
+    }
+
+    fn too_much(&self, what: &str) -> Ending {
+        self.metrics.limited("signing");
+        Ending::limit(what, 5_000)
     }
 
     /// Adds what passes of a message; says if it was the last one.
@@ -66,13 +98,7 @@ where
         queue: &mut Queue,
     ) -> Option<Ending> {
         match message {
-            Some(Ok(Message::Binary(bytes))) => {
-                let verdict = self.filter.check(&bytes);
-                queue.push(Bytes::copy_from_slice(verdict.held));
-                let (passed, refused) = (verdict.passed, verdict.refused);
-                queue.push(bytes.slice(..passed));
-                refused.map(|refusal| self.refuse(&refusal))
-            }
+            Some(Ok(Message::Binary(bytes))) => self.sift(&bytes, queue),
             Some(Ok(Message::Text(text))) => self.control.handle(&text, &mut self.filter),
             Some(Ok(Message::Close(frame))) => {
                 let code = frame.map_or(CloseCode(1005), |frame| CloseCode(frame.code.into()));
@@ -86,6 +112,24 @@ where
             Some(Err(error)) => Some(end_of_page(&error)),
             None => Some(Ending::new(By::Page, CloseCode::ABNORMAL, "gone")),
         }
+    }
+
+    /// Adds what the filter lets through, signed if it is to be.
+    fn sift(&mut self, bytes: &Bytes, queue: &mut Queue) -> Option<Ending> {
+        let verdict = self.filter.check(bytes);
+        let passed = [Bytes::copy_from_slice(verdict.held), bytes.slice(..verdict.passed)];
+        let refused = verdict.refused;
+        for some in passed {
+            let Some(signing) = &mut self.signing else {
+                queue.push(some);
+                continue;
+            };
+            if let Err(error) = signing.push(some, |part| queue.push(part)) {
+                let why = format!("the request cannot be signed: {error}");
+                return Some(Ending::new(By::Bridge, CloseCode::REFUSED, why));
+            }
+        }
+        refused.map(|refusal| self.refuse(&refusal))
     }
 
     /// A pong repeats when its ping was sent: see [`super::watch`]. A page may say anything.
@@ -114,15 +158,20 @@ where
         if bytes == 0 {
             return Ok(());
         }
-        let written = match self.broker.write_all_buf(queue).await {
-            Ok(()) => self.broker.flush().await,
-            Err(error) => Err(error),
-        };
+        let broker = &mut self.broker;
+        let written = counted(self.metrics, async {
+            broker.write_all_buf(queue).await?;
+            broker.flush().await
+        });
+        let written = written.await;
         written.map_err(|error| super::down::end_of_broker(&error))?;
+        if let Some(signing) = &mut self.signing {
+            signing.written();
+        }
         let mut frames = 0;
-        self.filter.take_frames(|request, count| {
+        self.filter.take_counts(|kind, count| {
             frames += count;
-            self.metrics.frames_up(request, count);
+            self.metrics.frames_up(kind, count);
         });
         self.flow.up_bytes.fetch_add(bytes, Relaxed);
         self.flow.up_frames.fetch_add(frames, Relaxed);
@@ -132,6 +181,26 @@ where
             tokio::time::sleep(wait).await;
         }
         Ok(())
+    }
+}
+
+/// Waits for a write to a broker, and counts the time if it must. One that is done at once costs no
+/// look at the clock.
+async fn counted<T>(metrics: &Metrics, write: impl Future<Output = T>) -> T {
+    let mut write = pin!(write);
+    let at_once = poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await;
+    if let Poll::Ready(written) = at_once {
+        return written;
+    }
+    let mut since = Instant::now();
+    loop {
+        let written = timeout(STALL_COUNTED, write.as_mut()).await;
+        let now = Instant::now();
+        metrics.stalled(false, now - since);
+        if let Ok(written) = written {
+            return written;
+        }
+        since = now;
     }
 }
 
@@ -158,6 +227,11 @@ struct Queue {
 }
 
 impl Queue {
+    /// Whether one more message may be added.
+    fn has_room(&self) -> bool {
+        self.bytes < GATHERED_BYTES && self.parts.len() < PARTS_MAX
+    }
+
     fn push(&mut self, part: Bytes) {
         if !part.is_empty() {
             self.bytes += part.len();
@@ -194,6 +268,8 @@ impl Buf for Queue {
     }
 }
 
+/// How late the figures may be about a broker that takes nothing.
+const STALL_COUNTED: Duration = Duration::from_secs(1);
 /// So much is gathered for one write.
 const GATHERED_BYTES: usize = 64 * 1024;
 /// In so many pieces: what tokio hands over in one call.

@@ -42,11 +42,8 @@ async fn name_servers_take_turns() {
     let name_servers = producer_native::Address::list("127.0.0.1:9876;127.0.0.2:9876").unwrap();
     let mut stage = Stage::new(BridgeConfig { name_servers, ..config() });
 
-    // The bridge itself asks both for routes, and will do so again.
-    for _ in 0..2 {
-        let (_, mut asked) = stage.dial().await;
-        asked.shutdown().await.unwrap();
-    }
+    // The bridge itself asks one for routes, and waits for its answer.
+    let (_, _asked) = stage.dial().await;
     let mut seen = Vec::new();
     for _ in 0..2 {
         let mut page = stage.page("ns").await;
@@ -89,4 +86,19 @@ async fn a_broker_that_closes_is_told_apart_from_one_that_resets() {
 
     assert_eq!(page.read(last.len()).await, last, "what it said before is not lost");
     assert_eq!(page.closed().await.0, CloseCode::BROKER_CLOSED.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_name_server_costs_one_page_its_time_and_no_other() {
+    let name_servers = format!("{SILENT};127.0.0.1:9876");
+    let name_servers = producer_native::Address::list(&name_servers).unwrap();
+    let mut stage = Stage::new(BridgeConfig { name_servers, ..config() });
+    let start = tokio::time::Instant::now();
+
+    for _ in 0..7 {
+        let mut page = stage.page("ns").await;
+        let (address, _) = stage.dial().await;
+        assert_eq!((&*address, &page.hello().await["hello"]), ("127.0.0.1:9876", &"ns".into()));
+    }
+    assert_eq!(start.elapsed().as_millis(), 1_500, "the dead one's share of 3 s");
 }

@@ -194,9 +194,18 @@ async fn a_broker_that_takes_nothing_stops_the_page() {
     let held = (sent * frame.len()).saturating_sub(2 * SOCKET_BYTES);
     assert!(held <= 256 * 1024, "the bridge and the page's own socket hold {held} bytes");
     assert_eq!(stage.bridge.metrics().open(), 1, "its silence is not its fault");
+    let stalled = value(&stage, "rmqb_stall_seconds_total{dir=\"up\"}");
+    assert!((58.0..=61.0).contains(&stalled), "{stalled}");
 
     let sent = sent * frame.len();
     assert!(read(&mut broker, sent).await.chunks(frame.len()).all(|chunk| chunk == frame));
+}
+
+/// What the metrics say of this.
+fn value(stage: &Stage, name: &str) -> f64 {
+    let text = stage.bridge.metrics().to_string();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().parse().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,8 +320,11 @@ async fn a_second_signal_ends_a_drain_at_once() {
 #[tokio::test(start_paused = true)]
 async fn metrics_add_up() {
     let mut stage = Stage::new(config());
-    for _ in 0..3 {
-        let (page, _broker) = stage.connected().await;
+    for frames in 0..3 {
+        let (mut page, mut broker) = stage.connected().await;
+        let frame = send_frame("orders", 10);
+        page.send(frame.repeat(frames)).await;
+        read(&mut broker, frames * frame.len()).await;
         page.close().await;
     }
     let (page, broker) = stage.connected().await;
@@ -324,6 +336,10 @@ async fn metrics_add_up() {
     until(|| metrics.open() == 0).await;
 
     assert_eq!(metrics.handshakes("ok"), 5);
+    assert_eq!(value(&stage, "rmqb_frames_total{dir=\"up\",code=\"SEND_MESSAGE_V2\"}"), 3.0);
+    assert_eq!(metrics.frames_to_brokers(), 3);
+    let age = value(&stage, "rmqb_route_age_seconds");
+    assert!(age == f64::INFINITY, "there is no name server: {age}");
     let closes: u64 = metrics
         .to_string()
         .lines()

@@ -1,7 +1,8 @@
 //! A bridge on loopback TCP, next to an embedded cluster: as `rocketmq-bridge --dev` is.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use producer_native::Address;
-use producer_native::bridge::{Bridge, BridgeConfig};
+use producer_native::bridge::{Bridge, BridgeBuilder, BridgeConfig};
 use sim::serve::EmbeddedCluster;
 use std::io;
 use tokio::net::TcpListener;
@@ -26,11 +27,19 @@ impl World {
             .await
             .unwrap();
         cluster.wait_until_registered().await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let at = listener.local_addr().unwrap().to_string();
-        let (bridge, served) = serve(&cluster, listener);
-        Self { cluster, bridge, at, served }
+        serve_as(cluster, |bridge| bridge).await
     }
+}
+
+/// A bridge on a port of its own, made as the test likes.
+pub(crate) async fn serve_as(
+    cluster: EmbeddedCluster,
+    change: impl FnOnce(BridgeBuilder) -> BridgeBuilder,
+) -> World {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    let (bridge, served) = start(&cluster, listener, change);
+    World { cluster, bridge, at, served }
 }
 
 /// A bridge that serves pages of a cluster.
@@ -38,8 +47,17 @@ pub(crate) fn serve(
     cluster: &EmbeddedCluster,
     listener: TcpListener,
 ) -> (Bridge, JoinHandle<io::Result<()>>) {
+    start(cluster, listener, |bridge| bridge)
+}
+
+fn start(
+    cluster: &EmbeddedCluster,
+    listener: TcpListener,
+    change: impl FnOnce(BridgeBuilder) -> BridgeBuilder,
+) -> (Bridge, JoinHandle<io::Result<()>>) {
     let name_servers = Address::list(&cluster.name_servers()).unwrap();
-    let bridge = Bridge::builder(BridgeConfig { name_servers, ..BridgeConfig::dev() }).build();
+    let config = BridgeConfig { name_servers, ..BridgeConfig::dev() };
+    let bridge = change(Bridge::builder(config)).build();
     let serving = bridge.clone();
     (bridge, tokio::spawn(async move { serving.serve(listener).await }))
 }

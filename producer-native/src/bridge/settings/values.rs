@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use producer_core::Address;
 
 use super::super::config::WithoutOrigin;
 use super::super::policy::Network;
+use crate::secret::Secret;
 use crate::settings::SettingsError;
 use crate::settings::reader::{self, Table, Wanted};
 use crate::settings::source::Node;
@@ -109,9 +110,9 @@ field!(u64, |node| reader::bytes(node).map(|number| number as u64), |number| Som
 ));
 field!(Duration, reader::time, |time| Some(quoted(&format!("{}ms", time.as_millis()))));
 field!(Option<String>, reader::optional_text, |text| text.as_deref().map(quoted));
-field!(Option<PathBuf>, |node| Ok(reader::optional_text(node)?.map(PathBuf::from)), |path| {
-    path.as_ref().map(|path| quoted(&path.to_string_lossy()))
-});
+field!(Option<PathBuf>, file, |path| path.as_deref().map(print_file));
+// It is not shown, so what is printed lacks it.
+field!(Option<Secret>, |node| Ok(reader::optional_text(node)?.map(Secret::from)), |_| None);
 field!(Vec<String>, reader::texts, |texts| Some(all(texts, |text| quoted(text))));
 field!(
     Vec<Address>,
@@ -170,6 +171,14 @@ field!(
         WithoutOrigin::Allowed => "allowed",
     }))
 );
+
+pub(super) fn file(node: &Node) -> Result<Option<PathBuf>, Wanted> {
+    Ok(reader::optional_text(node)?.map(PathBuf::from))
+}
+
+pub(super) fn print_file(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}
 
 const SOCKET: Wanted = "an address and a port: \"127.0.0.1:7070\"";
 const SOCKETS: Wanted = "addresses and ports: [\"10.0.0.5:10911\"]";
