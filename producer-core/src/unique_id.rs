@@ -97,7 +97,7 @@ impl IdGenerator {
             self.enter(self.last_ms + 1);
         }
         self.left -= 1;
-        write_hex(&mut self.template[28..], &self.counter.to_be_bytes());
+        self.template[28..].copy_from_slice(&hex_digits(self.counter));
         self.counter = self.counter.wrapping_add(u16::from(!planted!(IdRepeats)));
         MessageId(self.template)
     }
@@ -121,6 +121,17 @@ impl IdGenerator {
         let identity = self.random.next_u32();
         write_hex(&mut self.template[12..PREFIX_CHARS], &identity.to_be_bytes());
     }
+}
+
+/// Four hex digits without a table: each nibble in a byte of its own, and all four at once become
+/// digits or, above nine, letters.
+#[inline]
+fn hex_digits(number: u16) -> [u8; 4] {
+    let number = u32::from(number);
+    let bytes = (number | number << 8) & 0x00FF_00FF;
+    let nibbles = (bytes | bytes << 4) & 0x0F0F_0F0F;
+    let above_nine = (nibbles + 0x0606_0606) >> 4 & 0x0101_0101;
+    (nibbles + 0x3030_3030 + above_nine * u32::from(b'A' - b'0' - 10)).to_be_bytes()
 }
 
 fn write_hex(out: &mut [u8], bytes: &[u8]) {
@@ -152,6 +163,13 @@ mod tests {
         assert_eq!(&first.as_str()[20..], "000000050000");
         assert_eq!(&second.as_str()[20..], "000000050001");
         assert_eq!(MessageId::parse(&first.as_str().to_lowercase()), Some(first));
+    }
+
+    #[test]
+    fn digits_are_those_of_the_standard_library() {
+        for number in 0..=u16::MAX {
+            assert_eq!(hex_digits(number), *alloc::format!("{number:04X}").as_bytes(), "{number}");
+        }
     }
 
     #[test]
