@@ -1,9 +1,9 @@
 //! Is a run the same again: the second time, on another thread, in another process? All else that
 //! the simulator says rests on that, so this is the first of its test binaries.
 //!
-//! 1,000 runs are compared with one more of the same plan, line by line: 640 in one process, 200 on
-//! threads beside each other, 160 in other processes; one in ten of them with the real driver on
-//! the simulated network. A build without debug assertions gives the same hashes, which a test
+//! 400 runs are compared with one more of the same plan, line by line: 256 in one process, 80 on
+//! threads beside each other, 64 in other processes; one in ten of them with the real driver on
+//! the simulated network. `RUNS=1000 cargo test -p sim --test again` compares 1,000. A build without debug assertions gives the same hashes, which a test
 //! cannot show: `cargo run --release -p sim -- run --seed 3` and the same without `--release`, also
 //! with `--world`.
 
@@ -15,6 +15,15 @@ use std::thread;
 
 use sim::pair::{self, Lines, Run};
 use sim::plan::Plan;
+
+/// Runs that are compared, unless the environment says otherwise: `RUNS=1000`.
+const RUNS: u64 = 400;
+
+/// So many of a hundred runs.
+fn percent(share: u64) -> u64 {
+    let runs = std::env::var("RUNS").map_or(RUNS, |runs| runs.parse().expect("RUNS is a number"));
+    (runs * share / 100).max(1)
+}
 
 /// Which level executes a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +69,11 @@ fn expect_same(level: Level, seed: u64, first: &Run, again: &Run) {
 
 #[test]
 fn a_plan_runs_the_same_twice() {
+    let half = percent(32);
     thread::scope(|scope| {
-        for half in [0, 320] {
+        for first in [0, half] {
             scope.spawn(move || {
-                for (level, seed) in seeds(half, 320) {
+                for (level, seed) in seeds(first, half) {
                     let first = run(level, seed);
 
                     let again = run(level, seed);
@@ -78,13 +88,15 @@ fn a_plan_runs_the_same_twice() {
 
 #[test]
 fn a_plan_runs_the_same_on_four_threads() {
+    let (first, count) = (percent(64), percent(5));
     let runs: Vec<Vec<Run>> = thread::scope(|scope| {
-        let all = || seeds(640, 50).into_iter().map(|(level, seed)| run(level, seed)).collect();
+        let all =
+            || seeds(first, count).into_iter().map(|(level, seed)| run(level, seed)).collect();
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(all)).collect();
         threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
     });
 
-    for (at, (level, seed)) in seeds(640, 50).into_iter().enumerate() {
+    for (at, (level, seed)) in seeds(first, count).into_iter().enumerate() {
         let here = run(level, seed);
         for thread in &runs {
             expect_same(level, seed, &here, &thread[at]);
