@@ -10,18 +10,18 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::ending::Ending;
 use super::filter::{Filter, TargetKind};
 use super::flow::{Counted, Flow};
 use super::grants::Grants;
 use super::limits::Over;
+use super::page::{self, PageIn, PageOut};
 use super::policy::Target;
 use super::proxy_v2;
-use super::relay::Relay;
+use super::relay::{self, Relay};
 use super::shared::{Admitted, Shared};
 use crate::transport::Stream;
 
@@ -57,8 +57,7 @@ impl Connection {
             .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
             .max_message_size(Some(rules.message_bytes_max))
             .max_frame_size(Some(rules.message_bytes_max));
-        let page =
-            WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await;
+        let page = page::open(stream, read, config).await;
         let ending = self.carry(&shared, page, &flow, traceparent, turn(shared.seed, id)).await;
         shared.metrics.closed(ending.code, ending.by);
         let line = json!({
@@ -98,7 +97,7 @@ impl Connection {
     async fn carry<S>(
         &self,
         shared: &Shared,
-        mut page: WebSocketStream<Counted<S>>,
+        mut page: (PageIn<S>, PageOut<S>),
         flow: &Flow,
         traceparent: watch::Sender<Option<String>>,
         turn: f64,
@@ -129,7 +128,7 @@ impl Connection {
             "pingMs": rules.ping.as_millis() as u64,
             "expiresInMs": self.grants.expires_in_ms((shared.unix)()),
         });
-        if let Err(error) = page.send(Message::text(hello.to_string())).await {
+        if let Err(error) = page.1.send(Message::text(hello.to_string())).await {
             return super::up::end_of_page(&error);
         }
         let kind = match self.target {
@@ -157,15 +156,12 @@ impl Connection {
 }
 
 /// Tells the page why, and waits for it to understand.
-async fn refuse<S>(page: &mut WebSocketStream<Counted<S>>, ending: &Ending)
+async fn refuse<S>((page_in, page_out): &mut (PageIn<S>, PageOut<S>), ending: &Ending)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let reason = ending.short_reason().to_owned().into();
-    let frame = CloseFrame { code: ending.code.0.into(), reason };
-    if page.send(Message::Close(Some(frame))).await.is_ok() {
-        while let Some(Ok(_)) = page.next().await {}
-    }
+    relay::tell(page_out, ending).await;
+    while let Some(Ok(_)) = page_in.next().await {}
 }
 
 /// A number from 0 to 1 that looks like chance (splitmix64).

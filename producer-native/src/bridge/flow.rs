@@ -8,6 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::page::Boundaries;
+
 /// Counters of one connection. Its loops count; what watches over it compares what it sees with
 /// what it saw before, so that carrying a byte costs no clock.
 #[derive(Debug, Default)]
@@ -41,11 +43,12 @@ impl Flow {
 pub(super) struct Counted<S> {
     stream: S,
     flow: Arc<Flow>,
+    pub(super) boundaries: Boundaries,
 }
 
 impl<S> Counted<S> {
     pub(super) fn new(stream: S, flow: Arc<Flow>) -> Self {
-        Self { stream, flow }
+        Self { stream, flow, boundaries: Boundaries::default() }
     }
 }
 
@@ -57,7 +60,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.flow.heard.fetch_add((buf.filled().len() - before) as u64, Relaxed);
+        let read = &buf.filled()[before..];
+        self.flow.heard.fetch_add(read.len() as u64, Relaxed);
+        self.boundaries.see(read);
         Poll::Ready(Ok(()))
     }
 }

@@ -89,6 +89,7 @@ pub mod limits;
 mod listen;
 mod metrics;
 mod name_servers;
+mod page;
 pub mod policy;
 mod proxies;
 mod proxy_v2;

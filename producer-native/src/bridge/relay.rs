@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
@@ -19,6 +17,7 @@ use super::filter::Filter;
 use super::flow::Flow;
 use super::limits::Pace;
 use super::metrics::Metrics;
+use super::page::{PageIn, PageOut};
 use super::signing::{Signer, Signing};
 use super::tokens::Tokens;
 use super::up::Up;
@@ -47,13 +46,13 @@ const OWN_MAX: usize = 4;
 
 impl Relay<'_> {
     /// Carries bytes until it is over, delivers what is to be delivered, and closes both sides.
-    pub(super) async fn run<P, B>(self, page: WebSocketStream<P>, broker: B) -> Ending
+    pub(super) async fn run<P, B>(self, page: (PageIn<P>, PageOut<P>), broker: B) -> Ending
     where
         P: AsyncRead + AsyncWrite + Unpin,
         B: AsyncRead + AsyncWrite + Unpin,
     {
         let Relay { rules, metrics, flow, .. } = self;
-        let (page_out, page_in) = page.split();
+        let (page_in, page_out) = page;
         let (broker_in, broker_out) = tokio::io::split(broker);
         let (say, own) = mpsc::channel(OWN_MAX);
         let (expires, expires_at) = watch::channel(self.expires_at);
@@ -119,7 +118,7 @@ impl Relay<'_> {
 }
 
 /// Queues the close frame, and writes it if the page takes it.
-async fn tell<P>(page: &mut SplitSink<WebSocketStream<P>, Message>, ending: &Ending)
+pub(super) async fn tell<P>(page: &mut PageOut<P>, ending: &Ending)
 where
     P: AsyncRead + AsyncWrite + Unpin,
 {
@@ -132,9 +131,9 @@ where
 /// Closes both sides. The broker gets a FIN behind the last byte; its answers are read and dropped
 /// until it closes, for a socket with unread bytes would be reset, and what was written with it.
 async fn close<P, B>(
-    mut page_in: SplitStream<WebSocketStream<P>>,
+    mut page_in: PageIn<P>,
     mut broker_out: WriteHalf<B>,
-    mut page_out: SplitSink<WebSocketStream<P>, Message>,
+    mut page_out: PageOut<P>,
     mut broker_in: ReadHalf<B>,
     ending: &Ending,
     rules: &ConnectionRules,
@@ -148,10 +147,7 @@ async fn close<P, B>(
             tell(&mut page_out, ending).await;
             while let Some(Ok(_)) = page_in.next().await {}
         }
-        // Says good-bye to TLS, too.
-        if let Ok(mut page) = page_in.reunite(page_out) {
-            let _gone = page.get_mut().shutdown().await;
-        }
+        page_in.shutdown().await;
     };
     let broker = async {
         let reset = ending.by == By::Broker && ending.code != CloseCode::BROKER_CLOSED;

@@ -9,8 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use futures_util::{FutureExt, Stream, StreamExt};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use futures_util::{FutureExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{self, Message, error::CapacityError};
 
@@ -20,11 +20,12 @@ use super::filter::{Filter, Refusal, Why};
 use super::flow::Flow;
 use super::limits::Pace;
 use super::metrics::Metrics;
+use super::page::PageIn;
 use super::signing::{NoRoom, Signing};
 
 /// One direction of a connection.
-pub(super) struct Up<'c, R, W> {
-    pub(super) page: R,
+pub(super) struct Up<'c, P, W> {
+    pub(super) page: PageIn<P>,
     pub(super) broker: W,
     pub(super) filter: Filter,
     /// Signs what has passed the filter, if the bridge does.
@@ -36,9 +37,9 @@ pub(super) struct Up<'c, R, W> {
     pub(super) metrics: &'c Metrics,
 }
 
-impl<R, W> Up<'_, R, W>
+impl<P, W> Up<'_, P, W>
 where
-    R: Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
+    P: AsyncRead + AsyncWrite + Unpin,
     W: AsyncWrite + Unpin,
 {
     /// Carries bytes until the page closes, is gone, or does what it may not. What it had sent
