@@ -12,3 +12,5 @@ mod carrying;
 mod cluster;
 #[path = "bridge/ends.rs"]
 mod ends;
+#[path = "bridge/ways.rs"]
+mod ways;

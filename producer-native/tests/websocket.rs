@@ -10,6 +10,8 @@ mod world;
 mod cluster;
 #[path = "websocket/signing.rs"]
 mod signing;
+#[path = "websocket/tls.rs"]
+mod tls;
 #[path = "websocket/tokens.rs"]
 mod tokens;
 #[path = "websocket/tunnel.rs"]

@@ -2,29 +2,12 @@
 
 use producer_core::wire::frame;
 use producer_core::wire::header::Header;
-use producer_native::bridge::SUBPROTOCOL;
-use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use futures_util::{SinkExt, StreamExt};
 
 use crate::stage::{route_frame, send_frame, soon};
-use crate::world::World;
-
-type Page = WebSocketStream<TcpStream>;
-
-async fn page(bridge: &str, target: &str) -> Page {
-    let url = format!("ws://{bridge}/v1/connect/{target}");
-    let mut request = url.into_client_request().unwrap();
-    let headers = request.headers_mut();
-    headers.insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
-    let stream = TcpStream::connect(bridge).await.unwrap();
-    let (mut page, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
-    assert!(matches!(soon(page.next()).await, Some(Ok(Message::Text(_)))), "hello");
-    page
-}
+use crate::world::{Page, World, page};
 
 /// Sends a frame, and decodes the answer: its code and its body.
 async fn ask(page: &mut Page, request: Vec<u8>) -> (i32, Vec<u8>) {

@@ -145,6 +145,21 @@ impl Stage {
         (address.to_string(), stream)
     }
 
+    /// Answers the bridge's question for all brokers: there is this one.
+    pub async fn name_server_says(&mut self, broker: &str) {
+        let (_, mut name_server) = self.dial().await;
+        let length = read(&mut name_server, 4).await;
+        read(&mut name_server, u32::from_be_bytes(length.try_into().unwrap()) as usize).await;
+        let broker =
+            format!(r#"{{"brokerName":"b","cluster":"c","brokerAddrs":{{"0":"{broker}"}}}}"#);
+        let body =
+            format!(r#"{{"brokerAddrTable":{{"b":{broker}}},"clusterAddrTable":{{"c":["b"]}}}}"#);
+        let head = Head { opaque: 1, flag: Head::RESPONSE, ..Head::default() };
+        let mut frame = Vec::new();
+        encode_frame(&mut frame, SerializeType::Json, &head, [], body.as_bytes()).unwrap();
+        name_server.write_all(&frame).await.unwrap();
+    }
+
     /// A page that is connected with a broker, and the broker's end.
     pub async fn connected(&mut self) -> (Page, DuplexStream) {
         let mut page = self.page(BROKER).await;

@@ -1,12 +1,19 @@
 //! A bridge on loopback TCP, next to an embedded cluster: as `rocketmq-bridge --dev` is.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+use futures_util::StreamExt;
 use producer_native::Address;
+use producer_native::bridge::SUBPROTOCOL;
 use producer_native::bridge::{Bridge, BridgeBuilder, BridgeConfig};
 use sim::serve::EmbeddedCluster;
 use std::io;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::stage::soon;
 
 pub(crate) struct World {
     pub(crate) cluster: EmbeddedCluster,
@@ -60,4 +67,18 @@ fn start(
     let bridge = change(Bridge::builder(config)).build();
     let serving = bridge.clone();
     (bridge, tokio::spawn(async move { serving.serve(listener).await }))
+}
+
+pub(crate) type Page = WebSocketStream<TcpStream>;
+
+/// A page that was greeted.
+pub(crate) async fn page(bridge: &str, target: &str) -> Page {
+    let url = format!("ws://{bridge}/v1/connect/{target}");
+    let mut request = url.into_client_request().unwrap();
+    let headers = request.headers_mut();
+    headers.insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
+    let stream = TcpStream::connect(bridge).await.unwrap();
+    let (mut page, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    assert!(matches!(soon(page.next()).await, Some(Ok(Message::Text(_)))), "hello");
+    page
 }

@@ -1,11 +1,9 @@
 //! Threats that a request brings: who asks, by what name, for what.
 
-use producer_core::wire::Head;
-use producer_core::wire::encode_frame;
+use producer_native::Address;
 use producer_native::bridge::{
     Bridge, BridgeConfig, CloseCode, Network, Policy, ServerTls, Tokens,
 };
-use producer_native::{Address, SerializeType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::stage::{
@@ -101,22 +99,6 @@ async fn t03_targets_that_no_route_has_are_refused_alike() {
     assert!(stage.no_dials());
 }
 
-/// Answers the bridge's question for all brokers.
-async fn answer_with(stage: &mut Stage, broker: &str) {
-    let (_, mut name_server) = stage.dial().await;
-    let length = read(&mut name_server, 4).await;
-    let length = u32::from_be_bytes(length.try_into().unwrap());
-    read(&mut name_server, length as usize).await;
-    let body = format!(
-        r#"{{"brokerAddrTable":{{"b":{{"brokerName":"b","cluster":"c","brokerAddrs":{{"0":"{broker}"}}}}}},"clusterAddrTable":{{"c":["b"]}}}}"#
-    );
-    let head = Head { opaque: 1, flag: Head::RESPONSE, ..Head::default() };
-    let mut frame = Vec::new();
-    let none: [(&str, &str); 0] = [];
-    encode_frame(&mut frame, SerializeType::Json, &head, none, body.as_bytes()).unwrap();
-    name_server.write_all(&frame).await.unwrap();
-}
-
 #[tokio::test(start_paused = true)]
 async fn t04_a_forged_registration_opens_nothing() {
     for (broker, permitted) in
@@ -125,7 +107,7 @@ async fn t04_a_forged_registration_opens_nothing() {
         let name_servers = Address::list("10.0.0.1:9876").unwrap();
         let policy = Policy::default();
         let mut stage = Stage::new(BridgeConfig { name_servers, policy, ..config() });
-        answer_with(&mut stage, broker).await;
+        stage.name_server_says(broker).await;
         let metrics = stage.bridge.metrics();
         let learnt = format!("rmqb_route_rejected_total {}", u8::from(!permitted));
         until(|| metrics.to_string().contains("rmqb_route_age_seconds 0")).await;
