@@ -1,10 +1,12 @@
 //! What does it bring that sends share requests? 64 tasks send 128 bytes each and wait for the
 //! receipt, alone and sharing, against one embedded broker in the same run. The message is there:
-//! what is measured is sending. Producer, broker and tasks share two threads, so the time of the
-//! processor that a message takes, all in all, says more than the rate where others run too.
+//! what is measured is sending.
 //!
-//! `cargo bench -p tests --bench auto_batch` fails below three times as many messages a second, or
-//! when 99 of 100 do not take less than the linger and one and a half times as long as alone.
+//! Producer, broker and tasks share one thread, so that a rate is what a message takes of a
+//! processor, and nothing else: `cargo bench -p tests --bench auto_batch` fails below three times as
+//! many messages a second, or when 99 of 100 do not take less than the linger and one and a half
+//! times as long as alone. The same on two threads is printed; what it comes to depends on whether
+//! they have a core each.
 #![allow(clippy::unwrap_used, reason = "a bench")]
 
 use std::time::{Duration, Instant};
@@ -18,11 +20,18 @@ const SPAN: Duration = Duration::from_millis(700);
 static BODY: [u8; 128] = [b'x'; 128];
 
 fn main() {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(2).enable_all().build().unwrap().block_on(compare());
+    for threads in [2, 1] {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(threads).enable_all().build().unwrap();
+        println!("threads: {threads}");
+        // The tasks are what runs on them, not this thread.
+        let (ratios, late) = runtime.block_on(runtime.spawn(compare())).unwrap();
+        assert!(threads > 1 || (ratios[3] >= 3.0 && late <= 1), "{ratios:.2?}, {late} late");
+    }
 }
 
-async fn compare() {
+/// Seven ratios in order, and how often the latency was too high.
+async fn compare() -> (Vec<f64>, usize) {
     // It keeps little, so that the kernel need not clear pages all the time.
     let keeps = |config: &mut BrokerConfig| config.log_bytes_max = 16 << 20;
     let builder = EmbeddedCluster::builder().broker("broker-a", |broker| broker.tune(keeps));
@@ -52,12 +61,12 @@ async fn compare() {
     }
     ratios.sort_by(f64::total_cmp);
     costs.sort_by(f64::total_cmp);
-    let (ratio, cost) = (ratios[3], costs[3]);
     println!(
-        "median {ratio:.2} times, wanted 3, at {cost:.2} times less time of a processor each;"
+        "median {:.2} times, wanted 3, at {:.2} times less time of a processor each; p99 too high \
+         {late} times",
+        ratios[3], costs[3]
     );
-    println!("p99 too high {late} times");
-    assert!(ratio >= 3.0 && late <= 1, "{ratios:.2?}");
+    (ratios, late)
 }
 
 /// Messages a second, the latency that 99 of 100 stay below, and the microseconds of a processor that
@@ -69,25 +78,30 @@ async fn measure(producer: &Producer) -> (f64, Duration, f64) {
             let producer = producer.clone();
             tokio::spawn(async move {
                 let message = Message::new("t", Bytes::from_static(&BODY)).unwrap();
-                let mut took = Vec::new();
-                let mut sent = Instant::now();
-                while sent - begun < SPAN {
+                let (mut sent, mut took) = (0, Vec::new());
+                while begun.elapsed() < SPAN {
+                    // One in four is timed: looking at the clock takes its time, too.
+                    for _ in 0..3 {
+                        producer.send(message.clone()).await.unwrap();
+                    }
+                    let before = Instant::now();
                     producer.send(message.clone()).await.unwrap();
-                    let done = Instant::now();
-                    took.push(done - sent);
-                    sent = done;
+                    took.push(before.elapsed());
+                    sent += 4;
                 }
-                took
+                (sent, took)
             })
         })
         .collect();
-    let mut took: Vec<Duration> = Vec::new();
+    let (mut sent, mut took) = (0, Vec::new());
     for task in tasks {
-        took.extend(task.await.unwrap());
+        let (more, times) = task.await.unwrap();
+        sent += more;
+        took.extend(times);
     }
-    let rate = took.len() as f64 / begun.elapsed().as_secs_f64();
+    let cost = (processor_us() - busy) / f64::from(sent);
+    let rate = f64::from(sent) / begun.elapsed().as_secs_f64();
     took.sort_unstable();
-    let cost = (processor_us() - busy) / took.len() as f64;
     (rate, took[took.len() * 99 / 100], cost)
 }
 

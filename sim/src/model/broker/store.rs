@@ -6,7 +6,7 @@ use producer_core::wire::property_names::{
 };
 use producer_core::wire::send::SendRequest;
 use producer_core::wire::stored::StoredMessage;
-use producer_core::wire::{Fields, WireError, batch, crc32, properties};
+use producer_core::wire::{Fields, WireError, batch, properties};
 
 use super::super::answer::{Answer, Request};
 use super::super::{Instant, Release};
@@ -238,7 +238,7 @@ impl Broker {
         properties: std::borrow::Cow<'m, str>,
     ) -> StoredMessage<'m> {
         StoredMessage {
-            body_crc: crc32::crc32_stored(body),
+            body_crc: (crc32fast::hash(body) & 0x7FFF_FFFF).cast_signed(),
             queue_id: queue_id as i32,
             flag: send.flag,
             queue_offset: 0,
