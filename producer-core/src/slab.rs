@@ -31,12 +31,20 @@ impl<V> Slab<V> {
         Self { places: Vec::new(), free: Vec::new() }
     }
 
+    #[inline(always)] // A large thing is then made where it stays.
     pub(crate) fn insert(&mut self, value: V) -> Key {
-        if let Some(slot) = self.free.pop() {
-            let place = &mut self.places[slot as usize];
+        if let Some(slot) = self.free.pop()
+            && let Some(place) = self.places.get_mut(slot as usize)
+            && place.value.is_none()
+        {
             place.value = Some(value);
             return Key { slot, generation: place.generation };
         }
+        self.push(value)
+    }
+
+    #[cold]
+    fn push(&mut self, value: V) -> Key {
         let slot = u32::try_from(self.places.len()).expect("fewer than 2^32 things at a time");
         self.places.push(Place { generation: 1, value: Some(value) });
         Key { slot, generation: 1 }

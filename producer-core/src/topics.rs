@@ -11,7 +11,7 @@ use crate::time::Instant;
 
 impl<T> Producer<T> {
     /// The number of a topic, with what frames of this group need.
-    #[inline]
+    #[inline(always)] // Hot.
     pub(crate) fn topic(&mut self, name: &TopicName, group: GroupId) -> Result<TopicId, ErrorKind> {
         let id = match self.routes.topic_id(name) {
             Some(id) => id,

@@ -88,6 +88,7 @@ impl IdGenerator {
     }
 
     /// The next id at wall clock `unix_ms`.
+    #[inline(always)] // Hot.
     pub(crate) fn next_id(&mut self, unix_ms: u64) -> MessageId {
         let now_ms = i64::try_from(unix_ms).unwrap_or(i64::MAX).max(self.last_ms);
         reached!(if now_ms > unix_ms as i64 => IdClockBack);
@@ -102,6 +103,7 @@ impl IdGenerator {
         MessageId(self.template)
     }
 
+    #[cold]
     fn enter(&mut self, ms: i64) {
         self.last_ms = ms;
         self.left = 65_536;

@@ -40,9 +40,10 @@ fn strict(joined: &Joined<'_>, name: &str, sends: &[&SendRecord], found: &mut Fo
         let copies = joined.copies(send);
         for copy in copies {
             let at = (&*copy.broker, copy.message.queue_id);
-            if *place.get_or_insert(at) != at {
+            let home = *place.get_or_insert(at);
+            if home != at {
                 let ticket = send.ticket;
-                found.report(format!("{name}: send {ticket} is in {at:?}, others in {place:?}"));
+                found.report(format!("{name}: send {ticket} is in {at:?}, others in {home:?}"));
             }
         }
         let Some(first) = copies.iter().map(|copy| copy.message.queue_offset).min() else {
