@@ -4,6 +4,7 @@
 mod batches;
 #[cfg(feature = "planted-bugs")]
 mod bugs;
+mod callbacks;
 mod compressed;
 mod shared;
 mod traces;

@@ -74,7 +74,7 @@ fn s42_cancelled_and_closed() {
         let scene = busy.clone().fault("producer-0", 800, within, FaultKind::Close);
         row.everywhere(&scene, |seen| closed(seen, within));
     }
-    // Callbacks that panic or send again are the native driver's: this level has none.
+    // Callbacks that panic or send again are the native driver's: tests/features/callbacks.rs.
     row.figure("every send ends once; the report of a close accounts for all that was in hand");
 }
 
