@@ -26,9 +26,14 @@ fn said(output: &Output) -> String {
 fn a_check_prints_what_would_be_in_force() {
     let all =
         ["--check", "--name-servers", "10.0.0.1:9876;10.0.0.2:9876", "--listen", "127.0.0.1:1"];
-    let output =
-        command(&all).env("ROCKETMQ_BRIDGE_LIMITS__CONNECTIONS_MAX", "7").output().unwrap();
+    let output = command(&all)
+        .env("ROCKETMQ_BRIDGE_LIMITS__CONNECTIONS_MAX", "7")
+        .env("ROCKETMQ_BRIDGE_SIGNING__ACCESS_KEY", "pages")
+        .env("ROCKETMQ_BRIDGE_SIGNING__SECRET_KEY", "hush-hush")
+        .output()
+        .unwrap();
 
+    let said = said(&output);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
     for line in [
@@ -37,9 +42,11 @@ fn a_check_prints_what_would_be_in_force() {
         "without_origin = \"refused\"",
         "connections_max = 7",
         "ports = [10911, 10909]",
+        "access_key = \"pages\"",
     ] {
         assert!(text.lines().any(|other| other == line), "{line}: {text}");
     }
+    assert!(!text.contains("hush") && !said.contains("hush"), "{text}{said}");
 }
 
 #[test]

@@ -66,12 +66,17 @@
 //! | T16 | another tenant's topics | a token names topics and groups, and each frame is compared |
 //! | T17 | scripts in a page of this origin | there are no pages of this origin |
 //!
+//! The tests `t01` to `t17` (`tests/bridge_threats.rs`, `tests/bridge_filter.rs`) each fail when the
+//! defence beside them is taken out.
+//!
 //! # What it does not protect from
 //!
 //! * A script in *your* page has the page's token: keep tokens short-lived and narrow.
 //! * A broker is not protected from what it allows: a page that may send, may send a lot. There are
 //!   limits for each connection, not for a topic.
 //! * Whoever holds an operator's account of the bridge's machine, its keys or its configuration.
+//! * With a [`Signer`] all pages are one account to a broker. Who may do what is in the tokens, and the
+//!   account should have no more than all of them together.
 //! * Answers are not filtered: a page sees the routes of the topics it may ask for, with addresses.
 
 mod config;
