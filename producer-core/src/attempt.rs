@@ -225,6 +225,10 @@ impl<T> Producer<T> {
     /// An attempt under way has failed: note it, learn from it, and decide what follows.
     pub(crate) fn attempt_failed(&mut self, key: Key, failure: Failure) {
         let Failure { phase, outcome, kind, verdict, suspect_route } = failure;
+        if matches!(kind, ErrorKind::BadCredentials { .. }) && !self.credentials_refused {
+            self.credentials_refused = true;
+            self.outputs.push_back(Output::CredentialsRefused);
+        }
         let Some(send) = self.sends.get_mut(key) else { return };
         let Stage::Under(under) = send.stage else { return };
         let elapsed = self.now.since(under.started);

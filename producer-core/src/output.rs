@@ -92,6 +92,9 @@ pub enum Output<T> {
         /// The route, or why there is none.
         result: Result<Route, SendError>,
     },
+    /// A broker has refused the credentials that requests are signed with, so others are wanted
+    /// ([`set_credentials`](crate::Producer::set_credentials)). Said once, until there are.
+    CredentialsRefused,
     /// The producer is closed: nothing follows.
     Closed(CloseReport),
     /// Nothing to do until something is reported, or this instant.

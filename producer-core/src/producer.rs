@@ -57,6 +57,8 @@ pub struct Producer<T> {
     pub(crate) client_id: String,
     pub(crate) templates: Templates,
     pub(crate) stamp: Stamp,
+    /// It was said that a broker refuses the credentials.
+    pub(crate) credentials_refused: bool,
     /// The first is that of the configuration.
     pub(crate) groups: Vec<Group>,
     pub(crate) default_topic: String,
@@ -178,6 +180,7 @@ impl<T> Producer<T> {
         Self {
             templates: Templates::new(&config),
             stamp: Stamp::new(&config),
+            credentials_refused: false,
             groups,
             default_topic: String::from("TBW102"),
             account: Account::new(config.retry_budget),
@@ -381,6 +384,7 @@ impl<T> Producer<T> {
 
     /// From now on requests are signed by these, or by nobody. Requests under way stay as they are.
     pub fn set_credentials(&mut self, credentials: Option<Credentials>) {
+        self.credentials_refused = false;
         self.config.credentials.clone_from(&credentials);
         self.stamp.set_credentials(credentials);
     }

@@ -95,6 +95,8 @@ pub(crate) struct Effects {
     dials: Vec<Dial>,
     checks: Vec<checks::Run>,
     start_alarm: bool,
+    /// Other credentials are wanted.
+    renew: bool,
 }
 
 /// A connection that the core wants.
@@ -268,6 +270,11 @@ impl Shared {
                 self.runtime.spawn(access::run(self.clone(), provider));
             }
         }
+        if std::mem::take(&mut effects.renew)
+            && let Some(provider) = &self.provider
+        {
+            provider.renew();
+        }
         for dial in effects.dials.drain(..) {
             self.runtime.spawn(connection::run(self.clone(), dial));
         }
@@ -367,6 +374,7 @@ impl State {
                 Output::Route { ticket, result } => {
                     effects.wake(self.slots.end(ticket, Ended::Route(result)).1);
                 }
+                Output::CredentialsRefused => effects.renew = true,
                 Output::Closed(report) => self.closed = Some(report),
                 Output::Idle { wake_at } => break wake_at,
             }

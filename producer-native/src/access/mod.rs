@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use producer_core::{Address, ConnectionEnd, Credentials};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 pub use key_file::{KeyFileError, key_file};
@@ -28,14 +28,15 @@ pub struct Lease {
 
 impl Lease {
     /// Credentials that are asked for again after this time, at least 100 ms: well before they are
-    /// refused.
+    /// refused. A broker that refuses them has them asked for again earlier, but not within 5 s.
     pub fn new(credentials: Credentials, renew_after: Duration) -> Self {
         Self { credentials, renew_after: Some(renew_after) }
     }
 }
 
 impl From<Credentials> for Lease {
-    /// Credentials that stay good.
+    /// Credentials that stay good; they are asked for again if a broker refuses them, but not within
+    /// 5 s.
     fn from(credentials: Credentials) -> Self {
         Self { credentials, renew_after: None }
     }
@@ -53,6 +54,8 @@ type Providing = Pin<Box<dyn Future<Output = Result<Lease, ProviderError>> + Sen
 pub(crate) struct Provider {
     ask: Arc<dyn Fn() -> Providing + Send + Sync>,
     state: watch::Sender<Known>,
+    /// A broker has refused what there is.
+    refused: Arc<Notify>,
 }
 
 /// What is known of the first credentials.
@@ -74,7 +77,16 @@ impl Provider {
             let providing = provide();
             Box::pin(async move { providing.await.map(Into::into).map_err(Into::into) })
         };
-        Self { ask: Arc::new(ask), state: watch::Sender::new(Known::NotYet) }
+        Self {
+            ask: Arc::new(ask),
+            state: watch::Sender::new(Known::NotYet),
+            refused: Arc::default(),
+        }
+    }
+
+    /// What there is was refused: asks again, though not at once if that was asked a moment ago.
+    pub(crate) fn renew(&self) {
+        self.refused.notify_one();
     }
 
     /// `transport`, but nobody is dialled before there are credentials: what is sent to a broker is

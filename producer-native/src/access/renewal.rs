@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{Known, Lease, Provider};
 use crate::discovery::until_ended;
@@ -12,6 +12,11 @@ use crate::door::Shared;
 /// Longest time for one answer of a provider.
 const PROVIDING: Duration = Duration::from_secs(30);
 const RENEWAL_MIN: Duration = Duration::from_millis(100);
+/// The shortest time between two questions that are asked because a broker has refused what there
+/// is: it may be the broker that does not know of them yet.
+const REFUSED_MIN: Duration = Duration::from_secs(5);
+/// For credentials that stay good.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The first pause after a failure; it doubles.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
@@ -31,10 +36,8 @@ pub(crate) async fn run(shared: Arc<Shared>, provider: Provider) {
         let pause = match provided {
             Ok(lease) => {
                 failures = 0;
-                match tell(&shared, &provider, lease) {
-                    Some(after) => after.max(RENEWAL_MIN),
-                    None => break,
-                }
+                let renew_after = tell(&shared, &provider, lease);
+                renew_after.map_or(FOR_EVER, |after| after.max(RENEWAL_MIN))
             }
             Err(why) => {
                 let pause = RETRY_FIRST.saturating_mul(1 << failures.min(8)).min(RETRY_LONGEST);
@@ -43,7 +46,18 @@ pub(crate) async fn run(shared: Arc<Shared>, provider: Provider) {
                 pause
             }
         };
-        if until_ended(&shared, |state| &mut state.renewal, sleep(pause)).await.is_none() {
+        let answered = Instant::now();
+        let wait = async {
+            let refused = async {
+                provider.refused.notified().await;
+                sleep_until(answered + REFUSED_MIN).await;
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = refused => {}
+            }
+        };
+        if until_ended(&shared, |state| &mut state.renewal, wait).await.is_none() {
             break;
         }
     }

@@ -65,6 +65,7 @@ impl Pair {
                 Output::Route { .. }
                 | Output::Prepared { .. }
                 | Output::CheckTransaction(_)
+                | Output::CredentialsRefused
                 | Output::Replied { .. }
                 | Output::Answered { .. } => {}
                 Output::Closed(report) => {

@@ -167,6 +167,11 @@ impl Broker {
         self.disk.time = time;
     }
 
+    /// From now on it knows these accounts, or asks nobody who they are.
+    pub fn set_accounts(&mut self, accounts: Option<Vec<Account>>) {
+        self.config.accounts = accounts;
+    }
+
     /// Fills or empties the disk.
     pub fn fill_disk(&mut self, full: bool) {
         self.disk.full = full;
