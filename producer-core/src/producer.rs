@@ -356,6 +356,14 @@ impl<T> Producer<T> {
         self.run_ready();
     }
 
+    /// Who is at the other end has announced that it closes this connection soon: it gets no new
+    /// requests, and is closed ([`Output::Close`]) when it owes no more answers.
+    pub fn handle_leaving(&mut self, now: Instant, conn: ConnId) {
+        self.advance(now);
+        self.retire(conn.0);
+        self.run_ready();
+    }
+
     /// Time has passed. Call it at the instant that [`Output::Idle`] named, earlier or later.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);

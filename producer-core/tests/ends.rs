@@ -31,3 +31,23 @@ fn a_refused_client_certificate_means_that_nothing_was_read() {
     let end = world.finish(ticket);
     assert!(end.is_err_and(|error| error.outcome() == Outcome::Unknown));
 }
+
+#[test]
+fn a_connection_that_will_be_closed_gets_nothing_new_and_is_answered() {
+    let mut world = World::new(Config::default());
+    world.routes.insert("t".into(), route_json(&[("a", "a:1")], 4));
+    world.sent("warm").expect("stored");
+    world.broker("a:1").delay = ms(50);
+    let before = world.send("before");
+    world.run(ms(10));
+
+    world.announce("a:1");
+    let after = world.send("after");
+
+    for ticket in [before, after] {
+        let receipt = world.finish(ticket).expect("stored");
+        assert_eq!((receipt.attempts, receipt.maybe_duplicate), (1, false));
+    }
+    assert_eq!(world.peers["a:1"].dials, 2);
+    assert_eq!(world.producer.stats().connection_failures, 0);
+}

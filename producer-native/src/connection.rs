@@ -14,7 +14,7 @@ use tokio::time::{timeout, timeout_at};
 use crate::door::{Dial, Effects, Shared, State};
 use crate::hooks::Tap;
 use crate::pace::Pace;
-use crate::transport::{Stream, end_of};
+use crate::transport::{Leaving, Stream, end_of};
 
 /// What the door tells the tasks of connections. A connection that is not in here is not wanted.
 #[derive(Debug, Default)]
@@ -217,6 +217,12 @@ impl Pipe {
             let mut buf = ReadBuf::new(&mut self.inbox);
             match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
                 Poll::Pending => return Ok(()),
+                Poll::Ready(Err(error)) if Leaving::is(&error) => {
+                    let conn = self.conn;
+                    shared.enter_with(&mut self.effects, |state, now| {
+                        state.core.handle_leaving(now, conn);
+                    });
+                }
                 Poll::Ready(Err(error)) => return Err(end_of(&error)),
                 Poll::Ready(Ok(())) if buf.filled().is_empty() => {
                     return Err(ConnectionEnd::Closed);

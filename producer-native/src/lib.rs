@@ -138,7 +138,8 @@ pub use secret::Secret;
 pub use ticket::{Ticket, Tickets, TrySendError};
 pub use transaction::{NotTold, OpenTransaction, TransactionEnd, WhenDropped};
 pub use transport::{
-    AddressRule, Connecting, Dialer, InvalidProxy, InvalidRule, Proxy, Stream, Tcp, Transport,
+    AddressRule, Connecting, Dialer, InvalidProxy, InvalidRule, Leaving, Proxy, Stream, Tcp,
+    Transport,
 };
 #[cfg(feature = "websocket")]
 pub use transport::{InvalidBridge, WebSocket};

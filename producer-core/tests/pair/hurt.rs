@@ -16,6 +16,15 @@ impl World {
         }
     }
 
+    /// Whoever is at `address` announces that it closes all connections soon.
+    pub(crate) fn announce(&mut self, address: &str) {
+        let conns = self.conns.iter().filter(|(_, (to, _))| to == address);
+        for conn in conns.map(|(conn, _)| *conn).collect::<Vec<ConnId>>() {
+            self.producer.handle_leaving(self.now, conn);
+            self.drain();
+        }
+    }
+
     /// Every connection to `address` swallows what is written to it from now on, as one does whose
     /// state a firewall has forgotten.
     pub(crate) fn vanish(&mut self, address: &str) {

@@ -147,7 +147,7 @@ impl Connection {
             subject: self.grants.subject.clone(),
             expires_at: self.grants.expires_at,
             unix: shared.unix.clone(),
-            phase: shared.phase.subscribe(),
+            phase: shared.phase.follow(),
             traceparent,
             turn,
         };

@@ -27,10 +27,10 @@ use super::handshake::{
     self, Connect, Decision, Diagnose, Refused, SUBPROTOCOL, Surroundings, Why,
 };
 use super::limits::Over;
+use super::phase::Phase;
 use super::policy::Target;
 use super::proxies;
 use super::shared::{Admitted, Knocking, Shared};
-use super::watch::Phase;
 
 /// A socket as it was accepted.
 #[derive(Clone, Copy)]
@@ -203,7 +203,7 @@ fn refuse(shared: &Shared, refused: &Refused) -> Response<String> {
 
 /// Ready if it goes on, and a name server answered within the last minute, if there are any.
 fn ready(shared: &Shared) -> Response<String> {
-    let stops = shared.unready.load(Relaxed) || *shared.phase.borrow() != Phase::Serving;
+    let stops = shared.unready.load(Relaxed) || shared.phase.now() != Phase::Serving;
     let age = shared.lock_discovery().age(Instant::now());
     let fresh = age.is_some_and(|age| age < NAME_SERVER_FRESH);
     match (stops, fresh || shared.config.name_servers.is_empty()) {

@@ -40,9 +40,9 @@
 //! | 4502, 4504 | the broker refuses connections, or does not answer | try another broker |
 //! | 4510, 4511 | the broker reset, or closed, its connection | as after any broken connection |
 //!
-//! Before it ends a connection that works (1001), the bridge says `draining` and waits until no
-//! answers are on their way, two seconds at most: a client that stops writing then has nothing
-//! unknown. What it writes nevertheless, before it answers the close, is delivered.
+//! Before it ends a connection that works (1001, 4001, 4009), the bridge says `draining` and waits
+//! until no answers are on their way, two seconds at most: a client that stops writing then has
+//! nothing unknown. What it writes nevertheless, before it answers the close, is delivered.
 //!
 //! # What it protects from
 //!
@@ -95,6 +95,7 @@ mod listen;
 mod metrics;
 mod name_servers;
 mod page;
+mod phase;
 pub mod policy;
 mod proxies;
 mod proxy_v2;

@@ -18,10 +18,11 @@ use super::flow::Flow;
 use super::limits::Pace;
 use super::metrics::Metrics;
 use super::page::{PageIn, PageOut};
+use super::phase::Follower;
 use super::signing::{Signer, Signing};
 use super::tokens::Tokens;
 use super::up::Up;
-use super::watch::{Phase, Watch};
+use super::watch::Watch;
 
 /// All that a connection is made of, besides its streams.
 pub(super) struct Relay<'c> {
@@ -35,7 +36,7 @@ pub(super) struct Relay<'c> {
     pub(super) subject: String,
     pub(super) expires_at: Option<u64>,
     pub(super) unix: Arc<dyn Fn() -> u64 + Send + Sync>,
-    pub(super) phase: watch::Receiver<Phase>,
+    pub(super) phase: Follower,
     pub(super) traceparent: watch::Sender<Option<String>>,
     /// Where within a drain its turn is, from 0 to 1.
     pub(super) turn: f64,

@@ -18,12 +18,12 @@ use super::grants::Grants;
 use super::http::{self, Arrival};
 use super::listen::Listen;
 use super::metrics::Metrics;
+use super::phase::Phase;
 use super::routes;
 use super::shared::{Parts, Shared};
 use super::signing::Signer;
 use super::tls::ServerTls;
 use super::tokens::Tokens;
-use super::watch::Phase;
 use crate::transport::{Dialer, Transport};
 
 /// Makes a [`Bridge`].
@@ -110,14 +110,14 @@ impl Bridge {
     pub async fn serve<L: Listen>(&self, mut listener: L) -> io::Result<()> {
         let address = listener.local_addr()?;
         self.may_listen(address)?;
-        let mut phase = self.shared.phase.subscribe();
+        let mut phase = self.shared.phase.follow();
         let secure = self.shared.tls.is_some();
         let mut tasks = JoinSet::new();
         let mut chores = pin!(self.chores());
-        while *phase.borrow_and_update() == Phase::Serving {
+        while phase.see() == Phase::Serving {
             tokio::select! {
                 biased;
-                _ = phase.changed() => {}
+                () = phase.changed() => {}
                 () = &mut chores => {}
                 Some(_ended) = tasks.join_next() => {}
                 accepted = listener.accept() => match accepted {
@@ -168,13 +168,7 @@ impl Bridge {
             sleep(drain.delay).await;
         }
         let draining = Phase::Draining { from: Instant::now(), spread: drain.spread };
-        self.shared.phase.send_if_modified(|phase| {
-            let serving = *phase == Phase::Serving;
-            if serving {
-                *phase = draining;
-            }
-            serving
-        });
+        self.shared.phase.go_on(|phase| (phase == Phase::Serving).then_some(draining));
     }
 
     /// Stops now: what connections have sent is delivered, if that takes no longer than
@@ -182,7 +176,7 @@ impl Bridge {
     pub fn stop(&self) {
         self.shared.unready.store(true, Relaxed);
         self.shared.metrics.draining();
-        self.shared.phase.send_replace(Phase::Stopping);
+        self.shared.phase.go_on(|_| Some(Phase::Stopping));
     }
 
     /// What was counted.
@@ -234,17 +228,17 @@ impl Bridge {
 
     /// Waits for connections to end as they are told, and then no longer.
     async fn finish(&self, mut tasks: JoinSet<()>) {
-        let mut phase = self.shared.phase.subscribe();
+        let mut phase = self.shared.phase.follow();
         let finish = self.shared.config.rules.finish * 2 + QUIET_MOST;
         loop {
-            let end = match *phase.borrow_and_update() {
+            let end = match phase.see() {
                 Phase::Draining { from, spread } => from + spread + finish,
                 _ => Instant::now() + finish,
             };
             let all = async { while tasks.join_next().await.is_some() {} };
             tokio::select! {
                 biased;
-                _ = phase.changed() => {}
+                () = phase.changed() => {}
                 _ended_or_not = timeout_at(end, all) => break,
             }
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use producer_core::{Address, ConnectionEnd};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::config::BridgeConfig;
@@ -14,11 +14,11 @@ use super::ending::{By, CloseCode, Ending};
 use super::limits::{Admission, Dial, Knock, Limits, Over};
 use super::metrics::Metrics;
 use super::name_servers::NameServers;
+use super::phase::Phases;
 use super::policy::Target;
 use super::signing::Signer;
 use super::tls::ServerTls;
 use super::tokens::Tokens;
-use super::watch::Phase;
 use crate::transport::{Stream, Transport};
 
 /// Takes the line of a connection that has ended.
@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) tls: Option<ServerTls>,
     pub(super) signer: Option<Arc<Signer>>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) phase: watch::Sender<Phase>,
+    pub(super) phase: Arc<Phases>,
     pub(super) unready: AtomicBool,
     pub(super) unix: Clock,
     pub(super) log: Log,
@@ -67,7 +67,7 @@ impl Shared {
             tls,
             signer,
             metrics: Arc::default(),
-            phase: watch::Sender::new(Phase::Serving),
+            phase: Phases::new(),
             unready: AtomicBool::new(false),
             unix,
             log,

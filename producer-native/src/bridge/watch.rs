@@ -13,24 +13,14 @@ use super::config::ConnectionRules;
 use super::ending::{By, CloseCode, Ending};
 use super::flow::Flow;
 use super::metrics::Metrics;
-
-/// What a bridge is about to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Nothing.
-    Serving,
-    /// It ends its connections, the last one at this time.
-    Draining { from: Instant, spread: Duration },
-    /// It ends now.
-    Stopping,
-}
+use super::phase::{Follower, Phase};
 
 /// Looks after one connection.
 pub(super) struct Watch<'c> {
     pub(super) rules: &'c ConnectionRules,
     pub(super) flow: &'c Flow,
     pub(super) metrics: &'c Metrics,
-    pub(super) phase: watch::Receiver<Phase>,
+    pub(super) phase: Follower,
     /// When the token expires, in seconds since 1970.
     pub(super) expires_at: watch::Receiver<Option<u64>>,
     pub(super) unix: &'c (dyn Fn() -> u64 + Send + Sync),
@@ -70,15 +60,11 @@ impl Watch<'_> {
             let next = turn.map_or(last + step, |turn: Instant| turn.min(last + step));
             tokio::select! {
                 biased;
-                changed = self.phase.changed() => {
-                    if changed.is_err() {
-                        return self.stopping("the bridge is gone");
-                    }
-                }
+                () = self.phase.changed() => {}
                 () = sleep_until(next) => {}
             }
             let now = Instant::now();
-            let phase = *self.phase.borrow_and_update();
+            let phase = self.phase.see();
             match phase {
                 Phase::Serving => {}
                 Phase::Stopping => return self.stopping("the bridge stops now"),
@@ -100,6 +86,7 @@ impl Watch<'_> {
                 return Ending::new(By::Bridge, CloseCode::IDLE, "no data for too long");
             }
             if let Some(ending) = self.too_old(now) {
+                self.fall_silent().await;
                 return ending;
             }
             let silent = heard.look(self.flow.heard.load(Relaxed), now);

@@ -10,6 +10,8 @@ mod tls;
 #[cfg(feature = "websocket")]
 mod websocket;
 
+use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -34,6 +36,34 @@ pub use websocket::{InvalidBridge, WebSocket};
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// What a [`Stream`] says when it learns that its other end closes soon, as the error of one read:
+/// the connection gets no new requests, and is closed when all answers are there. It can be read
+/// and written as before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaving;
+
+impl Leaving {
+    /// Whether an error of a read is this, and thus no end.
+    pub fn is(error: &io::Error) -> bool {
+        let inner = error.get_ref().filter(|_| error.kind() == io::ErrorKind::Interrupted);
+        inner.is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl fmt::Display for Leaving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the other end closes soon")
+    }
+}
+
+impl Error for Leaving {}
+
+impl From<Leaving> for io::Error {
+    fn from(leaving: Leaving) -> Self {
+        Self::new(io::ErrorKind::Interrupted, leaving)
+    }
+}
 
 /// A dial under way. It may be dropped at any time.
 pub type Connecting =

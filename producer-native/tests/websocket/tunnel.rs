@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use producer_native::{Address, ConnectionEnd, Stream, Transport, WebSocket};
+use producer_native::{Address, ConnectionEnd, Leaving, Stream, Transport, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
@@ -62,6 +62,29 @@ async fn a_dial_ends_as_the_bridges_own_dial_did() {
         panic!("the bridge refuses")
     };
     assert!(text.starts_with("bridge ws://127.0.0.1:7070: it answers 403"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_is_announced_while_the_connection_still_works() {
+    let mut config = config();
+    config.rules.lifetime = Duration::from_secs(50);
+    let mut stage = Stage::new(config);
+    let way = bridge().over(stage.way()).unwrap();
+    let (mut stream, mut broker) = connected(&mut stage, &way).await;
+
+    // Not by `read_u8`: that goes on after an interruption.
+    let told = soon(stream.read(&mut [0])).await.unwrap_err();
+    assert!(Leaving::is(&told), "{told:?}");
+    let frame = send_frame("orders", 10);
+    stream.write_all(&frame).await.unwrap();
+    stream.flush().await.unwrap();
+    assert_eq!(read(&mut broker, frame.len()).await, frame);
+    broker.write_all(&frame).await.unwrap();
+    let mut answer = vec![0; frame.len()];
+    soon(stream.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(answer, frame);
+    let ended = soon(stream.read_u8()).await.unwrap_err();
+    assert!(ended.to_string().contains("4009"), "{ended}");
 }
 
 #[tokio::test(start_paused = true)]

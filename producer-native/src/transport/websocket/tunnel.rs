@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::end::{Closed, broken};
 use super::{Fetching, TokenSource};
-use crate::transport::Stream;
+use crate::transport::{Leaving, Stream};
 
 /// Most bytes of a message of ours, as the protocol asks for; of theirs, several times that.
 const MESSAGE_BYTES: usize = 64 << 10;
@@ -91,14 +91,15 @@ impl Tunnel {
         }
     }
 
-    /// Takes from a control message when the token ends.
-    fn heed(&mut self, text: &str) {
+    /// Takes from a control message when the token ends; says if the connection does, soon.
+    fn heed(&mut self, text: &str) -> bool {
         let left = said(text, "expiresInMs").and_then(|left| left.as_u64());
         if let (Some(left), Some(_)) = (left, &self.token) {
             let after = Duration::from_millis(left).mul_f64(RENEW_AFTER);
             let after = after.clamp(RENEW_AFTER_MIN, RENEW_AFTER_MAX);
             self.renewal = Renewal::At(Box::pin(sleep(after)));
         }
+        said(text, "draining").is_some_and(|draining| draining == true)
     }
 
     /// Brings the bridge the next token in time. One that cannot be had is not asked for again: the
@@ -155,7 +156,9 @@ impl AsyncRead for Tunnel {
             match ready!(this.poll_message(cx))? {
                 None => return Poll::Ready(Ok(())),
                 Some(Message::Binary(bytes)) => this.rest = bytes,
-                Some(Message::Text(text)) => this.heed(&text),
+                Some(Message::Text(text)) if this.heed(&text) => {
+                    return Poll::Ready(Err(Leaving.into()));
+                }
                 Some(Message::Close(frame)) => {
                     return Poll::Ready(Err(Closed::new(frame.as_ref()).into()));
                 }
