@@ -6,6 +6,8 @@ mod stage;
 
 #[path = "bridge/threats/frames.rs"]
 mod frames;
+#[path = "bridge/hostile/mod.rs"]
+mod hostile;
 #[path = "bridge/threats/keys.rs"]
 mod keys;
 #[path = "bridge/threats/requests.rs"]
