@@ -29,6 +29,8 @@ pub enum Concern {
     Mutants,
     /// Which release servers are of.
     Release,
+    /// What bridge there is, and what breaks there.
+    Bridge,
 }
 
 impl Concern {
@@ -45,6 +47,7 @@ impl Concern {
             Self::Healing => (9, 0),
             Self::Mutants => (10, 0),
             Self::Release => (11, 0),
+            Self::Bridge => (12, 0),
         };
         (kind << 16) | which as u64
     }

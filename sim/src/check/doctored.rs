@@ -18,6 +18,7 @@ pub(super) fn good(mode: Mode) -> History {
             topics: vec![TopicPlan { name: "t".to_owned(), queues: vec![2, 2], order: None }],
             ..ClusterPlan::default()
         },
+        bridge: None,
         network: NetworkPlan { latency_us: 500, jitter_us: 0 },
         config: ProducerPlan { preset: Preset::Default, overrides: Default::default() },
         workloads: vec![Workload {

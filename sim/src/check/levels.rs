@@ -6,7 +6,7 @@ use producer_core::{Config, ErrorKind, Instant};
 
 use super::{Found, Joined};
 use crate::history::{History, SendRecord};
-use crate::plan::FaultKind;
+use crate::plan::{FaultKind, Mode};
 
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     let plan = &joined.history.plan;
@@ -57,7 +57,10 @@ fn on_the_wire(joined: &Joined<'_>, producer: u16, most: usize, found: &mut Foun
     let mut under_way = 0;
     for ((at, _), change) in changes {
         under_way += change;
-        if usize::try_from(under_way).is_ok_and(|under_way| under_way > most) {
+        // Of one that stands still, ends are seen late.
+        if usize::try_from(under_way).is_ok_and(|under_way| under_way > most)
+            && !joined.stood_still(producer, at)
+        {
             let at = at.as_millis();
             return found.report(format!("{under_way} sends of {most} are under way at {at} ms"));
         }
@@ -72,7 +75,9 @@ fn refused(history: &History, producer: u16, config: &Config, found: &mut Found)
         full && send.ends.first().is_some_and(|(at, _)| *at == send.at)
     };
     for send in ours().filter(at_once) {
-        let earlier = ours().take_while(|other| other.ticket != send.ticket);
+        // One that nobody answers is asked a moment after its time.
+        let late = |other: &SendRecord| send.mode == Mode::OneWay && other.at == send.at;
+        let earlier = ours().filter(|other| other.ticket < send.ticket || late(other));
         // What ended at the same instant may have ended after it, unless it was refused as well.
         let in_hand = earlier.filter(|other| {
             let ended = other.ends.first().map(|(at, _)| *at);

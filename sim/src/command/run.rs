@@ -36,6 +36,9 @@ pub(crate) struct PlanArguments {
     /// Run it with the real driver on a simulated network; a seed then makes a smaller plan.
     #[arg(long)]
     world: bool,
+    /// The seed makes a plan with a bridge between producers and servers.
+    #[arg(long, requires = "seed", requires = "world")]
+    bridge: bool,
     /// The seed makes a drill: steady traffic, and one kind of fault after the other.
     #[arg(long, requires = "seed", conflicts_with = "world")]
     drill: bool,
@@ -50,6 +53,11 @@ impl PlanArguments {
         if !self.world {
             return Ok(pair::run(&plan, lines));
         }
+        #[cfg(not(feature = "bridge"))]
+        if plan.bridge.is_some() {
+            let why = "built without the feature `bridge`";
+            return Err(io::Error::new(ErrorKind::Unsupported, why));
+        }
         #[cfg(feature = "world")]
         return Ok(sim::world::run(&plan, lines));
         #[cfg(not(feature = "world"))]
@@ -61,6 +69,7 @@ impl PlanArguments {
         self.bug.plant();
         let Some(file) = self.file.as_ref().or(self.plan.as_ref()) else {
             let make = match (self.world, self.drill) {
+                (true, _) if self.bridge => Plan::bridged_from_seed,
                 (true, _) => Plan::small_from_seed,
                 (false, true) => Plan::drill,
                 (false, false) => Plan::from_seed,

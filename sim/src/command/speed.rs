@@ -79,6 +79,7 @@ fn plan(seconds: u32) -> Plan {
             topics: vec![topic],
             ..ClusterPlan::default()
         },
+        bridge: None,
         network: NetworkPlan { latency_us: 1_000, jitter_us: 4_000 },
         config: ProducerPlan { preset: Preset::Default, overrides: Overrides::default() },
         workloads: vec![Workload {

@@ -66,6 +66,7 @@ impl Pair {
                 }
             }
             Aim::Cluster => self.apply_to_cluster(fault.kind, begins),
+            Aim::Bridge => {}
             Aim::Node | Aim::NameServer | Aim::Broker | Aim::Pair => {
                 if let Some(node) = self.node_named(&fault.target) {
                     self.apply_to_node(at, node, fault.kind, begins);

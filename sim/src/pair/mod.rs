@@ -267,7 +267,9 @@ impl Pair {
         let (hash, lines) = self.trace.finish();
         let simulated = self.now.since(Instant::ZERO);
         let events = self.recorder.map(|recorder| recorder.finish()).unwrap_or_default();
-        let (history, skipped) = (self.history, Vec::new());
+        let faults = self.history.plan.faults.iter().enumerate();
+        let skipped = faults.filter(|(_, fault)| fault.is_of_bridge()).map(|(at, _)| at).collect();
+        let history = self.history;
         Run { hash, lines, events, history, violations, simulated, skipped }
     }
 }

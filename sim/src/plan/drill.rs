@@ -64,6 +64,7 @@ fn plan(seed: u64) -> Plan {
     Plan {
         version: Plan::VERSION,
         seed,
+        bridge: None,
         network: NetworkPlan { latency_us: 500, jitter_us: *dice.pick(&[0, 300]) },
         config: config(seed, number, about),
         workloads: workloads(&mut dice, number, about),

@@ -1,7 +1,8 @@
 //! What can break?
 //!
 //! Every kind happens on both levels: in virtual time ([`crate::pair`]) and on the simulated network
-//! (`crate::world`). What a level had to leave out of a run is in [`crate::pair::Run::skipped`].
+//! (`crate::world`); but only the latter has bridges. What a level had to leave out of a run is in
+//! [`crate::pair::Run::skipped`].
 //!
 //! | aim | kinds | what is touched |
 //! |---|---|---|
@@ -10,7 +11,8 @@
 //! | a broker, also a slave | sends, disk, permission, queues, role, upgrade, joining | its model and name servers |
 //! | a master that has a slave | `Promote`, `Swap`, `ActingMaster`, `SplitBrain` | both models and their logs |
 //! | `cluster` | `DeleteTopic` | all servers |
-//! | a producer | clock, schedule, cancel, close | its driver |
+//! | a producer | clock, schedule, cancel, close, tokens | its driver |
+//! | `bridge`, if the plan has one | ways, dials, bytes, processes; draining, connections half open, pages that read slowly | the links, the machine, and what the bridge is told |
 //!
 //! A burst is a workload's `burst`; queues that differ from broker to broker are the topic's.
 
@@ -32,6 +34,13 @@ pub struct FaultPlan {
     /// What happens.
     #[serde(flatten)]
     pub kind: FaultKind,
+}
+
+impl FaultPlan {
+    /// Whether it is nothing without a bridge.
+    pub fn is_of_bridge(&self) -> bool {
+        self.target == super::BRIDGE || self.kind == FaultKind::NoTokens
+    }
 }
 
 /// What happens to the target.
@@ -195,6 +204,31 @@ pub enum FaultKind {
     },
     /// The application closes the producer, which has `for_ms` for it.
     Close,
+    /// The producer gets no tokens for the bridge.
+    NoTokens,
+    /// The bridge ends its connections one after the other, and is gone. When the fault ends, a bridge
+    /// that is not done yet ends them at once, and it starts again.
+    Drain,
+    /// Connections of the bridge that are open now are silent for ever, and nobody hears of it.
+    HalfOpen {
+        /// Those of which side.
+        side: Side,
+    },
+    /// Producers take so little of what the bridge sends them.
+    SlowPage {
+        /// Bytes a second, on each connection; 0 for none.
+        bytes_per_second: u32,
+    },
+}
+
+/// A side of a bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// That of the producers.
+    Page,
+    /// That of name servers and brokers.
+    Broker,
 }
 
 /// Between a node and whom.
@@ -266,15 +300,20 @@ pub enum Aim {
     Pair,
     /// All servers at once.
     Cluster,
+    /// The bridge.
+    Bridge,
 }
 
 impl FaultKind {
     /// To whom it can happen.
     pub const fn aim(self) -> Aim {
         match self {
-            Self::WallJump { .. } | Self::Stall | Self::Cancel { .. } | Self::Close => {
-                Aim::Producer
-            }
+            Self::WallJump { .. }
+            | Self::Stall
+            | Self::Cancel { .. }
+            | Self::Close
+            | Self::NoTokens => Aim::Producer,
+            Self::Drain | Self::HalfOpen { .. } | Self::SlowPage { .. } => Aim::Bridge,
             Self::Partition { .. }
             | Self::Flap { .. }
             | Self::SlowReader { .. }

@@ -4,6 +4,7 @@
 //! A seed makes a plan ([`Plan::from_seed`]), a run executes a plan; in between it is JSON that a
 //! person can read, keep and change.
 
+mod bridge;
 mod cluster;
 mod config;
 mod drill;
@@ -13,11 +14,12 @@ mod swarm;
 
 use serde::{Deserialize, Serialize};
 
+pub use bridge::{BRIDGE, BridgePlan};
 pub use cluster::{ClusterPlan, Release, Replication, TopicPlan};
 pub use config::{HealthPlan, Overrides, Preset, ProducerPlan};
 pub use fault::{
-    Aim, Direction, FaultKind, FaultPlan, Heard, Loss, RefusalPlan, Scope, SendFault, StatusPlan,
-    Tail,
+    Aim, Direction, FaultKind, FaultPlan, Heard, Loss, RefusalPlan, Scope, SendFault, Side,
+    StatusPlan, Tail,
 };
 
 /// All that decides a run.
@@ -30,6 +32,10 @@ pub struct Plan {
     pub seed: u64,
     /// Name servers, brokers, topics.
     pub cluster: ClusterPlan,
+    /// What stands between producers and servers; without it they are connected directly. Only the
+    /// simulated network (`crate::world`) has bridges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<BridgePlan>,
     /// How long bytes travel when nothing is wrong.
     pub network: NetworkPlan,
     /// How every producer is configured.
@@ -199,7 +205,11 @@ impl Plan {
             |of: &str| fault.target.starts_with(of) && self.nodes().contains(&fault.target);
         match fault.kind.aim() {
             Aim::Producer => (0..self.producers()).any(|n| fault.target == format!("producer-{n}")),
+            Aim::Node if fault.target == BRIDGE => {
+                self.bridge.is_some() && fault.kind != FaultKind::Freeze
+            }
             Aim::Node => is_node(""),
+            Aim::Bridge => self.bridge.is_some() && fault.target == BRIDGE,
             Aim::NameServer => is_node("ns-"),
             Aim::Broker => is_node("broker-"),
             Aim::Pair => (0..self.cluster.slaves).any(|n| fault.target == format!("broker-{n}")),

@@ -31,6 +31,7 @@ impl Plan {
             version: Self::VERSION,
             seed,
             cluster,
+            bridge: None,
             network: NetworkPlan { latency_us, jitter_us },
             config,
             workloads,

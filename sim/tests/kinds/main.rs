@@ -25,6 +25,7 @@ fn plan() -> Plan {
             topics: vec![TopicPlan { name: "t".to_owned(), queues: vec![4, 4], order: None }],
             ..ClusterPlan::default()
         },
+        bridge: None,
         network: NetworkPlan { latency_us: 500, jitter_us: 0 },
         config: ProducerPlan { preset: Preset::Default, overrides: Default::default() },
         workloads: vec![Workload {

@@ -62,6 +62,7 @@ impl Scene {
             version: Plan::VERSION,
             seed,
             cluster: ClusterPlan::default(),
+            bridge: None,
             network: NetworkPlan { latency_us: 1_000, jitter_us: 0 },
             config: ProducerPlan { preset: Preset::Default, overrides: Overrides::default() },
             workloads: Vec::new(),

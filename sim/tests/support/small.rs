@@ -21,6 +21,7 @@ pub(crate) fn cluster(queues: &[u16]) -> Plan {
             }],
             ..ClusterPlan::default()
         },
+        bridge: None,
         network: NetworkPlan { latency_us: 1_000, jitter_us: 0 },
         config: ProducerPlan { preset: Preset::Default, overrides: Overrides::default() },
         workloads: Vec::new(),

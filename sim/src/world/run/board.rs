@@ -10,12 +10,13 @@ use tokio::time::sleep;
 use turmoil::net::TcpStream;
 
 use super::super::host::elapsed;
+use super::bridge::{Known, worse};
 use crate::check::{Invariant, Violation};
 use crate::history::{Dial, History, LinkLost, Request, RouteSeen};
 use crate::pair::tap::{Tap, Told};
 use crate::pair::trace::{Trace, fnv};
 use crate::pair::weather::{Passage, Weather};
-use crate::plan::Plan;
+use crate::plan::{BRIDGE, Plan};
 
 /// One board a run, for producers too, whose streams must be able to change threads.
 #[derive(Clone)]
@@ -35,6 +36,7 @@ pub(super) struct Board {
     pub(super) lines: Vec<Line>,
     /// Until when each producer stands still.
     pub(super) stalled_until: Vec<Instant>,
+    pub(super) bridge: Known,
     /// Connections that went silent: nobody may hear that they were closed.
     pub(super) silent: Vec<TcpStream>,
 }
@@ -43,13 +45,19 @@ pub(super) struct Board {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
     Producer(usize),
+    /// A producer whose connections go to the bridge.
+    #[cfg_attr(not(feature = "bridge"), expect(dead_code, reason = "there is no bridge"))]
+    Page(usize),
+    /// The bridge, on behalf of a producer or of itself.
+    #[cfg_attr(not(feature = "bridge"), expect(dead_code, reason = "there is no bridge"))]
+    Bridge,
     Node(usize),
 }
 
 impl Caller {
     pub(super) const fn node(self) -> Option<usize> {
         match self {
-            Self::Producer(_) => None,
+            Self::Producer(_) | Self::Page(_) | Self::Bridge => None,
             Self::Node(node) => Some(node),
         }
     }
@@ -76,6 +84,10 @@ pub(super) struct Line {
     pub(super) held: Vec<u8>,
     /// What is written is lost.
     pub(super) cut: bool,
+    /// What comes is not heard.
+    pub(super) deaf: bool,
+    /// It lies within another: nothing happens to it but to that.
+    pub(super) inside: bool,
     pub(super) reset: bool,
     pub(super) open: bool,
     waker: Option<Waker>,
@@ -83,14 +95,17 @@ pub(super) struct Line {
 
 impl Shared {
     pub(super) fn new(plan: &Plan, tick: Duration, trace: Arc<Mutex<Trace>>) -> Self {
-        let nodes = plan.nodes();
+        let bridge = Known::new(plan);
+        let mut nodes = plan.nodes();
+        nodes.extend(plan.bridge.map(|_| BRIDGE.to_owned()));
         Self(Arc::new(Mutex::new(Board {
             history: History::new(plan.clone(), tick),
             trace,
             weather: nodes.iter().map(|_| Weather::default()).collect(),
             off: vec![false; nodes.len()],
             names: nodes,
-            by_address: BTreeMap::new(),
+            by_address: bridge.addresses().into_iter().collect(),
+            bridge,
             lines: Vec::new(),
             stalled_until: vec![Instant::ZERO; usize::from(plan.producers())],
             silent: Vec::new(),
@@ -120,7 +135,7 @@ impl Board {
         let at = elapsed();
         let number = self.lines.len();
         let dial = match from {
-            Caller::Node(_) => None,
+            Caller::Node(_) | Caller::Page(_) | Caller::Bridge => None,
             Caller::Producer(producer) => {
                 note(self, format_args!("p{producer} dials {address} #{number}"));
                 self.history.dials.push(Dial {
@@ -146,6 +161,8 @@ impl Board {
             garbled_at: None,
             held: Vec::new(),
             cut: false,
+            deaf: false,
+            inside: self.bridge.node.is_some() && matches!(from, Caller::Producer(_)),
             reset: false,
             open: false,
             waker: None,
@@ -157,17 +174,10 @@ impl Board {
     pub(super) fn passage(&self, line: usize, way: usize) -> Passage {
         let Line { from, to, .. } = self.lines[line];
         match from {
-            Caller::Producer(_) => self.between_producers_and(to)[way],
+            Caller::Producer(_) | Caller::Bridge => self.between_producers_and(to)[way],
+            Caller::Page(_) => self.between_producers_and_bridge(to)[way],
             Caller::Node(node) => self.between_nodes(node, to)[way],
         }
-    }
-
-    /// What becomes of bytes to a node and from it.
-    pub(super) fn between_producers_and(&self, node: usize) -> [Passage; 2] {
-        [0, 1].map(|way| match self.off[node] {
-            true => Passage::Dropped,
-            false => self.weather[node].passage(true, way),
-        })
     }
 
     /// What becomes of bytes from one node to another, and back.
@@ -179,11 +189,7 @@ impl Board {
             let there = self.weather[other].passage(false, way);
             // Towards its peer a node's own weather is the other way round.
             let here = self.weather[one].passage(false, 1 - way);
-            match (there, here) {
-                (Passage::Dropped, _) | (_, Passage::Dropped) => Passage::Dropped,
-                (Passage::Held, _) | (_, Passage::Held) => Passage::Held,
-                (Passage::Open, Passage::Open) => Passage::Open,
-            }
+            worse(there, here)
         })
     }
 
@@ -194,8 +200,10 @@ impl Board {
 
     pub(super) fn is_stalled(&self, line: usize) -> bool {
         match self.lines[line].from {
-            Caller::Producer(producer) => self.stalled_until[producer] > elapsed(),
-            Caller::Node(_) => false,
+            Caller::Producer(producer) | Caller::Page(producer) => {
+                self.stalled_until[producer] > elapsed()
+            }
+            Caller::Bridge | Caller::Node(_) => false,
         }
     }
 
@@ -209,7 +217,7 @@ impl Board {
     pub(super) fn window(&self, line: usize) -> Option<usize> {
         let Line { from, to, .. } = self.lines[line];
         let window = self.weather[to].window().map(|bytes| bytes.max(1));
-        window.filter(|_| matches!(from, Caller::Producer(_)))
+        window.filter(|_| from.node().is_none())
     }
 
     pub(super) fn piece(&self, line: usize) -> usize {
@@ -219,7 +227,7 @@ impl Board {
     /// What is armed happens to producers only.
     pub(super) fn armed(&mut self, line: usize) -> Option<&mut Weather> {
         let Line { from, to, .. } = self.lines[line];
-        matches!(from, Caller::Producer(_)).then(|| &mut self.weather[to])
+        from.node().is_none().then(|| &mut self.weather[to])
     }
 
     /// Who polls is to be woken when anything changes.
@@ -242,7 +250,7 @@ impl Board {
     /// Resets the open lines of which this is true.
     pub(super) fn reset(&mut self, which: impl Fn(&Line) -> bool) {
         for (number, line) in self.lines.iter_mut().enumerate() {
-            if line.open && which(line) {
+            if line.open && !line.inside && which(line) {
                 line.reset = true;
                 if let Some(waker) = &line.waker {
                     waker.wake_by_ref();

@@ -16,7 +16,7 @@ use tokio::task::spawn_local;
 use super::super::host::elapsed;
 use super::board::note;
 use super::line::Network;
-use super::{CLIENT, Event, Stage};
+use super::{CLIENT, Event, Stage, bridge};
 use crate::dice::{Concern, Dice};
 use crate::history::{End, ProducerEnd, SendRecord};
 use crate::pair::UNIX_MS;
@@ -48,10 +48,11 @@ impl Client {
         let wall_offset_ms = Arc::new(AtomicI64::new(0));
         let offset = wall_offset_ms.clone();
         let network = Network { board: stage.board.clone(), producer: number, tick: stage.tick };
-        let producer = Producer::builder(config.group.as_str())
+        let builder = Producer::builder(config.group.as_str())
             .config(config)
             .name_servers(&servers)
-            .transport(network)
+            .transport(network);
+        let producer = bridge::through(builder, stage, number)
             .seed(Dice::new(stage.plan.seed, Concern::Producer(number as u16)).number())
             .host_ip(CLIENT)
             .process_id(number as u32 + 1)

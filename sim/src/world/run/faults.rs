@@ -11,7 +11,7 @@ use crate::model::Instant;
 use crate::pair::faults::{change_broker, change_name_server};
 use crate::pair::node::{Power, Server};
 use crate::pair::steps::next_step;
-use crate::plan::{Aim, FaultKind, FaultPlan};
+use crate::plan::{Aim, BRIDGE, FaultKind, FaultPlan};
 
 /// Whether a kind of fault exists on this level. What is left out is said by
 /// [`crate::pair::Run::skipped`].
@@ -55,7 +55,11 @@ pub(super) const fn exists(kind: FaultKind) -> bool {
         | FaultKind::Swap
         | FaultKind::ActingMaster
         | FaultKind::SplitBrain { .. }
-        | FaultKind::Close => true,
+        | FaultKind::Close
+        | FaultKind::NoTokens
+        | FaultKind::Drain
+        | FaultKind::HalfOpen { .. }
+        | FaultKind::SlowPage { .. } => true,
     }
 }
 
@@ -104,6 +108,9 @@ impl Stage {
     pub(super) fn end_fault(self: &Rc<Self>, at: usize) {
         note(&self.board.lock(), format_args!("fault {at} ends"));
         self.progress.borrow_mut()[at].active = false;
+        if self.plan.faults[at].target == BRIDGE {
+            self.bridge_ends_steps(at);
+        }
         self.apply(at, &self.plan.faults[at], false);
     }
 
@@ -117,6 +124,8 @@ impl Stage {
                 }
             }
             Aim::Cluster => self.apply_to_cluster(fault.kind, begins),
+            Aim::Bridge => self.apply_to_bridge(fault.kind, begins),
+            Aim::Node if fault.target == BRIDGE => self.apply_to_bridge(fault.kind, begins),
             Aim::Node | Aim::NameServer | Aim::Broker | Aim::Pair => {
                 if let Some(node) = self.node_named(&fault.target) {
                     self.apply_to_node(at, node, fault.kind, begins);
@@ -223,6 +232,7 @@ impl Stage {
             FaultKind::Stall => self.board.lock().wake_all(),
             FaultKind::Cancel { nth } if begins => self.cancel(client, nth),
             FaultKind::Close if begins => self.close(client, within),
+            FaultKind::NoTokens => self.board.lock().bridge.let_tokens_be(client, !begins),
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ use crate::dice::{Concern, Dice};
 use crate::history::WellBroker;
 use crate::pair::healing::{LEARNT, LEARNT_SOON, PROBES, copes, outlasts_healing};
 use crate::pair::node::{Power, Server};
-use crate::plan::Replication;
+use crate::plan::{BRIDGE, Replication};
 
 /// Brokers register so often, so long.
 const REGISTER_EVERY: Duration = Duration::from_secs(1);
@@ -30,7 +30,8 @@ impl Stage {
         note(&self.board.lock(), format_args!("heal {core:?}"));
         let all = !copes(&self.plan);
         for (at, fault) in self.plan.faults.iter().enumerate() {
-            let stays = outlasts_healing(fault) && !core.contains(&fault.target);
+            let heals = core.contains(&fault.target) || fault.target == BRIDGE;
+            let stays = outlasts_healing(fault) && !heals;
             let active = self.progress.borrow()[at].active;
             if active && (all || !stays) {
                 self.end_fault(at);
@@ -44,8 +45,9 @@ impl Stage {
         let poll = self.plan.config.config(Vec::new()).route_poll;
         let mut probe_at = elapsed() + REGISTERED + poll.mul_f64(1.3) + Duration::from_secs(7);
         self.probe_from(probe_at);
-        if all {
-            // Java notices a dead connection by a send that fails.
+        if all || self.bridge.is_some() {
+            // Java notices a dead connection by a send that fails. So does everybody if all of them
+            // died at once, with the bridge, while nothing was under way.
             probe_at = probe_at + LEARNT;
             self.board.lock().history.judged_from = probe_at;
             self.probe_from(probe_at);

@@ -48,22 +48,32 @@ impl Transport for Network {
             let why = format!("{address} is not in the plan");
             return Box::pin(async move { Err(ConnectionEnd::Unreachable(why)) });
         };
-        let watch = Watch { board: board.clone(), number, connected: false };
+        let watch = Watch::new(&board, number);
         Box::pin(async move {
-            let mut watch = watch;
             let result = dial(&board, number, &address, tick).await;
             board.awake(producer).await;
-            watch.connected = result.is_ok();
+            watch.ended(result.is_ok());
             result.map(|wire| Box::new(wire) as Box<dyn Stream>)
         })
     }
 }
 
 /// Sees the end of a dial, which may be that it is dropped.
-struct Watch {
+pub(super) struct Watch {
     board: Shared,
     number: usize,
     connected: bool,
+}
+
+impl Watch {
+    pub(super) fn new(board: &Shared, number: usize) -> Self {
+        Self { board: board.clone(), number, connected: false }
+    }
+
+    /// The dial has ended by itself.
+    pub(super) fn ended(mut self, connected: bool) {
+        self.connected = connected;
+    }
 }
 
 impl Drop for Watch {
@@ -101,7 +111,7 @@ enum Fate {
     Swallowed,
 }
 
-async fn dial(
+pub(super) async fn dial(
     board: &Shared,
     number: usize,
     address: &str,
@@ -236,6 +246,9 @@ impl Wire {
         board.expect_closed_if_garbled(number, 2 * self.tick);
         if board.lines[number].reset {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if board.lines[number].deaf {
+            return Poll::Pending;
         }
         self.flush_held(board, cx)?;
         if board.is_stalled(number) || board.holds(number, 1) {

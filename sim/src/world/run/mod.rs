@@ -11,6 +11,7 @@
 //! | `Crash`, `Move` | tasks and listener of the host end: peers see an orderly end, or a reset if they had sent what was not read |
 //! | `Stall` | streams and application stand still; the producer's own timers cannot be stopped here |
 //! | everything inside a server | the model, as on the pair level |
+//! | a bridge | the real one, on a host of its own: see [`bridge`] |
 //! | everything between servers, such as roles and logs that are copied | the models, over connections of their own |
 //!
 //! What else differs from the pair level: bytes of one connection arrive in the order they were
@@ -19,6 +20,7 @@
 //! none so far.
 
 mod board;
+mod bridge;
 mod clients;
 mod faults;
 mod healing;
@@ -59,13 +61,15 @@ const SEGMENTS: usize = 4096;
 /// Executes a plan and judges what happened. The same plan gives the same run.
 ///
 /// # Panics
-/// When a host does.
+/// When a host does; when the plan has a bridge, and this was built without the feature `bridge`.
 pub fn run(plan: &Plan, lines: Lines) -> Run {
     let trace = Arc::new(Mutex::new(LineTrace::new(lines == Lines::Keep)));
     let tick = tick(plan);
     let mut sim = network(plan, tick);
     let board = Shared::new(plan, tick, trace.clone());
-    let nodes = nodes::inhabit(&mut sim, plan, &board, &Trace::to(trace.clone()), tick);
+    let told = Trace::to(trace.clone());
+    let nodes = nodes::inhabit(&mut sim, plan, &board, &told, tick);
+    let bridge = bridge::Host::settle(&mut sim, plan, &board, &told, tick);
     let servers = plan.cluster.name_servers;
     let masters = servers..servers + plan.cluster.brokers;
     let stage = Rc::new(Stage {
@@ -74,6 +78,7 @@ pub fn run(plan: &Plan, lines: Lines) -> Run {
         send_timeout: plan.config.config(Vec::new()).send_timeout,
         board,
         nodes: RefCell::new(nodes),
+        bridge,
         clients: OnceCell::new(),
         ways: RefCell::default(),
         agenda: RefCell::default(),
@@ -160,6 +165,7 @@ struct Stage {
     send_timeout: Duration,
     board: Shared,
     nodes: RefCell<Vec<Slot>>,
+    bridge: Option<Rc<bridge::Host>>,
     /// Made on their host.
     clients: OnceCell<Vec<Client>>,
     /// What the network does to bytes from the first address to the second, and back.

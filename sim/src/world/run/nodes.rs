@@ -217,9 +217,15 @@ impl Stage {
         let nodes = self.nodes.borrow();
         let servers = usize::from(self.plan.cluster.name_servers);
         let address = |node: usize| nodes[node].host.address().ip();
+        let hub = self.hub();
         for node in 0..nodes.len() {
             let ways = self.board.lock().between_producers_and(node);
-            self.mend(CLIENT, address(node), ways);
+            self.mend(hub, address(node), ways);
+        }
+        let bridge = self.board.lock().bridge.node;
+        if let Some(bridge) = bridge {
+            let ways = self.board.lock().between_producers_and_bridge(bridge);
+            self.mend(CLIENT, hub, ways);
         }
         // Name servers do not talk to each other.
         for one in servers..nodes.len() {
@@ -265,19 +271,27 @@ impl Stage {
         let nodes = self.nodes.borrow();
         let servers = usize::from(self.plan.cluster.name_servers);
         let (least, most) = super::latency(&self.plan);
-        for (node, slot) in nodes.iter().enumerate() {
-            let (extra, jitter) = self.board.lock().weather[node].slowness();
+        let pace = |here: IpAddr, peer: IpAddr, (extra, jitter): (u32, u32)| {
             let least = least + Duration::from_millis(extra.into());
             let most = most + Duration::from_millis((extra + jitter).into());
+            self.wish(move |sim| {
+                sim.set_link_latency(here, peer, least);
+                sim.set_link_max_message_latency(here, peer, most);
+            });
+        };
+        let (hub, bridge) = (self.hub(), self.board.lock().bridge.node);
+        let of_bridge = bridge.map_or((0, 0), |node| self.board.lock().weather[node].slowness());
+        for (node, slot) in nodes.iter().enumerate() {
+            let (extra, jitter) = self.board.lock().weather[node].slowness();
             let brokers = if node < servers { &nodes[servers..] } else { &[] };
-            let peers = brokers.iter().map(|slot| slot.host.address().ip()).chain([CLIENT]);
-            for peer in peers {
-                let here = slot.host.address().ip();
-                self.wish(move |sim| {
-                    sim.set_link_latency(here, peer, least);
-                    sim.set_link_max_message_latency(here, peer, most);
-                });
+            let here = slot.host.address().ip();
+            for peer in brokers {
+                pace(here, peer.host.address().ip(), (extra, jitter));
             }
+            pace(here, hub, (extra + of_bridge.0, jitter + of_bridge.1));
+        }
+        if bridge.is_some() {
+            pace(hub, CLIENT, of_bridge);
         }
     }
 }

@@ -8,11 +8,14 @@ use crate::model::broker::Broker;
 use crate::pair::node::{Power, Server};
 use crate::pair::steps::broker_number;
 use crate::pair::topics::{order_conf, topic_config, under_way};
-use crate::plan::{Direction, FaultKind, Loss, Scope, TopicPlan};
+use crate::plan::{BRIDGE, Direction, FaultKind, Loss, Scope, TopicPlan};
 
 impl Stage {
     pub(super) fn take_step(self: &Rc<Self>, at: usize) {
         let fault = &self.plan.faults[at];
+        if fault.target == BRIDGE {
+            return self.bridge_takes_step(at);
+        }
         let Some(node) = self.node_named(&fault.target) else { return };
         let steps = self.progress.borrow()[at].steps;
         match fault.kind {
@@ -56,7 +59,7 @@ impl Stage {
         }
     }
 
-    fn cut_ways(&self, node: usize, loss: Loss, cut: bool) {
+    pub(super) fn cut_ways(&self, node: usize, loss: Loss, cut: bool) {
         let (scope, direction) = (Scope::All, Direction::Both);
         let kind = FaultKind::Partition { scope, direction, loss };
         self.board.lock().weather[node].change(kind, cut);
