@@ -6,7 +6,7 @@ use producer_native::{Message, TopicName};
 use tests::cluster::{Result, Topic};
 use tests::interop::message;
 
-use crate::world::World;
+use crate::compat::world::World;
 
 pub(crate) fn levels(world: &World) -> Result<()> {
     let level = |message: Message| message.delay_level(1).expect("a level that there is");

@@ -16,7 +16,7 @@ use tests::interop::client::{Java, Reach};
 use tests::interop::{Steps, direct, failed, message, patient, producer, runtime, stored, until};
 use tokio::runtime::Runtime;
 
-use crate::topic;
+use crate::features::topic;
 
 const LIMIT: Duration = Duration::from_secs(20);
 

@@ -5,7 +5,7 @@ use producer_native::{ErrorKind, Message, Outcome, Require, SendOptions, SendSta
 use tests::cluster::{Release, Result, Topic};
 use tests::interop::{failed, message, stored};
 
-use crate::World;
+use crate::send::World;
 
 /// How often a send is repeated for a status that the broker gives only to most.
 const TRIES: usize = 50;

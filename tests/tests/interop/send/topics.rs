@@ -7,7 +7,7 @@ use producer_native::{ErrorKind, Outcome, TopicName};
 use tests::cluster::{Result, Topic};
 use tests::interop::{failed, message, producer, stored};
 
-use crate::World;
+use crate::send::World;
 
 pub(crate) fn unknown(world: &World) -> Result<()> {
     let error = failed(world.send(message("never-made", "x")));

@@ -11,7 +11,7 @@ use tests::interop::client::{Java, Reach};
 use tests::interop::java::stored_is_what_java_sent;
 use tests::interop::{Steps, message, patient, runtime, stored, until};
 
-use crate::front::{Authority, Front};
+use crate::tls::front::{Authority, Front};
 
 #[test]
 fn interop_tls_at_models_of_5_4_0() -> Result<()> {

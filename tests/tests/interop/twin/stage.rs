@@ -10,8 +10,8 @@ use tests::interop::{pass, producer};
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep_until};
 
-use crate::classes::Classes;
-use crate::proxy::{Proxy, Through};
+use crate::twin::classes::Classes;
+use crate::twin::proxy::{Proxy, Through};
 
 pub(crate) type Ends = Arc<Mutex<Vec<std::result::Result<Receipt, SendError>>>>;
 

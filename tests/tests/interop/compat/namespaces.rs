@@ -5,7 +5,7 @@ use tests::cluster::{Result, Topic};
 use tests::interop::client::Read;
 use tests::interop::{message, stored};
 
-use crate::world::World;
+use crate::compat::world::World;
 
 /// A Java consumer of the namespace reads it under the plain name, one outside under the whole one.
 pub(crate) fn prefix(world: &World) -> Result<()> {

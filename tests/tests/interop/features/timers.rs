@@ -7,7 +7,7 @@ use producer_native::{AskError, ErrorKind, Message, Outcome, Queue, QueueChoice,
 use tests::cluster::{Result, Stored, Topic};
 use tests::interop::{failed, message, stored, until};
 
-use crate::{World, topic};
+use crate::features::{World, topic};
 
 /// The first messages of a topic, once there are any.
 fn come(world: &World, to: &str) -> Vec<Stored> {

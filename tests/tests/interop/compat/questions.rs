@@ -6,7 +6,7 @@ use producer_native::{NewTopic, Queue, TopicName, Window};
 use tests::cluster::Result;
 use tests::interop::{message, stored, until};
 
-use crate::world::World;
+use crate::compat::world::World;
 
 /// A topic is made, what is in it is found in every way, and Java reads it.
 pub(crate) fn administration(world: &World) -> Result<()> {

@@ -2,7 +2,7 @@
 //! behind an end of TLS.
 
 #[expect(dead_code, clippy::unwrap_used, reason = "shared with the tests of the native producer")]
-#[path = "../../../producer-native/tests/tls/front.rs"]
+#[path = "../../../../producer-native/tests/tls/front.rs"]
 mod front;
 mod models;
 

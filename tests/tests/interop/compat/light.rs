@@ -6,7 +6,7 @@ use producer_native::{FrameHook, SeenFrame};
 use tests::cluster::{Result, Topic};
 use tests::interop::{message, stored};
 
-use crate::world::{TRANSACTIONS, World};
+use crate::compat::world::{TRANSACTIONS, World};
 
 /// A message is in its topic and in each light queue that it names, and Java reads it there.
 pub(crate) fn queues(world: &World) -> Result<()> {

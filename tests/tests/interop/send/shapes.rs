@@ -9,7 +9,7 @@ use tests::cluster::java::Peer;
 use tests::cluster::{Result, Stored, Topic};
 use tests::interop::{message, producer, stored};
 
-use crate::World;
+use crate::send::World;
 
 pub(crate) fn stored_as_sent(world: &World) -> Result<()> {
     world.cluster.create_topic(&Topic::new(TOPIC, 4).on(&["a"]))?;

@@ -7,7 +7,7 @@ use producer_native::{Decision, GroupName, TransactionCheck};
 use tests::cluster::{Result, Topic};
 use tests::interop::{message, until};
 
-use crate::world::{TRANSACTIONS, World};
+use crate::compat::world::{TRANSACTIONS, World};
 
 pub(crate) fn seen_once_committed(world: &World) -> Result<()> {
     world.create_topic_on(TRANSACTIONS, &Topic::new("orders", 2))?;

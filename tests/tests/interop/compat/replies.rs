@@ -9,7 +9,7 @@ use tests::cluster::{Result, Topic};
 use tests::interop::client::Reach;
 use tests::interop::{message, stored, until};
 
-use crate::world::World;
+use crate::compat::world::World;
 
 /// Java answers Java, Java answers us, we answer Java.
 pub(crate) fn requests(world: &World) -> Result<()> {

@@ -6,7 +6,7 @@ use producer_native::{AutoBatch, Compress, Compression, Message};
 use tests::cluster::{Result, Topic};
 use tests::interop::stored;
 
-use crate::world::World;
+use crate::compat::world::World;
 
 /// Each has a place and an id of its own, though a hundred requests were enough for all.
 pub(crate) fn shared(world: &World) -> Result<()> {

@@ -5,7 +5,7 @@ use tests::cluster::java::Peer;
 use tests::cluster::{Result, Topic};
 use tests::interop::{failed, message, stored};
 
-use crate::World;
+use crate::send::World;
 
 pub(crate) fn not_there(world: &World) -> Result<()> {
     world.cluster.create_topic(&Topic::new("queues", 4).on(&["a", "b"]))?;

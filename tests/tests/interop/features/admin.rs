@@ -6,7 +6,7 @@ use producer_native::{AskError, Boundary, NewTopic, Queue, QueueChoice, SendOpti
 use tests::cluster::Result;
 use tests::interop::{message, stored, until};
 
-use crate::{World, topic};
+use crate::features::{World, topic};
 
 const LIMIT: Duration = Duration::from_secs(20);
 

@@ -8,7 +8,7 @@ use tests::cluster::{Result, Topic};
 use tests::interop::client::Read;
 use tests::interop::{message, stored};
 
-use crate::world::World;
+use crate::compat::world::World;
 
 pub(crate) fn whole_messages(world: &World) -> Result<()> {
     world.create_topic(&Topic::new("whole", 4))?;
