@@ -57,13 +57,18 @@ fn what_is_not_safe_or_not_known_is_refused_before_anything_listens() {
     std::fs::remove_file(&file).unwrap();
     assert!(said(&unknown).contains("line 2: limit: there is no such key"), "{unknown:?}");
 
+    std::fs::write(&file, "name_servers = '10.0.0.1:9876'\nbehind_proxy = true\n").unwrap();
+    let proxied = run(&["--check", "--config", file.to_str().unwrap()]);
+    std::fs::remove_file(&file).unwrap();
+    assert!(said(&proxied).contains("or behind a proxy, needs tokens"), "{proxied:?}");
+
     let public = run(&["--name-servers", "10.0.0.1:9876", "--listen", "0.0.0.0:0"]);
     assert!(said(&public).contains("a plain listener that is not on loopback"), "{public:?}");
     let nobody = run(&[]);
     assert!(said(&nobody).contains("name_servers: they are needed"), "{nobody:?}");
     let far = run(&["--dev", "--listen", "0.0.0.0:0"]);
     assert!(said(&far).contains("--dev listens on loopback only"), "{far:?}");
-    for output in [unknown, public, nobody, far] {
+    for output in [unknown, proxied, public, nobody, far] {
         assert_eq!(output.status.code(), Some(1));
     }
 }

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use producer_core::Address;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -33,8 +34,9 @@ pub(super) struct Connection {
     pub(super) origin: Option<String>,
     pub(super) client: SocketAddr,
     pub(super) listener: SocketAddr,
-    /// Its place among those there may be, or the limit that it is told of.
-    pub(super) place: Result<Admitted, Over>,
+    /// Its place among those there may be, or the limit that it is told of, with its place among
+    /// those who are told.
+    pub(super) place: Result<Admitted, (Over, OwnedSemaphorePermit)>,
 }
 
 impl Connection {
@@ -51,12 +53,13 @@ impl Connection {
         let told = traceparent.subscribe();
         let stream = Counted::new(stream, flow.clone());
         let rules = &shared.config.rules;
+        let bytes_max = if self.place.is_ok() { rules.message_bytes_max } else { TOLD_BYTES_MAX };
         let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
+            .read_buffer_size(READ_BUFFER_BYTES.min(bytes_max))
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
-            .max_message_size(Some(rules.message_bytes_max))
-            .max_frame_size(Some(rules.message_bytes_max));
+            .max_message_size(Some(bytes_max))
+            .max_frame_size(Some(bytes_max));
         let page = page::open(stream, read, config).await;
         let ending = self.carry(&shared, page, &flow, traceparent, turn(shared.seed, id)).await;
         shared.metrics.closed(ending.code, ending.by);
@@ -108,7 +111,7 @@ impl Connection {
         let rules = &shared.config.rules;
         let dialled = match &self.place {
             Ok(_) => shared.dial(&self.target, &self.addresses).await,
-            Err(over) => Err(shared.over(*over)),
+            Err((over, _)) => Err(shared.over(*over)),
         };
         let dialled = match dialled {
             Ok(broker) => self.introduce(shared, broker).await,
@@ -117,7 +120,9 @@ impl Connection {
         let broker = match dialled {
             Ok(broker) => broker,
             Err(ending) => {
-                let _gone = timeout(rules.finish, refuse(&mut page, &ending)).await;
+                // Whoever has no place is not waited for.
+                let patience = if self.place.is_ok() { rules.finish } else { TELLING };
+                let _gone = timeout(patience.min(rules.finish), refuse(&mut page, &ending)).await;
                 return ending;
             }
         };
@@ -172,6 +177,10 @@ fn turn(seed: u64, id: u64) -> f64 {
     (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
 }
 
+/// How long somebody who has no place may take to hear why.
+const TELLING: Duration = Duration::from_secs(1);
+/// What is read of somebody who has no place.
+const TOLD_BYTES_MAX: usize = 1024;
 /// tungstenite allocates it at once for each connection: its own 128 KiB were 1.3 GB for 10,000.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// More than one message from a broker: each is flushed before the next is taken.

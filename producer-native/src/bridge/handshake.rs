@@ -58,7 +58,8 @@ pub(super) struct Diagnose {
     /// To be named in CORS headers, if it is allowed.
     pub(super) origin: Option<String>,
     pub(super) origin_allowed: bool,
-    pub(super) token: Result<Grants, TokenFault>,
+    /// `None` if it was not looked at.
+    pub(super) token: Option<Result<Grants, TokenFault>>,
     pub(super) target: Option<Target>,
 }
 
@@ -310,10 +311,13 @@ fn diagnose(request: &Parts, at: &Surroundings<'_>, host: &str) -> Decision {
     // Browsers write the colon as they like, and nothing else of an address needs to be escaped.
     let target =
         target.map(|text| text.replace("%3A", ":").replace("%5B", "[").replace("%5D", "]"));
+    // A signature is looked at for whom it may be told only, and not more often than for those who
+    // connect.
+    let looks = origin_allowed && at.over.is_none();
     Decision::Diagnose(Box::new(Diagnose {
         origin,
         origin_allowed,
-        token: at.tokens.verify(token, at.unix),
+        token: looks.then(|| at.tokens.verify(token, at.unix)),
         target: target.and_then(|text| Target::parse(&text, &at.config.policy.names).ok()),
     }))
 }

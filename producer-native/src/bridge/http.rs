@@ -126,7 +126,7 @@ async fn answer(
         unix: (shared.unix)(),
     };
     match handshake::decide(&head, &surroundings) {
-        Decision::Connect(connect) => accept(shared, (client, arrival), *connect, take(knocking)),
+        Decision::Connect(connect) => accept(shared, (client, arrival), *connect, knocking),
         Decision::Later { key, over } => {
             drop(take(knocking));
             let place = Err(over);
@@ -156,12 +156,12 @@ fn accept(
     shared: &Shared,
     who: (SocketAddr, Arrival),
     connect: Connect,
-    knocking: Option<Knocking>,
+    knocking: &Mutex<Option<Knocking>>,
 ) -> Answer {
     let Some(addresses) = shared.reach(&connect.target) else {
         return (refuse(shared, &Refused::target()), None);
     };
-    let Some(knocking) = knocking else {
+    let Some(knocking) = take(knocking) else {
         // There was a request on this socket already, and it was admitted.
         return (plain(StatusCode::BAD_REQUEST, "one connection a socket\n"), None);
     };
@@ -178,6 +178,14 @@ fn switch(
 ) -> Answer {
     let Connect { target, grants, origin, key } = connect;
     shared.metrics.handshake(if place.is_ok() { "ok" } else { "limit" });
+    let place = match place {
+        Ok(admitted) => Ok(admitted),
+        Err(over) => match shared.telling.clone().try_acquire_owned() {
+            Ok(telling) => Err((over, telling)),
+            // Too many are being told already: this one learns no more than a status.
+            Err(_) => return (later(over), None),
+        },
+    };
     let mut response = plain(StatusCode::SWITCHING_PROTOCOLS, "");
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_TYPE);
@@ -188,6 +196,13 @@ fn switch(
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accepted.expect("base64 is fit for a header"));
     let listener = arrival.listener;
     (response, Some(Connection { target, addresses, grants, origin, client, listener, place }))
+}
+
+fn later(over: Over) -> Response<String> {
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "later\n");
+    let seconds = over.retry_after().as_secs().max(1);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
 }
 
 fn refuse(shared: &Shared, refused: &Refused) -> Response<String> {
@@ -219,13 +234,15 @@ const NAME_SERVER_FRESH: Duration = Duration::from_secs(60);
 /// is not dialled, so nobody learns what else there is.
 async fn diagnose(shared: &Arc<Shared>, asked: Diagnose, over: Option<Over>) -> Response<String> {
     let token = match &asked.token {
-        Ok(_) => "ok",
-        Err(fault) => fault.word(),
+        None => "not-told",
+        Some(Ok(_)) => "ok",
+        Some(Err(fault)) => fault.word(),
     };
-    let reach = asked.target.as_ref().and_then(|target| shared.reach(target));
-    let may = asked.origin_allowed && asked.token.is_ok() && over.is_none();
-    let dial = match (&asked.target, &reach) {
-        (Some(target), Some(addresses)) if may => match shared.dial(target, addresses).await {
+    let may = asked.origin_allowed && matches!(asked.token, Some(Ok(_))) && over.is_none();
+    let target = asked.target.as_ref().filter(|_| may);
+    let reach = target.and_then(|target| shared.reach(target));
+    let dial = match (target, &reach) {
+        (Some(target), Some(addresses)) => match shared.dial(target, addresses).await {
             Ok(_stream) => "ok",
             Err(ending) => match ending.code {
                 CloseCode::DIAL_TIMEOUT => "timeout",

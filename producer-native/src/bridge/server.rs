@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::config::BridgeConfig;
 use super::grants::Grants;
@@ -105,8 +105,9 @@ impl Bridge {
     /// its connections have ended. Dropping the future ends them at once.
     ///
     /// # Errors
-    /// If the address of the listener cannot be told. `InvalidInput` if it is not on loopback, and
-    /// pages would come without TLS or tokens although the configuration does not say so.
+    /// If the address of the listener cannot be told. `InvalidInput` if it is not on loopback, or
+    /// behind a proxy, and pages would come without TLS or tokens although the configuration does
+    /// not say so.
     pub async fn serve<L: Listen>(&self, mut listener: L) -> io::Result<()> {
         let address = listener.local_addr()?;
         self.may_listen(address)?;
@@ -136,7 +137,8 @@ impl Bridge {
         Ok(())
     }
 
-    /// Serves `/metrics`, for as long as the future lives: not where pages come.
+    /// Serves `/metrics`, for as long as the future lives: not where pages come. At most 16 sockets
+    /// at a time are served, for 10 s each; others wait.
     ///
     /// # Errors
     /// None now.
@@ -146,10 +148,13 @@ impl Bridge {
             tokio::select! {
                 biased;
                 Some(_ended) = tasks.join_next() => {}
-                accepted = listener.accept() => match accepted {
+                accepted = listener.accept(), if tasks.len() < METRICS_SOCKETS_MAX => match accepted {
                     Ok((stream, _)) => {
                         let shared = self.shared.clone();
-                        let task = async move { http::exchange_metrics(&shared, stream).await };
+                        let task = async move {
+                            let exchange = http::exchange_metrics(&shared, stream);
+                            let _slow = timeout(METRICS_TIME, exchange).await;
+                        };
                         listener.spawn(&mut tasks, task);
                     }
                     Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -191,10 +196,13 @@ impl Bridge {
     pub fn may_listen(&self, address: SocketAddr) -> io::Result<()> {
         let refuse = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         let Shared { config, tls, tokens, .. } = &*self.shared;
-        if address.ip().to_canonical().is_loopback() {
+        let on_loopback = address.ip().to_canonical().is_loopback();
+        // Behind a proxy all the world comes from loopback.
+        let behind_proxy = config.behind_proxy || !config.trusted_proxies.is_empty();
+        if on_loopback && !behind_proxy {
             return Ok(());
         }
-        if tls.is_none() && !config.behind_proxy {
+        if tls.is_none() && !config.behind_proxy && !on_loopback {
             return refuse(
                 "a plain listener that is not on loopback: give it a certificate, or say that it \
                  stands behind a proxy that has one",
@@ -202,8 +210,8 @@ impl Bridge {
         }
         if matches!(tokens, Tokens::NotNeeded(_)) && !config.without_tokens {
             return refuse(
-                "a listener that is not on loopback needs tokens, unless the configuration says \
-                 otherwise",
+                "a listener that is not on loopback, or behind a proxy, needs tokens, unless the \
+                 configuration says otherwise",
             );
         }
         Ok(())
@@ -254,6 +262,9 @@ impl fmt::Debug for Bridge {
 
 /// How often the files of a certificate are looked at.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
+/// Sockets of whoever collects figures.
+const METRICS_SOCKETS_MAX: usize = 16;
+const METRICS_TIME: Duration = Duration::from_secs(10);
 /// After an error of the listener.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A connection whose turn has come may wait for answers that are on their way.

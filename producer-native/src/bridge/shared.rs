@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use producer_core::{Address, ConnectionEnd};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::config::BridgeConfig;
@@ -43,6 +43,8 @@ pub(super) struct Shared {
     /// A page asked for what is in no route: there may be a new one.
     pub(super) missed: Notify,
     connections: AtomicU64,
+    /// Those who are told that there is no room for them.
+    pub(super) telling: Arc<Semaphore>,
     name_servers: Mutex<NameServers>,
 }
 
@@ -58,6 +60,9 @@ pub(super) struct Parts {
     pub(super) seed: u64,
 }
 
+/// Most who are told at a time, by a close code, that there is no room. Others get a status.
+const TELLING_MAX: usize = 256;
+
 impl Shared {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { config, transport, tokens, tls, signer, unix, log, seed } = parts;
@@ -69,6 +74,7 @@ impl Shared {
             metrics: Arc::default(),
             phase: Phases::new(),
             unready: AtomicBool::new(false),
+            telling: Arc::new(Semaphore::new(TELLING_MAX)),
             unix,
             log,
             seed,

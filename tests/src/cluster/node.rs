@@ -269,7 +269,15 @@ impl Node {
             Role::NameServer(_) => java.args(["-Xms8m", "-Xmx64m", NAME_SERVER]),
             // Each thread that stores has a buffer of 4 MiB off the heap; without one, timers stop.
             Role::Broker { .. } => {
-                java.args(["-Xms16m", "-Xmx128m", "-XX:MaxDirectMemorySize=512m", BROKER])
+                // A disk that is nearly full is no reason to store nothing of a test.
+                java.args([
+                    "-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99",
+                    "-Drocketmq.broker.diskSpaceCleanForciblyRatio=0.99",
+                    "-Xms16m",
+                    "-Xmx128m",
+                    "-XX:MaxDirectMemorySize=512m",
+                    BROKER,
+                ])
             }
         };
         java.arg("-c").arg(config).env("ROCKETMQ_HOME", &self.home).env_remove("NAMESRV_ADDR");

@@ -4,6 +4,10 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use producer_native::bridge::{Bridge, BridgeSettings, KeyWatch};
@@ -47,8 +51,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
+    // Certificates and keys that could not be read again, brokers where nobody may go.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let settings = settings(arguments)?;
-    let opened = settings.open(|builder| builder.log(print_line));
+    let (lines, printer) = Lines::new().map_err(|error| format!("no thread: {error}"))?;
+    let opened = settings.open(|builder| builder.log(move |line| lines.print(line)));
     let (bridge, keys) = opened.map_err(|error| error.to_string())?;
     if arguments.check {
         print!("{settings}");
@@ -56,8 +63,18 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no threads or sockets: {error}"))?;
-    runtime.block_on(serve(bridge, keys, &settings)).map_err(|error| error.to_string())
+    let served = runtime.block_on(serve(bridge, keys, &settings));
+    // With it goes the bridge, and who gives lines to the printer.
+    drop(runtime);
+    let patience = Instant::now() + LAST_LINES;
+    while !printer.is_finished() && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    served.map_err(|error| error.to_string())
 }
+
+/// How long the last lines of the log may take.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 fn settings(arguments: &Arguments) -> Result<BridgeSettings, String> {
     let mut said = Vec::new();
@@ -78,9 +95,39 @@ fn settings(arguments: &Arguments) -> Result<BridgeSettings, String> {
     Ok(settings)
 }
 
-/// A line of the log. Whoever reads it may be gone; pages need not know.
-fn print_line(line: &str) {
-    let _gone = writeln!(std::io::stdout().lock(), "{line}");
+/// Prints the lines of the log by a thread of its own: whoever reads them may stand still, and pages
+/// must not.
+struct Lines {
+    queue: SyncSender<String>,
+    lost: AtomicU64,
+}
+
+/// Lines that wait to be printed. More are lost, and counted.
+const LINES_MAX: usize = 4096;
+
+impl Lines {
+    /// With the thread that ends when the last line is printed.
+    fn new() -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (queue, lines) = sync_channel::<String>(LINES_MAX);
+        let printer = std::thread::Builder::new().name("log".to_owned()).spawn(move || {
+            for line in lines {
+                // Whoever read them may be gone.
+                let _gone = writeln!(std::io::stdout().lock(), "{line}");
+            }
+        })?;
+        Ok((Self { queue, lost: AtomicU64::new(0) }, printer))
+    }
+
+    fn print(&self, line: &str) {
+        let lost = self.lost.swap(0, Relaxed);
+        let line = match lost {
+            0 => line.to_owned(),
+            lost => format!("{line}\n{{\"event\":\"lines-lost\",\"count\":{lost}}}"),
+        };
+        if self.queue.try_send(line).is_err() {
+            self.lost.fetch_add(lost + 1, Relaxed);
+        }
+    }
 }
 
 async fn serve(bridge: Bridge, keys: KeyWatch, settings: &BridgeSettings) -> std::io::Result<()> {

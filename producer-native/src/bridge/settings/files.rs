@@ -89,6 +89,9 @@ impl TokenFiles {
             (None, Some(_)) => {
                 wrong("tokens.audience", "it is needed: else tokens for others count here")
             }
+            (None, None) if self.issuer.is_some() => {
+                wrong("tokens", "audience and one of jwks_file and secret_file are needed")
+            }
             _ => Ok(()),
         }
     }

@@ -203,6 +203,12 @@ async fn t13_plain_listeners_for_strangers_are_refused() {
         assert!(!refuses(open, everybody(), tls(), at).await, "{at} without tokens, as told");
     }
     assert!(!refuses(config(), everybody(), None, "127.0.0.1:80").await);
+    // Behind a proxy all the world comes from loopback.
+    let proxied = BridgeConfig { behind_proxy: true, ..config() };
+    assert!(refuses(proxied, everybody(), None, "127.0.0.1:80").await);
+    let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let proxied = BridgeConfig { trusted_proxies, ..config() };
+    assert!(refuses(proxied, everybody(), None, "127.0.0.1:80").await);
     assert!(!refuses(config(), everybody(), None, "[::1]:80").await);
     std::fs::remove_dir_all(folder).unwrap();
 }
@@ -210,7 +216,7 @@ async fn t13_plain_listeners_for_strangers_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn t14_a_stranger_cannot_say_that_he_is_another() {
     let trusted_proxies: Vec<Network> = vec!["10.0.0.0/8".parse().unwrap()];
-    let mut stage = Stage::new(BridgeConfig { trusted_proxies, ..config() });
+    let mut stage = Stage::new(BridgeConfig { trusted_proxies, without_tokens: true, ..config() });
 
     for (from, seen) in [("192.0.2.1", "192.0.2.1"), ("10.0.0.1", "198.51.100.7")] {
         let ask = Ask::new(BROKER).from(from).header("x-forwarded-for", "1.1.1.1, 198.51.100.7");

@@ -51,6 +51,28 @@ async fn t09_sockets_that_say_nothing_are_few() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t09_those_who_are_told_that_there_is_no_room_are_few() {
+    let mut config = config();
+    config.limits.connections_max = 1;
+    let mut stage = Stage::new(config);
+    let (_page, _broker) = stage.connected().await;
+
+    let mut told = Vec::new();
+    let from = |number: usize| format!("198.51.{}.{}", number / 200, number % 200);
+    for number in 0..256 {
+        told.push(stage.try_page(Ask::new(BROKER).from(&from(number))).await.unwrap().0);
+    }
+    let next = stage.refusal(Ask::new(BROKER).from(&from(256))).await;
+    assert_eq!(next, 429, "it is only told a status");
+
+    // They were told by a close code, and whoever does not answer it is not waited for.
+    tokio::time::advance(Duration::from_millis(1_100)).await;
+    assert_eq!(told[0].closed().await.0, CloseCode::LIMIT.0);
+    let later = stage.try_page(Ask::new(BROKER).from(&from(257))).await;
+    assert_eq!(later.unwrap().0.closed().await.0, CloseCode::LIMIT.0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn t09_heads_are_bounded() {
     let mut stage = Stage::new(config());
     let mut socket = stage.socket();
