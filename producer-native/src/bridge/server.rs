@@ -111,6 +111,10 @@ impl Bridge {
     pub async fn serve<L: Listen>(&self, mut listener: L) -> io::Result<()> {
         let address = listener.local_addr()?;
         self.may_listen(address)?;
+        let BridgeConfig { behind_proxy, trusted_proxies, .. } = &self.shared.config;
+        if *behind_proxy && trusted_proxies.is_empty() {
+            tracing::warn!("no trusted_proxies: limits by address count for the proxy as a whole");
+        }
         let mut phase = self.shared.phase.follow();
         let secure = self.shared.tls.is_some();
         let mut tasks = JoinSet::new();
