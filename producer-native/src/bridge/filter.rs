@@ -30,6 +30,7 @@
 //! queues. What it need not see: the topic of END_TRANSACTION, which brokers do not read; they
 //! compare the group with that of the half message.
 
+mod fields;
 mod heartbeat;
 mod refusal;
 mod rules;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 use producer_core::wire::code;
 
 use super::{Grants, Names};
+use fields::{LINE_BYTES, field_of, fields_of, property_of};
 pub use refusal::{Refusal, Why};
 use rules::{Body, CONSUMER_GROUP, GROUP, NAMESPACE, Needs, PROPERTIES, RULES, Rule, TOPIC};
 
@@ -339,7 +341,7 @@ impl Filter {
         let mut found: [Option<&[u8]>; rules::FIELDS] = [None; rules::FIELDS];
         while !fields.is_empty() {
             let (name, value, rest) = field_of(fields).ok_or(Why::Malformed)?;
-            if let Some(at) = rule.fields.iter().position(|wanted| *wanted == name) {
+            if let Some(at) = rule.slot(name) {
                 // Of two, Java takes the last; others may not.
                 if found[at].replace(value).is_some() {
                     return Err(Why::Twice);
@@ -380,8 +382,10 @@ impl Filter {
                 return Err(Why::Group);
             }
         }
-        let properties = found[PROPERTIES].unwrap_or_default();
-        for property in properties.split(|byte| *byte == PROPERTY_END) {
+        let mut rest = found[PROPERTIES].unwrap_or_default();
+        while !rest.is_empty() {
+            let property;
+            (property, rest) = property_of(rest);
             if names_topics && property.starts_with(b"INNER_MULTI_") {
                 return Err(Why::Dispatch);
             }
@@ -416,38 +420,8 @@ enum Look {
     },
 }
 
-/// The fields of a header (spec §1.5, `RocketMQSerializable.java`). Java ignores bytes behind
-/// them; here there may be none.
-#[inline]
-fn fields_of(header: &[u8]) -> Option<&[u8]> {
-    let (_, rest) = header.split_first_chunk::<LINE_BYTES>()?;
-    let (_remark, rest) = long(rest)?;
-    let (fields, rest) = long(rest)?;
-    rest.is_empty().then_some(fields)
-}
-
-/// The first field's name and value, and what follows them.
-#[inline]
-fn field_of(fields: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let (len, rest) = fields.split_first_chunk::<2>()?;
-    let len = usize::try_from(i16::from_be_bytes(*len)).ok().filter(|len| *len > 0)?;
-    let (name, rest) = rest.split_at_checked(len)?;
-    let (value, rest) = long(rest)?;
-    Some((name, value, rest))
-}
-
-/// Bytes behind their length, and what follows them.
-#[inline]
-fn long(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (len, rest) = bytes.split_first_chunk::<4>()?;
-    let len = usize::try_from(i32::from_be_bytes(*len)).ok()?;
-    rest.split_at_checked(len)
-}
-
 /// Both lengths of a frame.
 const START_BYTES: usize = 8;
-/// Code, language, version, opaque and flag.
-const LINE_BYTES: usize = 13;
 /// A header without remark and fields: the lengths of both are there.
 const HEADER_BYTES_MIN: u32 = LINE_BYTES as u32 + 8;
 /// The type of a binary header.
@@ -455,8 +429,6 @@ const BINARY: u8 = 1;
 /// Flag bits.
 const RESPONSE: i32 = 1;
 const ONE_WAY: i32 = 2;
-/// What stands behind each property.
-const PROPERTY_END: u8 = 2;
 /// The topic whose settings new topics get.
 const CREATION_TOPIC: &[u8] = b"TBW102";
 /// A buffer up to this size is kept for the next start of a frame.

@@ -42,13 +42,16 @@ pub(super) struct PageOut<P>(Arc<Mutex<Socket<P>>>);
 /// Both halves of a page's socket, behind its handshake. `read` came with the request.
 pub(super) async fn open<P>(
     mut stream: Counted<P>,
-    read: Vec<u8>,
+    mut read: Vec<u8>,
     config: WebSocketConfig,
 ) -> (PageIn<P>, PageOut<P>)
 where
     P: AsyncRead + AsyncWrite + Unpin,
 {
     stream.boundaries.see(&read);
+    // Each later buffer is as large as the first one, which is this: without capacity, the page would
+    // be read a message at a time.
+    read.reserve_exact(config.read_buffer_size);
     let role = Role::Server;
     let stream = WebSocketStream::from_partially_read(stream, read, role, Some(config)).await;
     let stream = Some(stream);
@@ -191,6 +194,10 @@ impl Boundaries {
 
     /// Reads a header if it is whole; how many bytes it is.
     fn header(&mut self, bytes: &[u8]) -> Option<usize> {
+        if let Some((used, left)) = usual_header(bytes) {
+            (self.left, self.open) = (left, false);
+            return Some(used);
+        }
         let mut cursor = Cursor::new(bytes);
         match FrameHeader::parse(&mut cursor) {
             Ok(Some((header, left))) => {
@@ -213,6 +220,22 @@ impl Boundaries {
         self.left == 0 && self.head.is_empty() && !self.open && !self.lost
     }
 }
+
+/// The header of nearly all frames, a whole binary message below 64 KiB: its bytes, and those of the
+/// payload.
+#[inline]
+fn usual_header(bytes: &[u8]) -> Option<(usize, u64)> {
+    let [0x82, second, rest @ ..] = bytes else { return None };
+    let (used, left) = match second & 0x7f {
+        127 => return None,
+        126 => (4, u64::from(u16::from_be_bytes(*rest.first_chunk()?))),
+        length => (2, u64::from(length)),
+    };
+    let used = used + if second & 0x80 != 0 { MASK_BYTES } else { 0 };
+    (used <= bytes.len()).then_some((used, left))
+}
+
+const MASK_BYTES: usize = 4;
 
 /// Smaller messages fit what a buffer has from the beginning, or nearly.
 const LARGE_BYTES: usize = 8 * 1024;

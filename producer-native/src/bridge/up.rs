@@ -99,7 +99,7 @@ where
         queue: &mut Queue,
     ) -> Option<Ending> {
         match message {
-            Some(Ok(Message::Binary(bytes))) => self.sift(&bytes, queue),
+            Some(Ok(Message::Binary(bytes))) => self.sift(bytes, queue),
             Some(Ok(Message::Text(text))) => self.control.handle(&text, &mut self.filter),
             Some(Ok(Message::Close(frame))) => {
                 let code = frame.map_or(CloseCode(1005), |frame| CloseCode(frame.code.into()));
@@ -116,11 +116,12 @@ where
     }
 
     /// Adds what the filter lets through, signed if it is to be.
-    fn sift(&mut self, bytes: &Bytes, queue: &mut Queue) -> Option<Ending> {
-        let verdict = self.filter.check(bytes);
-        let passed = [Bytes::copy_from_slice(verdict.held), bytes.slice(..verdict.passed)];
-        let refused = verdict.refused;
-        for some in passed {
+    fn sift(&mut self, mut bytes: Bytes, queue: &mut Queue) -> Option<Ending> {
+        let verdict = self.filter.check(&bytes);
+        let held = Bytes::copy_from_slice(verdict.held);
+        let (passed, refused) = (verdict.passed, verdict.refused);
+        bytes.truncate(passed);
+        for some in [held, bytes] {
             let Some(signing) = &mut self.signing else {
                 queue.push(some);
                 continue;

@@ -10,7 +10,9 @@ pub(super) struct Rule {
     to: TargetKind,
     when: When,
     /// Names of the fields that decide, each in its slot; an empty name is in no request.
-    pub(super) fields: [&'static [u8]; FIELDS],
+    fields: [&'static [u8]; FIELDS],
+    /// What their names begin with, a bit a letter: most fields of a send are seen by it to be others.
+    letters: u32,
     /// Whether every connection's fields are read, not only those whose token gives names.
     pub(super) always_read: bool,
     pub(super) body: Body,
@@ -89,7 +91,13 @@ pub(super) static RULES: [Rule; 9] = [
 ];
 
 const fn send(code: i32) -> Rule {
-    Rule { fields: SEND, body: Body::Messages, group: Needs::Checked, ..question(code) }
+    Rule {
+        fields: SEND,
+        letters: letters(&SEND),
+        body: Body::Messages,
+        group: Needs::Checked,
+        ..question(code)
+    }
 }
 
 /// A request to a broker about a topic, without a body.
@@ -100,11 +108,44 @@ const fn question(code: i32) -> Rule {
         to: TargetKind::Broker,
         when: When::Always,
         fields: USUAL,
+        letters: letters(&USUAL),
         always_read: false,
         body: Body::Empty,
         topic: Needs::Checked,
         group: Needs::Nothing,
     }
+}
+
+const fn letters(names: &[&[u8]; FIELDS]) -> u32 {
+    let (mut all, mut at) = (0, 0);
+    while at < names.len() {
+        if let [first, ..] = names[at] {
+            all |= letter(*first);
+        }
+        at += 1;
+    }
+    all
+}
+
+const fn letter(of: u8) -> u32 {
+    1 << (of % 32)
+}
+
+impl Rule {
+    /// The slot of a field that decides.
+    #[inline]
+    pub(super) fn slot(&self, name: &[u8]) -> Option<usize> {
+        if name.first().is_none_or(|first| self.letters & letter(*first) == 0) {
+            return None;
+        }
+        self.fields.iter().position(|wanted| same(wanted, name))
+    }
+}
+
+/// Whether two names are the same. They are so short that a call would cost more.
+#[inline]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one == other)
 }
 
 /// The rule of a request, and its place among all.
