@@ -343,7 +343,10 @@ impl Asking<'_, '_> {
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        found.sort_by_key(|message| std::cmp::Reverse(message.stored_ms));
+        // Brokers tell them in the order of their logs; ids of one broker are in that order, too.
+        found.sort_by(|one, other| {
+            (other.stored_ms, &other.offset_id).cmp(&(one.stored_ms, &one.offset_id))
+        });
         match failure {
             Some(error) if found.is_empty() => Err(error),
             _ => Ok(found),

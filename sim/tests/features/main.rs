@@ -6,6 +6,7 @@ mod batches;
 mod bugs;
 mod callbacks;
 mod compressed;
+mod found;
 mod keys;
 mod shared;
 mod traces;

@@ -65,7 +65,7 @@ impl Broker {
         Ok(Answer { body: record.to_vec(), own_form: true, ..Answer::ok() })
     }
 
-    /// Looks through the whole log, newest first; there is no index.
+    /// Looks through the whole log; there is no index.
     pub(super) fn query(&self, request: &Request<'_>) -> Result<Answer, WireError> {
         let asked = QueryMessage::from_ext(&request.header.ext)?;
         let unique = asked.unique_key == Some(true);
@@ -76,7 +76,10 @@ impl Broker {
                 && window.contains(&message.store_timestamp)
                 && has_key(message, &asked.key)
         };
-        let found: Vec<_> = self.log.messages().rev().filter(wanted).take(max).collect();
+        // The youngest are taken, and told in the order of the log (`DefaultMessageStore.queryMessage`
+        // sorts the offsets that its index gave).
+        let mut found: Vec<_> = self.log.messages().rev().filter(wanted).take(max).collect();
+        found.reverse();
         let mut body = Vec::new();
         for record in found.iter().filter_map(|message| self.log.indexed(message.physical_offset)) {
             body.extend_from_slice(record);
