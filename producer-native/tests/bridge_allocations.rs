@@ -113,3 +113,24 @@ async fn what_a_large_message_needed_is_given_back_by_an_idle_connection() {
     assert!(after < 24 * 1024, "{after} bytes more than before");
     be_busy(&mut page, &mut broker, 1_000).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_small() {
+    let mut stage = Stage::new(config());
+    let mut connections = Vec::new();
+    let mut before = 0;
+    let count = 16;
+    // The first one pays for what all have together; more of them would come too often.
+    for number in 0..=count {
+        let (page, broker) = stage.connected().await;
+        // A page's own buffers are its own.
+        connections.push((page.0.into_inner(), broker));
+        if number == 0 {
+            before = counting::kept();
+        }
+    }
+    let each = (counting::kept() - before) / count;
+
+    println!("kept by an idle connection, both sockets of the stage included: {each} bytes");
+    assert!(each < 48 * 1024, "{each} bytes");
+}
