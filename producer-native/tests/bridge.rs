@@ -6,6 +6,8 @@ mod stage;
 #[path = "bridge/world.rs"]
 mod world;
 
+#[path = "bridge/admitting.rs"]
+mod admitting;
 #[path = "bridge/carrying.rs"]
 mod carrying;
 #[path = "bridge/cluster.rs"]
