@@ -49,7 +49,6 @@ pub(super) enum Caller {
     #[cfg_attr(not(feature = "bridge"), expect(dead_code, reason = "there is no bridge"))]
     Page(usize),
     /// The bridge, on behalf of a producer or of itself.
-    #[cfg_attr(not(feature = "bridge"), expect(dead_code, reason = "there is no bridge"))]
     Bridge,
     Node(usize),
 }
