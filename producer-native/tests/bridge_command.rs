@@ -43,6 +43,7 @@ fn a_check_prints_what_would_be_in_force() {
         "connections_max = 7",
         "ports = [10911, 10909]",
         "access_key = \"pages\"",
+        "names_required = true",
     ] {
         assert!(text.lines().any(|other| other == line), "{line}: {text}");
     }

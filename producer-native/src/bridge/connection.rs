@@ -18,12 +18,13 @@ use super::ending::Ending;
 use super::filter::{Filter, TargetKind};
 use super::flow::{Counted, Flow};
 use super::grants::Grants;
-use super::limits::Over;
+use super::limits::{Ip, Over};
 use super::page::{self, PageIn, PageOut};
 use super::policy::Target;
 use super::proxy_v2;
 use super::relay::{self, Relay};
 use super::shared::{Admitted, Shared};
+use super::signing::Holder;
 use crate::transport::Stream;
 
 /// A request that was answered by 101.
@@ -148,6 +149,7 @@ impl Connection {
             filter: Filter::new(kind, shared.config.filter, grants),
             // Name servers look at no signature (spec §10.1).
             signer: shared.signer.clone().filter(|_| kind == TargetKind::Broker),
+            shares: [holder(&self.grants, self.client), Holder::Target(self.target.to_string())],
             tokens: shared.tokens.clone(),
             subject: self.grants.subject.clone(),
             expires_at: self.grants.expires_at,
@@ -167,6 +169,14 @@ where
 {
     relay::tell(page_out, ending).await;
     while let Some(Ok(_)) = page_in.next().await {}
+}
+
+/// Whose shares a connection uses: a subject's, or those of an address.
+fn holder(grants: &Grants, client: SocketAddr) -> Holder {
+    match grants.subject.is_empty() {
+        true => Holder::Ip(Ip::of(client.ip())),
+        false => Holder::Subject(grants.subject.clone()),
+    }
 }
 
 /// A number from 0 to 1 that looks like chance (splitmix64).

@@ -2,23 +2,27 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::ending::{By, CloseCode, Ending};
 use super::filter::Filter;
 use super::grants::Grants;
+use super::metrics::Metrics;
 use super::tokens::Tokens;
 
 /// Handles text messages, which are JSON objects:
 ///
 /// * `{"token":"..."}`: the next token, of the same subject. It is answered by
-///   `{"v":1,"token":"ok","expiresInMs":milliseconds}`, or the connection ends with 4001.
+///   `{"v":1,"token":"ok","expiresInMs":milliseconds}`, or the connection ends with 4001. One a
+///   second: each costs a signature check, so with an earlier one the connection ends with 1013.
 /// * `{"traceparent":"..."}`: for the log line of this connection.
 ///
 /// Anything else is refused, as a page that says it expects what it does not get.
-pub(super) struct Control {
+pub(super) struct Control<'c> {
     pub(super) tokens: Tokens,
     pub(super) subject: String,
     /// Seconds since 1970.
@@ -28,11 +32,14 @@ pub(super) struct Control {
     /// When the token expires, in seconds since 1970.
     pub(super) expires_at: watch::Sender<Option<u64>>,
     pub(super) traceparent: watch::Sender<Option<String>>,
+    pub(super) metrics: &'c Metrics,
+    /// When the last token came on this connection.
+    pub(super) refreshed: Option<Instant>,
 }
 
-impl Control {
+impl Control<'_> {
     /// Handles one; says if the connection ends by it.
-    pub(super) fn handle(&self, text: &str, filter: &mut Filter) -> Option<Ending> {
+    pub(super) fn handle(&mut self, text: &str, filter: &mut Filter) -> Option<Ending> {
         let refused = |why: &'static str| Some(Ending::new(By::Bridge, CloseCode::REFUSED, why));
         if text.len() > TEXT_BYTES_MAX {
             return refused("a control message is too long");
@@ -50,6 +57,13 @@ impl Control {
         let Some(token) = said.get("token").and_then(|value| value.as_str()) else {
             return refused("a control message has a token or a traceparent");
         };
+        let now = Instant::now();
+        if self.refreshed.is_some_and(|before| now < before + REFRESH_PAUSE) {
+            self.metrics.limited("tokens");
+            let retry_after_ms = REFRESH_PAUSE.as_millis() as u64;
+            return Some(Ending::limit("too many tokens", retry_after_ms));
+        }
+        self.refreshed = Some(now);
         match self.tokens.verify(Some(token), (self.unix)()) {
             // Whoever took another's place would have the limits and the log lines of the first.
             Ok(grants) if grants.subject != self.subject => refuse_token("it is another subject's"),
@@ -75,6 +89,8 @@ fn refuse_token(why: impl Into<Cow<'static, str>>) -> Option<Ending> {
     Some(Ending::new(By::Bridge, CloseCode::TOKEN, why))
 }
 
+/// From one token of a connection to the next.
+const REFRESH_PAUSE: Duration = Duration::from_secs(1);
 /// Longest control message: a token with many claims.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Longest `traceparent`: that of version 0 has 55, later ones may have more.

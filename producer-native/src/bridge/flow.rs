@@ -30,7 +30,12 @@ pub(super) struct Flow {
     pub(super) listening: AtomicBool,
     /// Something is being written to the page: that nothing is taken means something.
     pub(super) sending: AtomicBool,
+    /// What the last ping says, until it was answered; else [`NO_PING`].
+    pub(super) ping_out: AtomicU64,
 }
+
+/// No ping says this: the first one comes later.
+pub(super) const NO_PING: u64 = 0;
 
 impl Flow {
     /// Bytes of the stream, in both directions.

@@ -16,7 +16,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use producer_core::Address;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -322,27 +321,48 @@ where
             return;
         }
     };
-    let limit = shared.config.rules.handshake;
+    let given_up = knocking.given_up();
     let Some(tls) = &shared.tls else {
-        let exchanged = timeout(limit, exchange(&shared, arrival, stream, knocking)).await;
+        let exchange = exchange(&shared, arrival, stream, knocking);
+        let exchanged = in_time(&shared, given_up, exchange).await;
         return go_on(shared, exchanged).await;
     };
     let acceptor = tls.acceptor();
-    let exchanged = timeout(limit, async {
+    let exchange = async {
         let stream = acceptor.accept(stream).await.ok()?;
         exchange(&shared, arrival, stream, knocking).await
-    });
-    let exchanged = exchanged.await;
+    };
+    let exchanged = in_time(&shared, given_up, exchange).await;
     go_on(shared, exchanged).await;
 }
 
-async fn go_on<S>(shared: Arc<Shared>, exchanged: Result<Option<Upgraded<S>>, Elapsed>)
+/// Waits for an exchange, unless it takes too long, or has to make room for others.
+async fn in_time<T>(
+    shared: &Shared,
+    given_up: impl Future<Output = ()>,
+    exchange: impl Future<Output = Option<T>>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        exchanged = timeout(shared.config.rules.handshake, exchange) => {
+            if exchanged.is_err() {
+                shared.metrics.handshake("timeout");
+            }
+            exchanged.ok().flatten()
+        }
+        () = given_up => {
+            shared.metrics.limited(Over::Knocks.word());
+            shared.metrics.handshake("limit");
+            None
+        }
+    }
+}
+
+async fn go_on<S>(shared: Arc<Shared>, exchanged: Option<Upgraded<S>>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    match exchanged {
-        Ok(Some((connection, stream, read))) => connection.serve(shared, stream, read).await,
-        Ok(None) => {}
-        Err(_elapsed) => shared.metrics.handshake("timeout"),
+    if let Some((connection, stream, read)) = exchanged {
+        connection.serve(shared, stream, read).await;
     }
 }

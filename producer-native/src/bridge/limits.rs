@@ -6,7 +6,13 @@
 //! no connection is forgotten when its rate has recovered, and when there is no room left, addresses
 //! that are new wait.
 //!
-//! An IPv6 address counts as its /64: whoever has one of those has all.
+//! An IPv6 address counts as its /64: whoever has one of those has all. Whoever has many of those is
+//! met when there are too many knocks: then the oldest knock of the /48 (of IPv4, of the /24) that has
+//! most is given up, and the one that comes has its place. So sockets that say nothing keep nobody
+//! out, unless they come from so many networks, and so fast, that [`LimitSettings::knocks_max`] of them
+//! come within the time of an honest handshake.
+
+mod knocks;
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -17,6 +23,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use knocks::Knock;
+use knocks::Knocks;
+
 /// How much is too much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitSettings {
@@ -26,7 +35,8 @@ pub struct LimitSettings {
     pub connections_per_ip_max: u32,
     /// Those of one token's subject. Default 32.
     pub connections_per_subject_max: u32,
-    /// Connections whose request was not judged yet. Default 256.
+    /// Connections whose request was not judged yet; with one more, the oldest of whoever has most is
+    /// closed. Default 256.
     pub knocks_max: usize,
     /// Those of one address. Default 8.
     pub knocks_per_ip_max: u32,
@@ -122,11 +132,6 @@ impl fmt::Display for Over {
 
 impl std::error::Error for Over {}
 
-/// A connection that was accepted; to be given back by [`Limits::admit`] or [`Limits::leave`].
-#[derive(Debug)]
-#[must_use]
-pub struct Knock(Option<Ip>);
-
 /// A connection that was admitted; to be given back by [`Limits::release`].
 #[derive(Debug)]
 #[must_use]
@@ -144,7 +149,7 @@ pub struct Dial(SocketAddr);
 #[derive(Debug)]
 pub struct Limits {
     settings: LimitSettings,
-    knocks: usize,
+    knocks: Knocks,
     connections: usize,
     ips: HashMap<Ip, OfIp>,
     /// Addresses at which those without connections are looked for.
@@ -158,7 +163,7 @@ pub struct Limits {
 
 /// An IPv4 address, or the upper half of an IPv6 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Ip {
+pub(super) enum Ip {
     V4(u32),
     V6(u64),
 }
@@ -182,7 +187,7 @@ impl Limits {
     pub fn new(settings: LimitSettings) -> Self {
         Self {
             settings,
-            knocks: 0,
+            knocks: Knocks::default(),
             connections: 0,
             ips: HashMap::new(),
             sweep_at: SWEEP_FIRST,
@@ -199,20 +204,28 @@ impl Limits {
     /// # Errors
     /// [`Over`]: it is to be closed at once.
     pub fn knock(&mut self, now: Instant, ip: Option<IpAddr>) -> Result<Knock, Over> {
-        let max = self.settings.knocks_per_ip_max;
-        if self.knocks >= self.settings.knocks_max {
-            return Err(Over::Knocks);
-        }
+        let LimitSettings { knocks_max, knocks_per_ip_max, .. } = self.settings;
         let ip = ip.map(Ip::of);
-        if let Some(ip) = ip {
-            let of_ip = self.of_ip(now, ip)?;
-            if of_ip.knocks >= max {
-                return Err(Over::KnocksOfIp);
-            }
-            of_ip.knocks += 1;
+        if let Some(ip) = ip
+            && self.of_ip(now, ip)?.knocks >= knocks_per_ip_max
+        {
+            return Err(Over::KnocksOfIp);
         }
-        self.knocks += 1;
-        Ok(Knock(ip))
+        if self.knocks.len() >= knocks_max {
+            let given_up = self.knocks.give_up_one().ok_or(Over::Knocks)?;
+            self.less(given_up);
+        }
+        if let Some(ip) = ip {
+            self.of_ip(now, ip)?.knocks += 1;
+        }
+        Ok(self.knocks.add(ip))
+    }
+
+    /// A knock of this address is over.
+    fn less(&mut self, ip: Option<Ip>) {
+        if let Some(of_ip) = ip.and_then(|ip| self.ips.get_mut(&ip)) {
+            of_ip.knocks -= 1;
+        }
     }
 
     /// A request was read, and this is the address it comes from.
@@ -269,10 +282,10 @@ impl Limits {
     }
 
     /// A connection ended before it was admitted.
-    pub fn leave(&mut self, Knock(ip): Knock) {
-        self.knocks -= 1;
-        if let Some(of_ip) = ip.and_then(|ip| self.ips.get_mut(&ip)) {
-            of_ip.knocks -= 1;
+    #[allow(clippy::needless_pass_by_value, reason = "it is over")]
+    pub fn leave(&mut self, knock: Knock) {
+        if let Some(ip) = self.knocks.remove(&knock) {
+            self.less(ip);
         }
     }
 
@@ -312,7 +325,7 @@ impl Limits {
 
     /// Connections whose request was not judged yet.
     pub fn knocks(&self) -> usize {
-        self.knocks
+        self.knocks.len()
     }
 
     /// What is known about an address.
@@ -345,7 +358,7 @@ fn give_back<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u32>, key: &K) {
 }
 
 impl Ip {
-    fn of(ip: IpAddr) -> Self {
+    pub(super) fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self::V4(ip.to_bits()),
             IpAddr::V6(ip) => Self::V6((ip.to_bits() >> 64) as u64),

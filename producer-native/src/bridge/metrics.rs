@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -63,7 +64,8 @@ impl Metrics {
         self.rare().dials.get(result).copied().unwrap_or_default()
     }
 
-    /// How many connections ended with this code.
+    /// How many connections ended with this code. Those that a page has ended with a code that means
+    /// nothing in WebSocket itself (RFC 6455, 7.4.1) are under 0, whatever it was.
     pub fn closes(&self, code: CloseCode) -> u64 {
         let rare = self.rare();
         rare.closes.iter().filter(|((of, _), _)| *of == code).map(|(_, count)| count).sum()
@@ -103,6 +105,9 @@ impl Metrics {
 
     pub(super) fn closed(&self, code: CloseCode, by: By) {
         self.open.fetch_sub(1, Relaxed);
+        // A page says what it likes, and must not be able to fill a memory with labels.
+        let unknown = by == By::Page && !PAGE_CODES.contains(&code.0);
+        let code = if unknown { OTHER } else { code };
         *self.rare().closes.entry((code, by)).or_default() += 1;
     }
 
@@ -202,7 +207,7 @@ impl fmt::Display for Metrics {
         page.counts("filtered_total", "Frames refused.", "code", &rare.filtered)?;
         page.family("closes_total", "counter", "Connections ended.")?;
         for ((code, by), count) in &rare.closes {
-            let code = code.0.to_string();
+            let code = if *code == OTHER { "other".to_owned() } else { code.0.to_string() };
             page.line("closes_total", &[("code", &code), ("by", by.name())], *count as f64)?;
         }
         page.counts("limits_total", "Limits reached.", "limit", &rare.limits)?;
@@ -235,6 +240,11 @@ impl fmt::Display for Metrics {
         page.line("signing_bytes", &[], held)
     }
 }
+
+/// What a page may end a connection with to be counted by it.
+const PAGE_CODES: RangeInclusive<u16> = 1000..=1015;
+/// All other codes of pages.
+const OTHER: CloseCode = CloseCode(0);
 
 /// Counts of times in buckets.
 #[derive(Debug, Default)]

@@ -25,7 +25,8 @@
 //! 101                                  then the dial, 3 s
 //! {"v":1,"hello":"ns","maxFrame":4259844,"pingMs":20000,"expiresInMs":null}   now it is open
 //! binary messages                      bytes of the TCP stream, cut anywhere, in both directions
-//! text messages                        {"token":"..."} before the old one expires, {"traceparent":"..."}
+//! text messages                        {"token":"..."} before the old one expires, one a second at most,
+//!                                      {"traceparent":"..."};
 //!                                      from the bridge: {"v":1,"token":"ok",...}, {"v":1,"draining":true}
 //! ```
 //!
@@ -56,7 +57,7 @@
 //! | T6 | two readers read two things | binary headers only, lengths checked, responses refused |
 //! | T7 | tokens in logs and referrers | they come as a subprotocol; queries are refused; no log has one |
 //! | T8 | keys of the cluster in a page | not needed: tokens are of the bridge, and end; it signs for pages ([`signing`]), and drops what keys they bring |
-//! | T9 | slow and silent requests | 5 s in all; few sockets before they are answered |
+//! | T9 | slow and silent requests | 5 s in all; few sockets before they are answered, and whoever has most of them makes room |
 //! | T10 | memory | messages, frames and buffers are bounded, and each direction reads only what it has written |
 //! | T11 | compressed bombs | no compression is agreed on |
 //! | T12 | storms of reconnects | a rate an address, told when to come back; a drain that is spread |
@@ -77,6 +78,9 @@
 //! * Whoever holds an operator's account of the bridge's machine, its keys or its configuration.
 //! * With a [`Signer`] all pages are one account to a broker. Who may do what is in the tokens, and the
 //!   account should have no more than all of them together.
+//! * Sockets that say nothing, from so many networks and so fast, that honest handshakes have no time
+//!   ([`LimitSettings::knocks_max`]). More than nine subjects at a time that let large frames trickle
+//!   ([`signing`]).
 //! * Answers are not filtered: a page sees the routes of the topics it may ask for, with addresses.
 
 mod config;

@@ -1,5 +1,6 @@
 //! How do two loops and a watch make one connection, and what happens when it ends?
 
+use std::future::pending;
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
@@ -19,7 +20,7 @@ use super::limits::Pace;
 use super::metrics::Metrics;
 use super::page::{PageIn, PageOut};
 use super::phase::Follower;
-use super::signing::{Signer, Signing};
+use super::signing::{Holder, Signer, Signing};
 use super::tokens::Tokens;
 use super::up::Up;
 use super::watch::Watch;
@@ -32,6 +33,8 @@ pub(super) struct Relay<'c> {
     pub(super) filter: Filter,
     /// Who signs what goes to the broker.
     pub(super) signer: Option<Arc<Signer>>,
+    /// Whose shares of the signer's room it uses.
+    pub(super) shares: [Holder; 2],
     pub(super) tokens: Tokens,
     pub(super) subject: String,
     pub(super) expires_at: Option<u64>,
@@ -65,9 +68,11 @@ impl Relay<'_> {
             answers: say.clone(),
             expires_at: expires,
             traceparent: self.traceparent,
+            metrics,
+            refreshed: None,
         };
         let pace = Pace::new(born, rules.bytes_per_second, rules.frames_per_second);
-        let signing = self.signer.map(|signer| Signing::new(signer, metrics));
+        let signing = self.signer.map(|signer| Signing::new(signer, self.shares, metrics));
         let mut up = Up {
             page: page_in,
             broker: broker_out,
@@ -102,12 +107,20 @@ impl Relay<'_> {
                 ending = watch.run() => (ending, false),
             };
             if !up_ended && (ending.lets_page_finish() || ending.by == By::Page) {
-                // What the page has sent is delivered, until it says that it has understood.
-                let rest = async {
+                // What the page has sent is delivered, until it says that it has understood. It is
+                // told meanwhile: one that does not read must not keep us from writing.
+                let told = async {
                     if ending.by != By::Page {
                         tell(&mut down.page, &ending).await;
                     }
-                    upward.await
+                    pending::<()>().await;
+                };
+                let rest = async {
+                    tokio::select! {
+                        biased;
+                        () = told => {}
+                        _ended = &mut upward => {}
+                    }
                 };
                 let _late = timeout(rules.finish, rest).await;
             }

@@ -135,6 +135,17 @@ impl BridgeSettings {
         self.tls.check()?;
         self.tokens.check()?;
         self.signing.check(self.config.filter.frame_bytes_max)?;
+        for (key, time) in [
+            ("connection.handshake", rules.handshake),
+            ("connection.idle", rules.idle),
+            ("connection.stall", rules.stall),
+            ("connection.ping", rules.ping),
+            ("connection.finish", rules.finish),
+        ] {
+            if time < TIME_MIN {
+                return wrong(key, "it must be 100ms at least");
+            }
+        }
         if rules.ping >= rules.silence {
             return wrong("connection.ping", "it must be shorter than connection.silence");
         }
@@ -318,6 +329,8 @@ fn wrong(key: &str, problem: &str) -> Result<(), SettingsError> {
 
 /// What begins the names of variables.
 const PREFIX: &str = "ROCKETMQ_BRIDGE_";
+/// Shorter times of a connection are mistakes, and a bridge would be busy with its clock.
+const TIME_MIN: Duration = Duration::from_millis(100);
 /// How often the files of keys are looked at.
 const KEYS_LOOK: Duration = Duration::from_secs(10);
 

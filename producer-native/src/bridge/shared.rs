@@ -1,5 +1,6 @@
 //! What all connections of a bridge have in common.
 
+use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -206,6 +207,17 @@ impl Knocking {
         let knock = shared.lock_limits().knock(Instant::now(), ip)?;
         shared.metrics.handshaking(1);
         Ok(Self { shared: shared.clone(), knock: Some(knock) })
+    }
+
+    /// Comes when this socket has to go, for others came.
+    pub(super) fn given_up(&self) -> impl Future<Output = ()> + use<> {
+        let given_up = self.knock.as_ref().map(Knock::given_up);
+        async move {
+            match given_up {
+                Some(given_up) => given_up.notified().await,
+                None => pending().await,
+            }
+        }
     }
 
     /// Its request is good.

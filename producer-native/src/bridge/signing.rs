@@ -13,7 +13,15 @@
 //! first byte is written. A frame up to [`FREE_BYTES`] waits in its connection's own buffer. A larger
 //! one needs room of what all connections share ([`SigningRules::held_bytes_max`]); until there is
 //! some its page is not read, and once it has some it must be whole within
-//! [`SigningRules::frame_time`]. The body is not copied again.
+//! [`SigningRules::frame_time`], and then taken by its broker within the same. The body is not copied
+//! again.
+//!
+//! Of that room all connections of one subject (of one address, without tokens) have an eighth
+//! together, and all connections to one broker half: so a page that announces large frames and lets
+//! them trickle keeps it from itself, and a broker that takes nothing from its own pages. Nine such
+//! subjects may still take it all, for `frame_time` at a time.
+
+mod room;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,18 +32,21 @@ use producer_core::Credentials;
 use producer_core::wire::{
     Fields, Head, Header, SerializeType, WireError, acl, encode_frame, frame,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::metrics::Metrics;
+pub(super) use room::{Holder, SUBJECT_PART};
+use room::{Permits, Rooms, Share};
 
 /// How much of frames may wait to be signed, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SigningRules {
     /// Bytes of frames above [`FREE_BYTES`] that wait to be whole, or to be written, of all
-    /// connections together. Default 64 MiB. A broker that takes nothing keeps what is meant for it.
+    /// connections together. Default 64 MiB. An eighth of it is for one subject, half for one broker.
+    /// A frame that is larger than that takes all of it.
     pub held_bytes_max: usize,
-    /// How long such a frame may wait for room, and then take to arrive. Default 60 s.
+    /// How long such a frame may wait for room, then take to arrive, and then to be written. Default
+    /// 60 s.
     pub frame_time: Duration,
 }
 
@@ -52,15 +63,15 @@ pub const FREE_BYTES: usize = 64 * 1024;
 pub struct Signer {
     account: RwLock<Arc<Credentials>>,
     rules: SigningRules,
-    room: Arc<Semaphore>,
+    rooms: Arc<Rooms>,
 }
 
 impl Signer {
     /// Signs by this account. Give it what pages may do and nothing more: whoever may send through
     /// the bridge sends in its name.
     pub fn new(account: Credentials, rules: SigningRules) -> Self {
-        let room = Arc::new(Semaphore::new(units(rules.held_bytes_max).max(1) as usize));
-        Self { account: RwLock::new(Arc::new(account)), rules, room }
+        let rooms = Rooms::new(units(rules.held_bytes_max));
+        Self { account: RwLock::new(Arc::new(account)), rules, rooms }
     }
 
     /// From now on requests are signed by this account. Those that were written keep what they have.
@@ -117,6 +128,7 @@ impl fmt::Debug for Signer {
 /// The requests of one connection, on their way to be signed.
 pub(super) struct Signing<'c> {
     signer: Arc<Signer>,
+    shares: [Share; 2],
     metrics: &'c Metrics,
     /// The start of a frame that is not whole.
     held: Vec<u8>,
@@ -124,13 +136,16 @@ pub(super) struct Signing<'c> {
     wanted: Option<usize>,
     /// Of the frame that is held, and until when it must be whole.
     room: Option<(Room<'c>, Instant)>,
-    /// Of the one that was signed last, until it is written.
-    leaving: Option<Room<'c>>,
+    /// Of the one that was signed last, until it is written, and until when it must be.
+    leaving: Option<(Room<'c>, Instant)>,
 }
 
 impl<'c> Signing<'c> {
-    pub(super) fn new(signer: Arc<Signer>, metrics: &'c Metrics) -> Self {
-        Self { signer, metrics, held: Vec::new(), wanted: None, room: None, leaving: None }
+    /// For one connection: whose it is, and to which target.
+    pub(super) fn new(signer: Arc<Signer>, holders: [Holder; 2], metrics: &'c Metrics) -> Self {
+        let shares = holders.map(|holder| signer.rooms.share(holder));
+        let held = Vec::new();
+        Self { signer, shares, metrics, held, wanted: None, room: None, leaving: None }
     }
 
     /// Adds bytes of frames that are allowed; those that are whole by now go to `out`, signed.
@@ -161,7 +176,7 @@ impl<'c> Signing<'c> {
                 self.wanted = None;
                 let whole = Bytes::from(std::mem::take(&mut self.held));
                 if let Some((room, _)) = self.room.take() {
-                    self.leaving = Some(room);
+                    self.leaving = Some((room, Instant::now() + self.signer.rules.frame_time));
                 }
                 self.finish(whole, &mut out)?;
             }
@@ -190,14 +205,12 @@ impl<'c> Signing<'c> {
     /// [`NoRoom`] if there was none in time.
     pub(super) async fn find_room(&mut self) -> Result<(), NoRoom> {
         let (true, Some(wanted)) = (self.lacks_room(), self.wanted) else { return Ok(()) };
-        let SigningRules { held_bytes_max, frame_time } = self.signer.rules;
-        // One that is larger than all the room gets all of it.
-        let units = units(wanted).min(units(held_bytes_max).max(1));
-        let some = self.signer.room.clone().acquire_many_owned(units);
-        // Nobody closes it.
-        let Ok(Ok(permit)) = timeout(frame_time, some).await else { return Err(NoRoom) };
-        self.metrics.signing_room(i64::from(units) * UNIT_BYTES as i64);
-        let room = Room { permit, metrics: self.metrics };
+        let frame_time = self.signer.rules.frame_time;
+        let deadline = Instant::now() + frame_time;
+        let found = self.signer.rooms.find(&self.shares, units(wanted), deadline).await;
+        let permits = found.ok_or(NoRoom)?;
+        self.metrics.signing_room(i64::from(permits.units) * UNIT_BYTES as i64);
+        let room = Room { permits, metrics: self.metrics };
         self.room = Some((room, Instant::now() + frame_time));
         self.held.reserve_exact(wanted - self.held.len());
         Ok(())
@@ -206,6 +219,11 @@ impl<'c> Signing<'c> {
     /// When a frame that has room must be whole.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.room.as_ref().map(|(_, deadline)| *deadline)
+    }
+
+    /// When a frame that has room must be written.
+    pub(super) fn write_deadline(&self) -> Option<Instant> {
+        self.leaving.as_ref().map(|(_, deadline)| *deadline)
     }
 
     /// What was signed is written.
@@ -220,13 +238,13 @@ pub(super) struct NoRoom;
 
 /// Room for a frame, until it is dropped.
 struct Room<'c> {
-    permit: OwnedSemaphorePermit,
+    permits: Permits,
     metrics: &'c Metrics,
 }
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        self.metrics.signing_room(-(self.permit.num_permits() as i64 * UNIT_BYTES as i64));
+        self.metrics.signing_room(-i64::from(self.permits.units) * UNIT_BYTES as i64);
     }
 }
 

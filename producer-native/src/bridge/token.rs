@@ -6,9 +6,12 @@
 //! | `exp` | when it ends; it must be there |
 //! | `nbf` | when it begins, if it is there |
 //! | `iss` | must be the configured one, if one is configured |
-//! | `sub` | who it is: for logs, and for counting connections |
-//! | `topics`, `groups` | lists of names, or of starts of names like `web-*`; none is all |
-//! | `maxBody` | largest body of a message in bytes |
+//! | `sub` | who it is: for logs, and for counting connections; it must be there |
+//! | `topics`, `groups` | lists of names, or of starts of names like `web-*`; `["*"]` is all |
+//! | `maxBody` | largest body of a message in bytes, if it is there |
+//!
+//! Both lists must be there, so that a claim whose name is mistyped grants nothing; see
+//! [`TokenSettings::names_required`]. `null` is no value of any of them.
 //!
 //! A token that names topics must name groups too: a producer of a group is shown the half messages
 //! of that group and may end its transactions, whatever their topic.
@@ -27,7 +30,7 @@ use std::time::Duration;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{Grants, InvalidPattern, Names};
 pub use keys::{InvalidKeys, KEYS_BYTES_MAX, KEYS_MAX, KeyFile, Keys};
@@ -41,12 +44,16 @@ pub struct TokenSettings {
     pub issuer: Option<String>,
     /// By how much the clocks of issuer and bridge may differ. Default 30 s.
     pub leeway: Duration,
+    /// Whether both `topics` and `groups` must be there. Default true. If not, a list that is missing
+    /// is all, and one whose name is mistyped, too.
+    pub names_required: bool,
 }
 
 impl TokenSettings {
     /// Tokens for this audience, from anybody whose key is known.
     pub fn new(audience: impl Into<String>) -> Self {
-        Self { audience: audience.into(), issuer: None, leeway: Duration::from_secs(30) }
+        let leeway = Duration::from_secs(30);
+        Self { audience: audience.into(), issuer: None, leeway, names_required: true }
     }
 }
 
@@ -76,6 +83,10 @@ pub enum TokenError {
     Name(InvalidPattern),
     /// It names topics but no groups.
     NoGroups,
+    /// It lacks `topics` or `groups`, and they are required.
+    NoNames,
+    /// It does not say who it is.
+    NoSubject,
 }
 
 impl TokenError {
@@ -93,6 +104,8 @@ impl TokenError {
             Self::Issuer => "wrong-issuer",
             Self::Name(_) => "bad-name",
             Self::NoGroups => "no-groups",
+            Self::NoNames => "no-names",
+            Self::NoSubject => "no-subject",
         }
     }
 }
@@ -111,6 +124,8 @@ impl fmt::Display for TokenError {
             Self::Issuer => "the token is from another issuer",
             Self::Name(problem) => return write!(f, "in the token, {problem}"),
             Self::NoGroups => "the token names topics; it must name groups too",
+            Self::NoNames => "the token lacks topics or groups; [\"*\"] is all of them",
+            Self::NoSubject => "the token has no sub",
         })
     }
 }
@@ -173,7 +188,7 @@ impl Verifier {
 
     /// What the claims of a token with a good signature grant.
     fn grants(&self, claims: Claims, now: u64) -> Result<Grants, TokenError> {
-        let TokenSettings { audience, issuer, leeway } = &self.settings;
+        let TokenSettings { audience, issuer, leeway, names_required } = &self.settings;
         // What JSON has is a number, and finite.
         let (now, leeway) = (now as f64, leeway.as_secs_f64());
         if claims.exp + leeway <= now {
@@ -194,8 +209,15 @@ impl Verifier {
             return Err(TokenError::Issuer);
         }
         let subject = claims.sub.unwrap_or_default();
+        // Connections are counted by it.
+        if subject.is_empty() {
+            return Err(TokenError::NoSubject);
+        }
         if subject.len() > SUBJECT_BYTES_MAX || subject.chars().any(char::is_control) {
             return Err(TokenError::Malformed);
+        }
+        if *names_required && (claims.topics.is_none() || claims.groups.is_none()) {
+            return Err(TokenError::NoNames);
         }
         let (topics, groups) = (names(claims.topics)?, names(claims.groups)?);
         if topics != Names::Any && groups == Names::Any {
@@ -222,13 +244,25 @@ fn names(list: Option<Vec<String>>) -> Result<Names, TokenError> {
 struct Claims {
     aud: Option<Audience>,
     exp: f64,
+    #[serde(default, deserialize_with = "no_null")]
     nbf: Option<f64>,
     iss: Option<String>,
     sub: Option<String>,
+    #[serde(default, deserialize_with = "no_null")]
     topics: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "no_null")]
     groups: Option<Vec<String>>,
-    #[serde(rename = "maxBody")]
+    #[serde(default, rename = "maxBody", deserialize_with = "no_null")]
     max_body: Option<usize>,
+}
+
+/// A limit that is there: an issuer that writes `null` has not said that there is none.
+fn no_null<'de, D, T>(claim: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(claim).map(Some)
 }
 
 #[derive(Deserialize)]

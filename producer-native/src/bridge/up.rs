@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::IoSlice;
+use std::mem::take;
 use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
@@ -17,7 +18,7 @@ use tokio_tungstenite::tungstenite::{self, Message, error::CapacityError};
 use super::control::Control;
 use super::ending::{By, CloseCode, Ending};
 use super::filter::{Filter, Refusal, Why};
-use super::flow::Flow;
+use super::flow::{Flow, NO_PING};
 use super::limits::Pace;
 use super::metrics::Metrics;
 use super::page::PageIn;
@@ -30,7 +31,7 @@ pub(super) struct Up<'c, P, W> {
     pub(super) filter: Filter,
     /// Signs what has passed the filter, if the bridge does.
     pub(super) signing: Option<Signing<'c>>,
-    pub(super) control: Control,
+    pub(super) control: Control<'c>,
     pub(super) pace: Pace,
     pub(super) born: Instant,
     pub(super) flow: &'c Flow,
@@ -98,6 +99,10 @@ where
         message: Option<Result<Message, tungstenite::Error>>,
         queue: &mut Queue,
     ) -> Option<Ending> {
+        if let Some(Ok(message)) = &message {
+            queue.messages += 1;
+            queue.heard += message.len() as u64;
+        }
         match message {
             Some(Ok(Message::Binary(bytes))) => self.sift(bytes, queue),
             Some(Ok(Message::Text(text))) => self.control.handle(&text, &mut self.filter),
@@ -134,9 +139,14 @@ where
         refused.map(|refusal| self.refuse(&refusal))
     }
 
-    /// A pong repeats when its ping was sent: see [`super::watch`]. A page may say anything.
+    /// A pong repeats when its ping was sent: see [`super::watch`]. A page may say anything, and as
+    /// often as it likes; the one answer to a ping that is out counts.
     fn hear_pong(&self, said: &[u8]) {
         let Ok(micros) = said.try_into().map(u64::from_be_bytes) else { return };
+        if micros == NO_PING || micros != self.flow.ping_out.load(Relaxed) {
+            return;
+        }
+        self.flow.ping_out.store(NO_PING, Relaxed);
         let now = self.born.elapsed();
         if let Some(took) = now.checked_sub(Duration::from_micros(micros)) {
             self.metrics.pinged(took);
@@ -154,18 +164,40 @@ where
         Ending::new(By::Bridge, code, refusal.to_string())
     }
 
-    /// Writes what was gathered, and waits if the page was faster than it may be.
+    /// Writes what was gathered, and waits if the page was faster than it may be: in bytes, in
+    /// frames, or in messages, of which those count that reach no broker, too.
     async fn write(&mut self, queue: &mut Queue) -> Result<(), Ending> {
-        let bytes = queue.bytes as u64;
-        if bytes == 0 {
+        let (messages, heard) = (take(&mut queue.messages), take(&mut queue.heard));
+        if messages == 0 {
             return Ok(());
         }
+        let mut frames = 0;
+        if queue.bytes > 0 {
+            frames = self.write_out(queue).await?;
+        }
+        let wait = self.pace.read(Instant::now(), heard, frames.max(messages));
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered; says how many frames that was.
+    async fn write_out(&mut self, queue: &mut Queue) -> Result<u64, Ending> {
+        let bytes = queue.bytes as u64;
+        let deadline = self.signing.as_ref().and_then(Signing::write_deadline);
         let broker = &mut self.broker;
         let written = counted(self.metrics, async {
             broker.write_all_buf(queue).await?;
             broker.flush().await
         });
-        let written = written.await;
+        let written = match deadline {
+            None => written.await,
+            Some(deadline) => match timeout_at(deadline, written).await {
+                Ok(written) => written,
+                Err(_elapsed) => return Err(self.too_much("the broker takes no large frames")),
+            },
+        };
         written.map_err(|error| super::down::end_of_broker(&error))?;
         if let Some(signing) = &mut self.signing {
             signing.written();
@@ -178,11 +210,7 @@ where
         self.flow.up_bytes.fetch_add(bytes, Relaxed);
         self.flow.up_frames.fetch_add(frames, Relaxed);
         self.metrics.bytes_up(bytes);
-        let wait = self.pace.read(Instant::now(), bytes, frames);
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
-        Ok(())
+        Ok(frames)
     }
 }
 
@@ -226,12 +254,15 @@ pub(super) fn end_of_page(error: &tungstenite::Error) -> Ending {
 struct Queue {
     parts: VecDeque<Bytes>,
     bytes: usize,
+    /// Messages of any kind since the last write, and their bytes.
+    messages: u64,
+    heard: u64,
 }
 
 impl Queue {
     /// Whether one more message may be added.
     fn has_room(&self) -> bool {
-        self.bytes < GATHERED_BYTES && self.parts.len() < PARTS_MAX
+        self.bytes < GATHERED_BYTES && self.parts.len() < PARTS_MAX && self.messages < MESSAGES_MAX
     }
 
     fn push(&mut self, part: Bytes) {
@@ -276,6 +307,8 @@ const STALL_COUNTED: Duration = Duration::from_secs(1);
 const GATHERED_BYTES: usize = 64 * 1024;
 /// In so many pieces: what tokio hands over in one call.
 const PARTS_MAX: usize = 64;
+/// Of so many messages, for there are some that add nothing.
+const MESSAGES_MAX: u64 = 64;
 
 #[cfg(test)]
 mod tests {

@@ -55,6 +55,7 @@ impl Watch<'_> {
         let (mut pinged, mut last) = (self.born, self.born);
         // Looks are so close that what is late by one of them is late by little.
         let step = self.rules.ping.min(self.rules.stall).min(self.rules.idle) / 4;
+        let step = step.max(STEP_MIN);
         let mut turn = None;
         loop {
             let next = turn.map_or(last + step, |turn: Instant| turn.min(last + step));
@@ -100,7 +101,9 @@ impl Watch<'_> {
                 let micros = (now - self.born).as_micros() as u64;
                 // If there is no room, something is being said anyway.
                 let ping = Message::Ping(Bytes::copy_from_slice(&micros.to_be_bytes()));
-                let _full = self.own.try_send(ping);
+                if self.own.try_send(ping).is_ok() {
+                    self.flow.ping_out.store(micros, Relaxed);
+                }
             }
         }
     }
@@ -135,6 +138,8 @@ impl Watch<'_> {
     }
 }
 
+/// Whatever the rules say: looks follow each other no faster.
+const STEP_MIN: Duration = Duration::from_millis(10);
 /// Without data for so long, a connection has nothing under way.
 const QUIET: Duration = Duration::from_millis(200);
 /// A page that goes on sending is not waited for longer.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use producer_native::bridge::{BridgeConfig, CloseCode, ConnectionRules, Drain};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, advance, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::stage::{SOCKET_BYTES, Stage, config, read, read_rest, send_frame, until};
@@ -295,6 +295,33 @@ async fn draining_ends_connections_one_by_one_and_loses_nothing() {
     assert!(times[19] <= Duration::from_secs(28), "{times:?}");
     assert!(times[15] - times[4] >= Duration::from_secs(5), "spread: {times:?}");
     (&mut stage.served).await.unwrap().unwrap();
+}
+
+/// Such a page is told late, or never; what has come of it is delivered meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_a_page_that_reads_nothing_has_sent_arrives_when_the_bridge_stops() {
+    let mut stage = Stage::new(config());
+    let (mut page, broker) = stage.connected().await;
+    let (mut asked, mut answers) = tokio::io::split(broker);
+    let answering = tokio::spawn(async move {
+        let answer = send_frame("orders", 10_000);
+        while answers.write_all(&answer).await.is_ok() {}
+    });
+    let (frame, count) = (send_frame("orders", 1_000), 150);
+    for _ in 0..count {
+        // The broker takes nothing yet, so most of it is on its way.
+        page.send(frame.clone()).await;
+    }
+    advance(Duration::from_secs(1)).await;
+
+    stage.bridge.stop();
+    advance(Duration::from_secs(1)).await;
+    let mut arrived = vec![0; count * frame.len()];
+    asked.read_exact(&mut arrived).await.unwrap();
+
+    assert!(arrived.chunks(frame.len()).all(|chunk| chunk == frame));
+    drop((page, asked));
+    answering.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -378,9 +378,17 @@ pub fn json_frame(header: &str, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A token with these claims besides audience and expiry.
+/// A token with these claims besides audience and expiry, for somebody who may do everything unless
+/// they say otherwise.
 pub fn token(claims: &str, expires_at: u64) -> String {
-    let claims = format!(r#"{{"aud":"bridge","exp":{expires_at}{claims}}}"#);
+    let mut all = format!(r#""aud":"bridge","exp":{expires_at}{claims}"#);
+    let usual = [("sub", r#""somebody""#), ("topics", r#"["*"]"#), ("groups", r#"["*"]"#)];
+    for (name, value) in usual {
+        if !claims.contains(&format!(r#""{name}":"#)) {
+            all += &format!(r#","{name}":{value}"#);
+        }
+    }
+    let claims = format!("{{{all}}}");
     let message = format!("{}.{}", base64url(br#"{"alg":"HS256"}"#), base64url(claims.as_bytes()));
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
     let signature = ring::hmac::sign(&key, message.as_bytes());

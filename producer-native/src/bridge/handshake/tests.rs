@@ -30,7 +30,8 @@ fn good() -> Vec<(&'static str, String)> {
 
 /// A token as it stands behind `bearer.`.
 fn token(expires_at: u64) -> String {
-    let claims = format!(r#"{{"aud":"bridge","sub":"me","exp":{expires_at}}}"#);
+    let names = r#""topics":["*"],"groups":["*"]"#;
+    let claims = format!(r#"{{"aud":"bridge","sub":"me","exp":{expires_at},{names}}}"#);
     let message = format!("{}.{}", coded(br#"{"alg":"HS256"}"#), coded(claims.as_bytes()));
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
     let signature = hmac::sign(&key, message.as_bytes());

@@ -1,3 +1,5 @@
+use futures_util::FutureExt;
+
 use super::*;
 
 fn ip(n: u32) -> IpAddr {
@@ -36,8 +38,45 @@ fn knocks_are_bounded_in_all_and_by_address() {
     let _third = limits.knock(now, Some(ip(1))).expect("room again");
     let _fourth = limits.knock(now, None).expect("a proxy has no share of its own");
     let fifth = limits.knock(now, None).expect("room");
-    assert_eq!(limits.knock(now, Some(ip(2))).err(), Some(Over::Knocks));
-    assert_eq!(limits.admit(now, fifth, ip(9), "").map(|_| limits.knocks()), Ok(3));
+    let sixth = limits.knock(now, Some(ip(2))).expect("the oldest is given up for it");
+    assert_eq!(limits.knocks(), 4);
+    limits.leave(sixth);
+    assert_eq!(limits.admit(now, fifth, ip(9), "").map(|_| limits.knocks()), Ok(2));
+    let mut none = Limits::new(LimitSettings { knocks_max: 0, ..small() });
+    assert_eq!(none.knock(now, None).err(), Some(Over::Knocks));
+}
+
+fn is_given_up(knock: &Knock) -> bool {
+    knock.given_up().notified().now_or_never().is_some()
+}
+
+/// T9: whoever fills the table makes room, and its count goes down with that.
+#[test]
+fn t09_when_there_is_no_room_whoever_has_most_makes_it() {
+    for attacker in ["10.9.9", "2001:db8:bad"] {
+        let now = Instant::now();
+        let mut limits = Limits::new(LimitSettings { knocks_max: 20, ..small() });
+        let from = |host: usize| match attacker.contains(':') {
+            true => format!("{attacker}:{host:x}::1").parse().expect("an address"),
+            false => format!("{attacker}.{host}").parse().expect("an address"),
+        };
+        let honest = limits.knock(now, Some(ip(1))).expect("room");
+        let silent: Vec<Knock> =
+            (0..19).map(|host| limits.knock(now, Some(from(host))).expect("room")).collect();
+        let newcomers: Vec<Knock> = (100..109)
+            .map(|n| limits.knock(now, Some(ip(n << 8))).expect("there is room for him"))
+            .collect();
+
+        assert!(!is_given_up(&honest), "he is older than all, but has one");
+        assert!(newcomers.iter().all(|knock| !is_given_up(knock)));
+        let gone = silent.iter().map(is_given_up).collect::<Vec<_>>();
+        assert_eq!(gone, [[true; 9].as_slice(), &[false; 10]].concat(), "the oldest of them");
+        for knock in silent.into_iter().chain(newcomers).chain([honest]) {
+            limits.leave(knock);
+        }
+        assert_eq!(limits.knocks(), 0);
+        assert!(limits.ips.values().all(|of_ip| of_ip.knocks == 0), "each is counted down once");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use producer_core::{Credentials, InvalidCredentials};
 
-use super::super::signing::{Signer, SigningRules};
+use super::super::signing::{SUBJECT_PART, Signer, SigningRules};
 use super::super::tls::ServerTls;
 use super::super::token::{InvalidKeys, KeyFile, Keys, TokenSettings, Verifier};
 use super::values::{Field, Fields, file, print_file};
@@ -55,6 +55,7 @@ pub(super) struct TokenFiles {
     audience: Option<String>,
     issuer: Option<String>,
     leeway: std::time::Duration,
+    names_required: bool,
     keys: Option<TokenKeys>,
 }
 
@@ -69,8 +70,8 @@ enum TokenKeys {
 
 impl Default for TokenFiles {
     fn default() -> Self {
-        let TokenSettings { issuer, leeway, .. } = TokenSettings::new("");
-        Self { audience: None, issuer, leeway, keys: None }
+        let TokenSettings { issuer, leeway, names_required, .. } = TokenSettings::new("");
+        Self { audience: None, issuer, leeway, names_required, keys: None }
     }
 }
 
@@ -79,6 +80,7 @@ impl TokenFiles {
         keys.field("audience", &mut self.audience)?;
         keys.field("issuer", &mut self.issuer)?;
         keys.field("leeway", &mut self.leeway)?;
+        keys.field("names_required", &mut self.names_required)?;
         keys.field("jwks_file", &mut JwksFile(&mut self.keys))?;
         keys.field("secret_file", &mut SecretFile(&mut self.keys))
     }
@@ -110,8 +112,9 @@ impl TokenFiles {
                 (None, Keys::from_secret(&secret).map_err(OpenError::Keys)?)
             }
         };
-        let (issuer, leeway) = (self.issuer.clone(), self.leeway);
-        let settings = TokenSettings { audience: audience.clone(), issuer, leeway };
+        let Self { issuer, leeway, names_required, .. } = self.clone();
+        let audience = audience.clone();
+        let settings = TokenSettings { audience, issuer, leeway, names_required };
         Ok(Some((Arc::new(Verifier::new(settings, keys)), file)))
     }
 }
@@ -184,8 +187,9 @@ impl SigningFiles {
             let ways = "it wants a key_file, or an access_key with secret_key or secret_key_file";
             return wrong("signing", ways);
         }
-        if self.rules.held_bytes_max < frame_bytes_max {
-            let problem = "it must not be smaller than frames.frame_bytes_max";
+        // So that what one subject may have of it holds any frame.
+        if self.rules.held_bytes_max / (SUBJECT_PART as usize) < frame_bytes_max {
+            let problem = "it must be eight times frames.frame_bytes_max at least";
             return wrong("signing.held_bytes_max", problem);
         }
         Ok(())

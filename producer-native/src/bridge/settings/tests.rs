@@ -27,6 +27,7 @@ fn an_example_says_what_it_seems_to_say() {
     assert_eq!(settings.config.limits.connections_per_subject_max, 8);
     assert_eq!(settings.config.drain.delay, Duration::from_secs(5));
     assert!(settings.config.behind_proxy);
+    assert!(settings.to_string().contains("\nnames_required = true\n"));
     assert!(settings.to_string().contains("key_file = \"/etc/rocketmq-bridge/key\""));
 }
 
@@ -44,8 +45,13 @@ fn what_cannot_be_right_is_named() {
         ),
         ("[signing]\naccess_key = 'a'", "signing: it wants a key_file, or an access_key with"),
         ("[signing]\nkey_file = 'a'\nsecret_key = 's'", "signing: it wants a key_file, or"),
-        ("[signing]\nheld_bytes_max = '1 MiB'", "signing.held_bytes_max: it must not be smaller"),
+        ("[signing]\nheld_bytes_max = '32 MiB'", "signing.held_bytes_max: it must be eight times"),
         ("[connection]\nping = '50s'", "connection.ping: it must be shorter"),
+        ("[connection]\nping = '0s'", "connection.ping: it must be 100ms at least"),
+        ("[connection]\nstall = '99ms'", "connection.stall: it must be 100ms at least"),
+        ("[connection]\nidle = '0s'", "connection.idle: it must be 100ms at least"),
+        ("[connection]\nhandshake = '0s'", "connection.handshake: it must be 100ms at least"),
+        ("[connection]\nfinish = '0s'", "connection.finish: it must be 100ms at least"),
         ("[connection]\nhead_bytes_max = 100", "connection.head_bytes_max: it must be 8 KiB"),
         ("[brokers]\nnetwork = ['10.0.0.0/8']", "line 3: brokers.network: there is no such key"),
         ("[brokers]\nnetworks = ['10.0.0.1/8']", "line 3: brokers.networks: wanted networks"),

@@ -1,3 +1,4 @@
+use futures_util::FutureExt;
 use producer_core::wire::acl::signature_of_request;
 
 use super::*;
@@ -14,6 +15,11 @@ fn frame_of(fields: &[(&str, &str)], flag: i32, body: &[u8]) -> Vec<u8> {
     let fields = fields.iter().copied();
     encode_frame(&mut bytes, SerializeType::RocketMq, &head, fields, body).unwrap();
     bytes
+}
+
+/// A subject and a target of this number.
+fn holders(number: usize) -> [Holder; 2] {
+    [Holder::Subject(format!("tab-{number}")), Holder::Target(format!("broker-{number}"))]
 }
 
 /// The request of the specification's appendix A7, as a page writes it.
@@ -48,7 +54,11 @@ fn signed(signing: &mut Signing<'_>, bytes: &[u8], piece: usize) -> Vec<u8> {
 
 fn sign_all(bytes: &[u8]) -> Vec<u8> {
     let metrics = Metrics::default();
-    signed(&mut Signing::new(signer(SigningRules::default()), &metrics), bytes, bytes.len())
+    signed(
+        &mut Signing::new(signer(SigningRules::default()), holders(1), &metrics),
+        bytes,
+        bytes.len(),
+    )
 }
 
 #[test]
@@ -98,7 +108,7 @@ fn a_temporary_account_sends_its_token() {
     signer.set_account(account);
     let metrics = Metrics::default();
     let bytes = frame_of(&[("SecurityToken", "stolen"), ("b", "t")], 0, BODY);
-    let bytes = signed(&mut Signing::new(signer, &metrics), &bytes, bytes.len());
+    let bytes = signed(&mut Signing::new(signer, holders(1), &metrics), &bytes, bytes.len());
 
     let found = frame::split(&bytes, usize::MAX).unwrap().unwrap();
     let header = Header::decode(found.serialize, found.header).unwrap();
@@ -115,7 +125,7 @@ fn however_it_is_cut_the_same_comes_out_and_responses_stay_as_they_are() {
 
     for piece in [1, 2, 3, 4, 5, 7, 100, 1_000, 65_536] {
         let metrics = Metrics::default();
-        let mut signing = Signing::new(signer(SigningRules::default()), &metrics);
+        let mut signing = Signing::new(signer(SigningRules::default()), holders(1), &metrics);
         assert!(signed(&mut signing, &all, piece) == wanted, "pieces of {piece}");
         assert!(metrics.to_string().contains("rmqb_signed_total 3\n"));
     }
@@ -127,7 +137,7 @@ async fn large_frames_have_room_together() {
     let rules = SigningRules { held_bytes_max: 4 * FREE_BYTES, ..SigningRules::default() };
     let (signer, metrics) = (signer(rules), Metrics::default());
     let held = || metrics.to_string().rsplit_once("rmqb_signing_bytes ").unwrap().1.to_owned();
-    let mut pages = [(); 2].map(|()| Signing::new(signer.clone(), &metrics));
+    let mut pages = [1, 2].map(|number| Signing::new(signer.clone(), holders(number), &metrics));
     for page in &mut pages {
         assert!(signed(page, &frame[..100], 100).is_empty() && page.lacks_room());
     }
@@ -147,11 +157,51 @@ async fn large_frames_have_room_together() {
     assert_eq!(held(), "0\n", "a page that is gone gives it back");
 }
 
+/// T10: one subject, or one broker that takes nothing, leaves room for others.
+#[tokio::test(start_paused = true)]
+async fn t10_no_subject_and_no_target_has_all_the_room() {
+    let frame = frame_of(&[("b", "t")], 0, &vec![1; 2 * FREE_BYTES]);
+    let rules = SigningRules { held_bytes_max: 40 * FREE_BYTES, ..SigningRules::default() };
+    let (signer, metrics) = (signer(rules), Metrics::default());
+    let begin = |subject: usize, target: usize| {
+        let ([who, _], [_, target]) = (holders(subject), holders(target));
+        let mut page = Signing::new(signer.clone(), [who, target], &metrics);
+        assert!(signed(&mut page, &frame[..100], 100).is_empty() && page.lacks_room());
+        page
+    };
+    let find = async |subject: usize, target: usize| {
+        let mut page = begin(subject, target);
+        page.find_room().await.map(|()| page)
+    };
+
+    let trickling = [find(1, 1).await.unwrap(), find(1, 2).await.unwrap()];
+    assert!(find(1, 3).await.is_err(), "it has its eighth");
+    // Its pages wait together, and keep nobody from the same target.
+    let mut pages: Vec<_> = (0..8).map(|_| begin(1, 1)).collect();
+    let mut waiting: Vec<_> = pages.iter_mut().map(|page| Box::pin(page.find_room())).collect();
+    for waiting in &mut waiting {
+        assert!(waiting.as_mut().now_or_never().is_none());
+    }
+    let start = Instant::now();
+    let mut frozen = Vec::new();
+    for subject in 2..10 {
+        frozen.push(find(subject, 1).await.unwrap());
+    }
+    assert!(start.elapsed().is_zero());
+    assert!(find(10, 1).await.is_err(), "the broker has its half");
+    let start = Instant::now();
+    let others = find(10, 2).await.unwrap();
+    assert!(start.elapsed().is_zero(), "another broker has room");
+    drop(waiting);
+    drop((pages, trickling, frozen, others));
+    assert_eq!(signer.rooms.holders(), 0, "nothing is kept of those who are gone");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_frame_larger_than_all_room_takes_all_of_it() {
     let rules = SigningRules { held_bytes_max: 1, ..SigningRules::default() };
     let metrics = Metrics::default();
-    let mut page = Signing::new(signer(rules), &metrics);
+    let mut page = Signing::new(signer(rules), holders(1), &metrics);
     let frame = frame_of(&[("b", "t")], 0, &vec![1; 3 * FREE_BYTES]);
 
     assert!(signed(&mut page, &frame[..100], 100).is_empty());

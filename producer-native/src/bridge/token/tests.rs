@@ -61,7 +61,12 @@ fn claims(claims: &str) -> Result<Grants, TokenError> {
 }
 
 fn good_claims() -> String {
-    format!(r#"{{"aud":"bridge","exp":{},"sub":"tab"}}"#, NOW + 300)
+    with_claims(&format!(r#""aud":"bridge","exp":{}"#, NOW + 300))
+}
+
+/// These, of somebody who may do everything.
+fn with_claims(claims: &str) -> String {
+    format!(r#"{{{claims},"sub":"tab","topics":["*"],"groups":["*"]}}"#)
 }
 
 #[test]
@@ -85,7 +90,7 @@ fn claims_become_grants() {
 fn times_are_those_of_the_token_give_or_take_the_leeway() {
     let times = |exp: i64, nbf: i64| {
         let (exp, nbf) = (NOW as i64 + exp, NOW as i64 + nbf);
-        claims(&format!(r#"{{"aud":"bridge","exp":{exp},"nbf":{nbf}}}"#)).err()
+        claims(&with_claims(&format!(r#""aud":"bridge","exp":{exp},"nbf":{nbf}"#))).err()
     };
     assert_eq!(times(1, 0), None);
     assert_eq!(times(-29, 30), None);
@@ -110,7 +115,8 @@ fn a_token_for_or_from_somebody_else_is_refused() {
         TokenSettings { issuer: Some("login".to_owned()), ..TokenSettings::new("bridge") };
     let strict = Verifier::new(settings, keys);
     for (iss, wanted) in [("login", None), ("other", Some(TokenError::Issuer))] {
-        let text = format!(r#"{{"aud":"bridge","exp":{},"iss":"{iss}"}}"#, NOW + 300);
+        let text = format!(r#""aud":"bridge","exp":{},"iss":"{iss}""#, NOW + 300);
+        let text = with_claims(&text);
         let signed = token(r#"{"alg":"HS256"}"#, &text, by_secret);
         assert_eq!(strict.verify(&signed, NOW).err(), wanted);
     }
@@ -121,18 +127,55 @@ fn a_token_for_or_from_somebody_else_is_refused() {
 /// T16: names in a token are names, and topics alone are not enough.
 #[test]
 fn t16_topics_come_with_groups() {
-    let named =
-        |more: &str| claims(&format!(r#"{{"aud":"bridge","exp":{},{more}}}"#, NOW + 300)).err();
-    assert_eq!(named(r#""topics":["a"]"#), Some(TokenError::NoGroups));
+    let named = |more: &str| {
+        claims(&format!(r#"{{"aud":"bridge","exp":{},"sub":"tab",{more}}}"#, NOW + 300)).err()
+    };
+    assert_eq!(named(r#""topics":["a"],"groups":["*"]"#), Some(TokenError::NoGroups));
     assert_eq!(named(r#""topics":["a"],"groups":["g"]"#), None);
-    assert_eq!(named(r#""topics":["*"]"#), None);
-    assert_eq!(named(r#""groups":["g"]"#), None);
+    assert_eq!(named(r#""topics":["*"],"groups":["g"]"#), None);
     let bad = Some(TokenError::Name(InvalidPattern::Character));
     assert_eq!(named(r#""topics":["a b"],"groups":["g"]"#), bad);
     assert_eq!(named(r#""topics":"a","groups":["g"]"#), Some(TokenError::Malformed));
-    assert_eq!(named(r#""sub":"a\nb""#), Some(TokenError::Malformed));
     assert_eq!(named(r#""maxBody":-1"#), Some(TokenError::Malformed));
     assert_eq!(named(r#""aud":"x""#), Some(TokenError::Malformed), "a claim is there twice");
+}
+
+/// T16: what is not said, or said wrongly, grants nothing.
+#[test]
+fn t16_claims_that_are_missing_or_null_grant_nothing() {
+    let (topics, groups) = (r#""topics":["*"]"#, r#""groups":["*"]"#);
+    let of = |more: &[&str]| {
+        let more = more.join(",");
+        format!(r#"{{"aud":"bridge","exp":{},{more}}}"#, NOW + 300)
+    };
+    let sub = r#""sub":"tab""#;
+    let cases = [
+        (of(&[sub, topics, groups]), None),
+        (of(&[topics, groups]), Some(TokenError::NoSubject)),
+        (of(&[r#""sub":"""#, topics, groups]), Some(TokenError::NoSubject)),
+        (of(&[r#""sub":null"#, topics, groups]), Some(TokenError::NoSubject)),
+        (of(&[r#""sub":"a\nb""#, topics, groups]), Some(TokenError::Malformed)),
+        (of(&[sub, groups]), Some(TokenError::NoNames)),
+        (of(&[sub, topics]), Some(TokenError::NoNames)),
+        (of(&[sub, r#""topic":["a"]"#, r#""group":["g"]"#]), Some(TokenError::NoNames)),
+        (of(&[sub, r#""topics":null"#, groups]), Some(TokenError::Malformed)),
+        (of(&[sub, topics, r#""groups":null"#]), Some(TokenError::Malformed)),
+        (of(&[sub, topics, groups, r#""maxBody":null"#]), Some(TokenError::Malformed)),
+        (of(&[sub, topics, groups, r#""nbf":null"#]), Some(TokenError::Malformed)),
+    ];
+    for (text, wanted) in &cases {
+        assert_eq!(claims(text).err(), *wanted, "{text}");
+    }
+    let keys = Keys::from_secret(&SECRET.into()).expect("long enough");
+    let settings = TokenSettings { names_required: false, ..TokenSettings::new("bridge") };
+    let loose = Verifier::new(settings, keys);
+    let loosely = |text: &str| loose.verify(&token(r#"{"alg":"HS256"}"#, text, by_secret), NOW);
+    let all = loosely(&of(&[sub])).expect("lists may be missing");
+    assert_eq!((all.topics, all.groups), (Names::Any, Names::Any));
+    let one = loosely(&of(&[sub, r#""topics":["a"]"#]));
+    assert_eq!(one, Err(TokenError::NoGroups));
+    let null = loosely(&of(&[sub, r#""topics":null"#]));
+    assert_eq!(null, Err(TokenError::Malformed), "null is never all");
 }
 
 #[test]

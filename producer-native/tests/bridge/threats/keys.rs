@@ -149,6 +149,14 @@ async fn a_page_that_finds_no_room_is_told_so() {
     let mut stage = signing(config(), rules);
     let (mut first, broker) = stage.connected().await;
     let rest = begin(&mut first).await;
+    let (mut second, _broker) = stage.connected().await;
+    let waiting = tokio::spawn(async move {
+        begin(&mut second).await;
+        second
+    });
+    for _ in 0..30 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
     // Its broker takes nothing, so its room is taken for as long as it waits.
     for _ in 0..4 {
         let whole = [&*rest, &*send_frame("orders", 100_000)].concat();
@@ -156,11 +164,30 @@ async fn a_page_that_finds_no_room_is_told_so() {
             break;
         }
     }
-    let (mut second, _broker) = stage.connected().await;
-    begin(&mut second).await;
-
+    let mut second = waiting.await.unwrap();
     let (code, reason) = second.closed().await;
     assert_eq!(code, CloseCode::LIMIT.0);
     assert!(reason.starts_with("too many large frames"), "{reason}");
     drop((first, broker));
+}
+
+/// T10: a broker that takes nothing keeps what is meant for it for a while, and not for ever.
+#[tokio::test(start_paused = true)]
+async fn t10_large_frames_to_a_broker_that_stands_still_have_their_time() {
+    let rules = SigningRules::default();
+    let mut stage = signing(config(), rules);
+    let (mut page, broker) = stage.connected().await;
+    let start = Instant::now();
+
+    page.send(send_frame("orders", 200_000)).await;
+    let (code, reason) = page.closed().await;
+
+    assert_eq!(code, CloseCode::LIMIT.0);
+    assert!(reason.starts_with("the broker takes no large frames"), "{reason}");
+    assert_eq!(start.elapsed(), rules.frame_time);
+    page.close().await;
+    drop(broker);
+    let metrics = stage.bridge.metrics();
+    until(|| metrics.open() == 0).await;
+    assert!(metrics.to_string().contains("rmqb_signing_bytes 0\n"), "the room is back");
 }

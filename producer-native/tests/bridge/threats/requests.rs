@@ -139,6 +139,7 @@ async fn t07_a_token_is_in_no_log_and_in_no_query() {
     page.hello().await;
     page.say(&format!(r#"{{"token":"{token}"}}"#)).await;
     assert_eq!(page.hello().await["token"], "ok");
+    tokio::time::advance(std::time::Duration::from_secs(1)).await;
     page.say(r#"{"token":"wrong.wrong.wrong"}"#).await;
     assert_eq!(page.closed().await.0, CloseCode::TOKEN.0);
     drop((page, broker));

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use producer_native::bridge::CloseCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use crate::stage::{Ask, BROKER, HOST, Stage, config, until};
+use crate::stage::{
+    Ask, BROKER, HOST, NOW, Stage, clock, config, read, send_frame, soon, token, tokens, until,
+};
 
 #[tokio::test(start_paused = true)]
 async fn t09_who_asks_slowly_is_not_waited_for() {
@@ -48,6 +53,82 @@ async fn t09_sockets_that_say_nothing_are_few() {
     until(|| metrics.handshakes("limit") == 2).await;
     assert_eq!(metrics.limits("handshakes"), 1);
     assert_eq!(metrics.limits("handshakes-ip"), 1);
+    assert_eq!(all[0].read(&mut [0]).await.unwrap_or(0), 0, "the first makes room for the last");
+    let newcomer = Ask::new(BROKER).from("203.0.113.1");
+    assert!(stage.try_page(newcomer).await.is_ok(), "nobody is locked out");
+}
+
+/// A page that says much without a byte for the broker: it is slowed as any other.
+#[tokio::test(start_paused = true)]
+async fn t10_messages_of_every_kind_have_their_pace() {
+    let nothing = Bytes::from_static(b"12345678");
+    for message in [
+        Message::text(r#"{"traceparent":"00"}"#),
+        Message::Ping(nothing.clone()),
+        Message::Pong(nothing),
+        Message::Binary(Bytes::new()),
+    ] {
+        let mut config = config();
+        config.rules.frames_per_second = 100;
+        let mut stage = Stage::new(config);
+        let (mut page, mut broker) = stage.connected().await;
+        let start = Instant::now();
+
+        let sent = async {
+            for _ in 0..500 {
+                page.0.feed(message.clone()).await.unwrap();
+            }
+            page.send(send_frame("orders", 10)).await;
+        };
+        let ((), seen) =
+            tokio::join!(soon(sent), soon(read(&mut broker, send_frame("orders", 10).len())));
+        assert_eq!(seen, send_frame("orders", 10));
+        let took = start.elapsed();
+        assert!(took >= Duration::from_secs(4) && took <= Duration::from_secs(6), "{took:?}");
+        let metrics = stage.bridge.metrics().to_string();
+        assert!(metrics.contains("rmqb_ping_rtt_seconds_count 0\n"), "nobody asked: {metrics}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t10_tokens_come_one_a_second() {
+    let mut stage = Stage::with(config(), |bridge| bridge.tokens(tokens()).clock(clock()));
+    let token = token("", NOW + 600);
+    let (mut page, _) = stage.try_page(Ask::new(BROKER).token(&token)).await.unwrap();
+    let _broker = stage.dial().await;
+    page.hello().await;
+    let next = format!(r#"{{"token":"{token}"}}"#);
+
+    for _ in 0..3 {
+        page.say(&next).await;
+        assert_eq!(page.hello().await["token"], "ok");
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    page.say(&next).await;
+    page.say(&next).await;
+    assert_eq!(page.hello().await["token"], "ok");
+    let (code, reason) = page.closed().await;
+    assert_eq!((code, &*reason), (CloseCode::LIMIT.0, "too many tokens; retry-after=1000"));
+    assert_eq!(stage.bridge.metrics().limits("tokens"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t10_pages_do_not_choose_the_labels_of_figures() {
+    let mut stage = Stage::new(config());
+    for code in [1000, 3000, 4000, 4001, 4321, 4999] {
+        let (mut page, _broker) = stage.connected().await;
+        page.0.close(Some(CloseFrame { code: code.into(), reason: "".into() })).await.unwrap();
+        while let Some(Ok(_)) = page.0.next().await {}
+    }
+    let metrics = stage.bridge.metrics();
+    until(|| metrics.open() == 0).await;
+
+    let text = metrics.to_string();
+    let closes: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix("rmqb_closes_total")).collect();
+    let wanted = [r#"{code="other",by="page"} 5"#, r#"{code="1000",by="page"} 1"#];
+    assert_eq!(closes, wanted);
+    assert_eq!(stage.last_line()["close"], 4999, "the log has it");
 }
 
 #[tokio::test(start_paused = true)]

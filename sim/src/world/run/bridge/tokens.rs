@@ -28,6 +28,8 @@ pub(super) fn token(producer: usize, good_secs: u64) -> String {
         "aud": AUDIENCE,
         "exp": unix() + good_secs,
         "sub": format!("producer-{producer}"),
+        "topics": ["*"],
+        "groups": ["*"],
     });
     let claims = base64url(claims.to_string().as_bytes());
     let message = format!("{}.{claims}", base64url(br#"{"alg":"HS256"}"#));
