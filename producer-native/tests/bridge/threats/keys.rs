@@ -179,7 +179,8 @@ async fn t10_large_frames_to_a_broker_that_stands_still_have_their_time() {
     let (mut page, broker) = stage.connected().await;
     let start = Instant::now();
 
-    page.send(send_frame("orders", 200_000)).await;
+    let rest = begin(&mut page).await;
+    page.send(rest).await;
     let (code, reason) = page.closed().await;
 
     assert_eq!(code, CloseCode::LIMIT.0);
