@@ -6,9 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::support::{files, hex, int, json, root, short, text};
+use crate::support::{files, hex, int, json, root, route_of, short, text};
 use producer_core::wire::acl::signature_of_request;
-use producer_core::wire::route::{BrokerData, QueueData, RouteJson, TopicRouteData};
 use producer_core::wire::{Head, Header, Language, SerializeType, batch, encode_frame, frame};
 use producer_core::{
     Address, Batch, Config, ConnId, Credentials, Environment, FaultTable, GroupName, Instant,
@@ -125,25 +124,6 @@ fn message(given: &Value) -> Option<Message> {
     Some(message.flag(int(given, "flag") as i32))
 }
 
-fn route(case: &Case) -> Vec<u8> {
-    let broker_name = case.ext["n"].clone();
-    let queues = case.ext["e"].parse::<i32>().expect("a recorded queue") + 1;
-    let queue = QueueData {
-        broker_name: broker_name.clone(),
-        read_queue_nums: queues,
-        write_queue_nums: queues,
-        perm: 6,
-        topic_sys_flag: 0,
-    };
-    let broker = BrokerData {
-        broker_name,
-        addresses: vec![(0, String::from("127.0.0.1:10911"))],
-        ..BrokerData::default()
-    };
-    let data = TopicRouteData { queues: vec![queue], brokers: vec![broker], ..Default::default() };
-    data.encode(RouteJson::Strict)
-}
-
 /// Lets the core send the message as the case has it; returns the frame.
 fn frame_of(case: &Case) -> Vec<u8> {
     let namespace = properties(&case.ext["i"]).remove("INSTANCE_ID");
@@ -195,7 +175,7 @@ fn frame_of(case: &Case) -> Vec<u8> {
         remark: None,
     };
     let mut answer = Vec::new();
-    encode_frame(&mut answer, case.serialize, &head, [], &route(case)).expect("small");
+    encode_frame(&mut answer, case.serialize, &head, [], &route_of(&case.ext)).expect("small");
     producer.handle_received(Instant::ZERO, server, &answer);
     let broker = connect(&mut producer);
     let mut bytes = Vec::new();

@@ -6,8 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{files, hex, int, json, root, short, text};
-use producer_core::wire::route::{BrokerData, QueueData, RouteJson, TopicRouteData};
+use crate::support::{files, hex, int, json, root, route_of, short, text};
 use producer_core::wire::{Fields, Head, Header, SerializeType, encode_frame, frame};
 use producer_core::{
     Address, Config, ConnId, Decision, Environment, GroupName, HalfMessage, Instant, Message,
@@ -111,23 +110,7 @@ impl Rig {
     fn route(&mut self, sent: &Recorded) {
         let server = self.connected();
         let asked = self.written(server, 105);
-        let broker_name = sent.ext["n"].clone();
-        let queues = sent.ext["e"].parse::<i32>().expect("a recorded queue") + 1;
-        let queue = QueueData {
-            broker_name: broker_name.clone(),
-            read_queue_nums: queues,
-            write_queue_nums: queues,
-            perm: 6,
-            topic_sys_flag: 0,
-        };
-        let broker = BrokerData {
-            broker_name,
-            addresses: vec![(0, String::from("127.0.0.1:10911"))],
-            ..BrokerData::default()
-        };
-        let data =
-            TopicRouteData { queues: vec![queue], brokers: vec![broker], ..Default::default() };
-        let body = data.encode(RouteJson::Strict);
+        let body = route_of(&sent.ext);
         self.answer(server, asked.opaque, 0, &Ext::new(), &body);
         self.broker = Some(self.connected());
     }

@@ -1,8 +1,10 @@
 //! Reading the recorded cases under `tests/golden` (see the README there).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use producer_core::wire::route::{BrokerData, QueueData, RouteJson, TopicRouteData};
 use serde_json::Value;
 
 /// The folder of the recorded cases.
@@ -59,4 +61,28 @@ pub(crate) fn int(value: &Value, name: &str) -> i64 {
 /// Whether an outcome is a thrown exception.
 pub(crate) fn is_error(out: &Value) -> bool {
     out.get("error").is_some()
+}
+
+/// A route with one broker, its only master, and so many queues.
+pub(crate) fn route(broker_name: &str, queues: i32, address: String) -> Vec<u8> {
+    let queue = QueueData {
+        broker_name: broker_name.to_owned(),
+        read_queue_nums: queues,
+        write_queue_nums: queues,
+        perm: 6,
+        topic_sys_flag: 0,
+    };
+    let broker = BrokerData {
+        broker_name: broker_name.to_owned(),
+        addresses: vec![(0, address)],
+        ..BrokerData::default()
+    };
+    let data = TopicRouteData { queues: vec![queue], brokers: vec![broker], ..Default::default() };
+    data.encode(RouteJson::Strict)
+}
+
+/// The route that leads a recorded send to the broker and the queue that its fields name.
+pub(crate) fn route_of(ext: &BTreeMap<String, String>) -> Vec<u8> {
+    let queues = ext["e"].parse::<i32>().expect("a recorded queue") + 1;
+    route(&ext["n"], queues, String::from("127.0.0.1:10911"))
 }

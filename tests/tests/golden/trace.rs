@@ -4,8 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::support::{files, hex, int, json, root, short, text};
-use producer_core::wire::route::{BrokerData, QueueData, RouteJson, TopicRouteData};
+use crate::support::{files, hex, int, json, root, route, short, text};
 use producer_core::wire::trace::{Labels, TraceEvent, TraceRecord, TracedKind, records};
 use producer_core::wire::{Head, Header, Language, SerializeType, encode_frame, frame, properties};
 use producer_core::{
@@ -152,19 +151,7 @@ impl<'v> Replay<'v> {
     }
 
     fn route(&self) -> Vec<u8> {
-        let broker_name = String::from("broker-a");
-        let queue = QueueData {
-            broker_name: broker_name.clone(),
-            read_queue_nums: 4,
-            write_queue_nums: 4,
-            perm: 6,
-            topic_sys_flag: 0,
-        };
-        let addresses = vec![(0, self.store_host())];
-        let broker = BrokerData { broker_name, addresses, ..BrokerData::default() };
-        let data =
-            TopicRouteData { queues: vec![queue], brokers: vec![broker], ..Default::default() };
-        data.encode(RouteJson::Strict)
+        route("broker-a", 4, self.store_host())
     }
 
     /// The broker's address, which only the trace tells.
