@@ -233,7 +233,8 @@ impl<T> Producer<T> {
         let Stage::Under(under) = send.stage else { return };
         let elapsed = self.now.since(under.started);
         send.outcome = if planted!(WorstForgotten) { outcome } else { send.outcome.max(outcome) };
-        if outcome != Outcome::NotSent {
+        // To be told to go away is as good as a refused dial.
+        if outcome != Outcome::NotSent && kind != ErrorKind::GoAway {
             send.attempts += 1;
         }
         let broker = &self.routes.brokers[under.queue.broker as usize];

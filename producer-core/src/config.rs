@@ -95,11 +95,12 @@ pub struct Config {
     /// Raise it when brokers flush or replicate synchronously and slowly, or a late answer makes a
     /// duplicate. `None` (Java): one attempt may use up everything.
     pub attempt_timeout: Option<Duration>,
-    /// Most attempts that may have reached a broker. Default 3, as Java's 1 + 2.
+    /// Most attempts that may have reached a broker that serves. Default 3, as Java's 1 + 2.
     pub attempts_max: u32,
     /// Most attempts in all, those included that surely reached no broker (refused dial, cut before
-    /// the first byte). They cost no duplicate, so by default, 16, they go on with backoff while
-    /// there is time. Java counts all alike: 3.
+    /// the first byte) or one that takes nothing more because it shuts down (`GO_AWAY`). They cost
+    /// no duplicate, so by default, 16, they go on with backoff while there is time. Java counts
+    /// all alike: 3.
     pub attempts_all_max: u32,
     /// Response codes after which another broker is tried. Default [`JAVA_RETRY_CODES`].
     pub retry_codes: Vec<i32>,

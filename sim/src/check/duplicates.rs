@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use producer_core::wire::code::response::GO_AWAY;
 use producer_core::{Instant, OnUnknown};
 
 use super::{Found, Joined};
@@ -14,8 +15,10 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
         let requests = joined.requests(send);
         let copies = joined.copies(send).len() + joined.cuts(send).len();
         let allowed = if send.mode == Mode::Hash { 1 } else { config.attempts_max.max(1) as usize };
-        if requests.len() > allowed {
-            let attempts = requests.len();
+        let sent_away =
+            requests.iter().filter(|request| matches!(request.answer, Some((_, GO_AWAY)))).count();
+        let attempts = requests.len() - sent_away;
+        if attempts > allowed || requests.len() > config.attempts_all_max.max(1) as usize {
             found.report(format!("send {}: {attempts} attempts of {allowed}", send.ticket));
         }
         let unknown = unknown(joined, requests, send.at + send.timeout);

@@ -55,7 +55,10 @@ fn ended_too_soon(
         return;
     }
     let tried = error.attempts().iter().filter(|attempt| attempt.broker.is_some());
-    let reached = tried.clone().filter(|attempt| attempt.outcome != Outcome::NotSent).count();
+    let counts = |attempt: &&Attempt| {
+        attempt.outcome != Outcome::NotSent && attempt.kind != ErrorKind::GoAway
+    };
+    let reached = tried.clone().filter(counts).count();
     let left = reached < config.attempts_max as usize
         && tried.clone().count() < config.attempts_all_max as usize;
     let unknown = tried.clone().any(|attempt| attempt.outcome == Outcome::Unknown);
