@@ -5,6 +5,9 @@
 //! them on real TCP. A [`plan`] says what happens in a simulated run, [`pair`] executes it in
 //! virtual time, [`check`] judges its [`history`]. The feature `world` puts models and the real
 //! producer on a simulated network.
+//!
+//! What needs a runtime is behind the features `serve` and `world`; the rest compiles for the
+//! browser, too.
 
 /// Notes that a model took a decision; nothing without the feature `marks`.
 #[cfg(feature = "marks")]
@@ -30,6 +33,7 @@ pub mod marks;
 pub mod model;
 pub mod pair;
 pub mod plan;
+#[cfg(feature = "serve")]
 pub mod serve;
 pub mod shrink;
 pub mod timeline;

@@ -2,7 +2,7 @@
 //!
 //! The models are sans-IO and deterministic: no socket, no clock, no entropy, no task. They speak
 //! the verbs of the producer's core, so one model serves tests in virtual time, a simulated
-//! network and real TCP ([`crate::serve`]).
+//! network and real TCP (`crate::serve`).
 
 pub mod broker;
 pub mod name_server;
