@@ -28,11 +28,13 @@ pub mod events;
 pub mod explore;
 pub mod history;
 pub mod html;
+pub mod ledger;
 #[cfg(feature = "marks")]
 pub mod marks;
 pub mod model;
 pub mod pair;
 pub mod plan;
+pub mod ready;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod shrink;

@@ -81,6 +81,58 @@ pub enum Invariant {
 }
 
 impl Invariant {
+    /// All of them, by number.
+    pub const ALL: [Self; 19] = [
+        Self::Once,
+        Self::Budget,
+        Self::AckTruth,
+        Self::NoLoss,
+        Self::NoPhantom,
+        Self::Duplicates,
+        Self::Status,
+        Self::Order,
+        Self::Routing,
+        Self::Avoidance,
+        Self::Recovery,
+        Self::Balance,
+        Self::Levels,
+        Self::FailFast,
+        Self::Dials,
+        Self::Framing,
+        Self::Liveness,
+        Self::NameServers,
+        Self::Retries,
+    ];
+
+    /// What must hold, as a sentence.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Once => {
+                "Each send ends exactly once, and a closed producer has accounted for all."
+            }
+            Self::Budget => "A send ends within its time.",
+            Self::AckTruth => "A receipt names a place where the message is.",
+            Self::NoLoss => "What was acknowledged is stored.",
+            Self::NoPhantom => "What is stored was sent, and what failed for sure is not stored.",
+            Self::Duplicates => {
+                "A message is stored twice only after an attempt of which nobody knew."
+            }
+            Self::Status => "A status that is not OK reaches the caller.",
+            Self::Order => "What keeps order keeps it.",
+            Self::Routing => "Nothing is sent to where the routes do not point.",
+            Self::Avoidance => "A broker that owes answers is avoided.",
+            Self::Recovery => "A broker that has recovered has its share again.",
+            Self::Balance => "Load is even while all is well.",
+            Self::Levels => "Nothing is left over, and nothing grows past its limit.",
+            Self::FailFast => "What a lost connection leaves goes on at once.",
+            Self::Dials => "An address is dialled once at a time, and not in a hurry.",
+            Self::Framing => "What is not a frame costs the connection.",
+            Self::Liveness => "Once a core of the cluster is well, sends succeed.",
+            Self::NameServers => "Name servers alone cannot make a send fail whose route is known.",
+            Self::Retries => "What may pass is tried again while attempts and time are left.",
+        }
+    }
+
     /// Its number in the list of invariants.
     pub const fn id(self) -> &'static str {
         match self {

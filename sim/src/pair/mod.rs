@@ -88,6 +88,52 @@ pub fn run(plan: &Plan, lines: Lines) -> Run {
     pair.finish()
 }
 
+/// A run that goes on a piece at a time, for whoever has other things to do in between.
+///
+/// In pieces of any size it is the same run as that of [`run`].
+pub struct Running(Pair);
+
+impl Running {
+    /// Nothing has happened yet, but that servers have started.
+    pub fn new(plan: &Plan, lines: Lines) -> Self {
+        Self(Pair::new(plan, lines))
+    }
+
+    /// Goes on until so much time has passed in the run, or to the first event after it. False when
+    /// the run is over.
+    pub fn go_on(&mut self, until: Duration) -> bool {
+        let until = Instant::ZERO + until;
+        while self.0.now < until {
+            if !self.0.step() {
+                return false;
+            }
+        }
+        !self.0.over
+    }
+
+    /// How much time has passed in the run.
+    pub fn simulated(&self) -> Duration {
+        self.0.now.since(Instant::ZERO)
+    }
+
+    /// What has happened so far; what brokers have stored is in it when all is over.
+    pub const fn history(&self) -> &History {
+        &self.0.history
+    }
+
+    /// What is left happens, and is judged.
+    pub fn finish(mut self) -> Run {
+        while self.0.step() {}
+        self.0.finish()
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("simulated", &self.simulated()).finish_non_exhaustive()
+    }
+}
+
 /// The world of one run.
 struct Pair {
     plan: Plan,

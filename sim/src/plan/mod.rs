@@ -95,8 +95,13 @@ pub struct Workload {
 impl Workload {
     /// The key of its `n`th send, if it has keys: they take turns.
     pub(crate) fn key(&self, n: u32) -> Option<String> {
+        self.mode.has_key().then(|| format!("key-{}", self.turn(n)))
+    }
+
+    /// The number of the key whose turn it is with the `n`th send.
+    pub(crate) fn turn(&self, n: u32) -> u32 {
         let turn = if self.batch { n / self.burst.max(1) } else { n };
-        self.mode.has_key().then(|| format!("key-{}", turn % self.keys.max(1)))
+        turn % self.keys.max(1)
     }
 }
 

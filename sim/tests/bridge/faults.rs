@@ -5,8 +5,8 @@ use std::time::Duration;
 use sim::pair::{self, Lines, Run};
 use sim::plan::{BRIDGE, BridgePlan, FaultKind, Side};
 
-use super::small::With;
 use super::{Ledger, bridged, closes, longest, run};
+use sim::ready::small::With;
 
 /// From the first second on.
 fn broken(bridge: BridgePlan, for_ms: u64, kind: FaultKind) -> Run {

@@ -1,9 +1,6 @@
 //! A bridge between producers and servers: does all hold that holds without one, whatever breaks
 //! there?
 
-#[path = "../support/small.rs"]
-mod small;
-
 mod again;
 mod faults;
 mod order;
@@ -15,8 +12,8 @@ use std::time::Duration;
 use sim::history::{End, SendRecord};
 use sim::pair::{Lines, Run};
 use sim::plan::{BridgePlan, Mode, Plan};
+use sim::ready::small::{With, cluster, sends};
 use sim::world;
-use small::{With, cluster, sends};
 
 /// Three brokers behind a bridge, a send every 10 ms for three seconds.
 fn bridged(bridge: BridgePlan) -> Plan {

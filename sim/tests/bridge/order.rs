@@ -3,8 +3,8 @@
 use sim::pair::Run;
 use sim::plan::{BRIDGE, BridgePlan, FaultKind, Mode, Plan, Side};
 
-use super::small::{With, cluster, one_by_one, sends};
 use super::{Ledger, run};
+use sim::ready::small::{With, cluster, one_by_one, sends};
 
 /// Lanes of four keys, pipelined and one by one.
 fn lanes() -> Plan {

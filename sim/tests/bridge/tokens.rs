@@ -2,8 +2,8 @@
 
 use sim::plan::{BridgePlan, FaultKind, Plan};
 
-use super::small::With;
 use super::{Ledger, bridged, closes, run};
+use sim::ready::small::With;
 
 /// Tokens of four seconds, a send every 20 ms for six seconds.
 fn plan() -> Plan {

@@ -2,17 +2,15 @@
 
 #[path = "../support/document.rs"]
 mod document;
-mod faults;
 mod measure;
 mod report;
-#[path = "../support/small.rs"]
-mod small;
 mod table;
 
 use std::time::Duration;
 
 use measure::Figures;
-use small::With;
+use sim::ready::failover;
+use sim::ready::small::With;
 use table::rows;
 
 #[test]
@@ -37,7 +35,7 @@ fn no_duplicate_goes_without_a_warning() {
 /// What the project promises: of two masters and more one may be lost without a sound.
 #[test]
 fn a_master_that_is_silently_lost_costs_no_send() {
-    for (name, plan) in faults::silent_losses() {
+    for (name, plan) in failover::silent_losses() {
         let ours = Figures::of(&plan, 1..=5);
         let java = Figures::of(&plan.java(), 1..=1);
 

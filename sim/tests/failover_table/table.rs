@@ -3,10 +3,10 @@
 use std::sync::OnceLock;
 
 use sim::plan::Plan;
+use sim::ready::failover::{Fault, Group, groups};
+use sim::ready::small::With;
 
-use crate::faults::{Fault, Group, groups};
 use crate::measure::Figures;
-use crate::small::With;
 
 /// Configurations, in the order of the rows.
 pub(crate) const CONFIGS: [&str; 3] = ["Java", "Java, fault strategy", "default"];

@@ -3,24 +3,21 @@
 //!
 //! `cargo test -p sim --test ordering -- --nocapture` prints the figures.
 
-mod batches;
-mod broken;
-mod calm;
 mod caveat;
 #[path = "../support/document.rs"]
 mod document;
 mod measure;
 mod report;
-mod routes;
-#[path = "../support/small.rs"]
-mod small;
+
+use sim::ready::ordering::Caveat;
+use sim::ready::{batches, broken, calm, routes};
 
 /// Moved, overtaken, failed, duplicates.
 type Found = (usize, usize, usize, usize);
 
 /// What becomes of each way of a caveat.
-fn found(caveat: &caveat::Caveat) -> Vec<Found> {
-    let figures = caveat.tried();
+fn found(caveat: &Caveat) -> Vec<Found> {
+    let figures = caveat::tried(caveat);
     let four = |f: &measure::Figures| (f.moved, f.overtaken, f.failed + f.unknown, f.duplicates);
     figures.iter().map(four).collect()
 }

@@ -1,11 +1,11 @@
 //! `sim/ORDERING.md`.
 
 use sim::plan::Mode;
+use sim::ready::ordering::{Caveat, Order, Way, all};
 
-use crate::caveat::{Caveat, Order, Way};
+use crate::caveat::{section, tried};
 use crate::document::table;
 use crate::measure::Figures;
-use crate::{batches, broken, calm, routes};
 
 const HEADER: &str = "\
 # When is order lost, and what keeps it?
@@ -31,33 +31,15 @@ is said, and the configuration is `Config::default()`.
 /// The whole file.
 pub(crate) fn document() -> String {
     let caveats = all();
-    let figures: Vec<Vec<Figures>> = caveats.iter().map(Caveat::tried).collect();
+    let figures: Vec<Vec<Figures>> = caveats.iter().map(tried).collect();
     let rows: Vec<Row<'_>> = caveats.iter().zip(&figures).flat_map(ways).collect();
     let mut text = HEADER.to_owned() + &overview(&caveats, &figures);
     for (caveat, figures) in caveats.iter().zip(&figures) {
-        text += &caveat.section(figures);
+        text += &section(caveat, figures);
     }
     text += &strict(&rows);
     text += &available(&rows);
     text.trim_end().to_owned() + "\n"
-}
-
-fn all() -> Vec<Caveat> {
-    vec![
-        calm::rotation(),
-        calm::two_producers(),
-        broken::retry(),
-        broken::asynchronous(),
-        broken::lost_answer(),
-        broken::fault_strategy(),
-        batches::together(),
-        routes::queue_count(),
-        routes::master_lost(),
-        routes::stale_route(),
-        routes::handover(),
-        routes::auto_create(),
-        routes::promoted(),
-    ]
 }
 
 type Row<'a> = (&'a Caveat, &'a Way, &'a Figures);

@@ -1,9 +1,9 @@
 //! The caveat of what goes out together.
 
-use sim::plan::{FaultKind, Mode, Plan, RefusalPlan, SendFault, Workload};
+use crate::plan::{FaultKind, Mode, Plan, RefusalPlan, SendFault, Workload};
 
-use crate::caveat::{Caveat, Way};
-use crate::small::{With, cluster, sends};
+use super::ordering::{Caveat, Way};
+use super::small::{With, cluster, sends};
 
 /// Twenty batches of five, all of one key, one every 5 ms.
 fn batches(mode: Mode) -> Workload {
@@ -15,7 +15,8 @@ fn fails(plan: Plan, fault: SendFault) -> Plan {
     plan.breaks("broker-0", 150, 3, FaultKind::Sends { fault })
 }
 
-pub(crate) fn together() -> Caveat {
+/// What goes out together.
+pub fn together() -> Caveat {
     let busy = |queues: &[u16], mode| {
         let plan = cluster(queues).with(batches(mode));
         fails(plan, SendFault::Refuse(RefusalPlan::Busy))

@@ -1,21 +1,24 @@
-//! What breaks.
+//! What breaks while a steady workload is sent.
 
 use std::time::Duration;
 
-use sim::plan::{
+use crate::plan::{
     Direction, FaultKind, Loss, Mode, Plan, RefusalPlan, Scope, SendFault, StatusPlan, Tail,
 };
 
-use crate::small::{With, cluster, sends};
+use super::small::{With, cluster, sends};
 
 /// A fault, and what is broken for it.
-pub(crate) struct Fault {
-    pub(crate) name: &'static str,
+#[derive(Debug)]
+pub struct Fault {
+    /// Its name.
+    pub name: &'static str,
     /// What happens in the run.
-    pub(crate) what: &'static str,
-    pub(crate) plan: Plan,
+    pub what: &'static str,
+    /// What is run.
+    pub plan: Plan,
     /// Why the default does worse than Java in something, if it does.
-    pub(crate) worse: Option<&'static str>,
+    pub worse: Option<&'static str>,
 }
 
 impl Fault {
@@ -26,9 +29,12 @@ impl Fault {
 }
 
 /// Faults of one sort.
-pub(crate) struct Group {
-    pub(crate) title: &'static str,
-    pub(crate) faults: Vec<Fault>,
+#[derive(Debug)]
+pub struct Group {
+    /// Their sort.
+    pub title: &'static str,
+    /// The faults, in the order of the document.
+    pub faults: Vec<Fault>,
 }
 
 /// When faults begin, and how long those last that are not over at once: a poll of routes, which come
@@ -62,7 +68,7 @@ fn does(fault: SendFault) -> Plan {
 }
 
 /// One of two masters falls silent, in every way there is, for 6 s of 10; 200 messages a second.
-pub(crate) fn silent_losses() -> Vec<(&'static str, Plan)> {
+pub fn silent_losses() -> Vec<(&'static str, Plan)> {
     let lost = |kind| {
         let plan = cluster(&[4, 4]).with(sends(Mode::Rotate, 2_000, 1, 5));
         plan.breaks("broker-1", 2_000, 6_000, kind)
@@ -82,7 +88,7 @@ pub(crate) fn silent_losses() -> Vec<(&'static str, Plan)> {
 }
 
 /// All groups, in the order of the document.
-pub(crate) fn groups() -> Vec<Group> {
+pub fn groups() -> Vec<Group> {
     vec![
         Group { title: "Masters die", faults: deaths() },
         Group { title: "Masters are ill", faults: illnesses() },

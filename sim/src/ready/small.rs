@@ -1,14 +1,12 @@
 //! Plans of a few lines.
 
-#![allow(dead_code, reason = "each test file is a crate of its own and uses a part")]
-
-use sim::plan::{
+use crate::plan::{
     ClusterPlan, FaultKind, FaultPlan, HealthPlan, Mode, NetworkPlan, Overrides, Plan, Preset,
     ProducerPlan, TopicPlan, Workload,
 };
 
 /// A cluster in which nothing breaks and nothing is sent: one name server, a topic, 1 ms each way.
-pub(crate) fn cluster(queues: &[u16]) -> Plan {
+pub fn cluster(queues: &[u16]) -> Plan {
     Plan {
         version: Plan::VERSION,
         seed: 1,
@@ -31,7 +29,7 @@ pub(crate) fn cluster(queues: &[u16]) -> Plan {
 }
 
 /// One message every `every_ms`, the keys in turn.
-pub(crate) fn sends(mode: Mode, total: u32, keys: u32, every_ms: u64) -> Workload {
+pub fn sends(mode: Mode, total: u32, keys: u32, every_ms: u64) -> Workload {
     Workload {
         producer: 0,
         topic: "orders".to_owned(),
@@ -49,13 +47,13 @@ pub(crate) fn sends(mode: Mode, total: u32, keys: u32, every_ms: u64) -> Workloa
 }
 
 /// The application waits for the answer to a message before it sends the next of the same key.
-pub(crate) fn one_by_one(mut sends: Workload) -> Workload {
+pub fn one_by_one(mut sends: Workload) -> Workload {
     sends.serial = true;
     sends
 }
 
 /// What is added to a plan, one after the other.
-pub(crate) trait With: Sized {
+pub trait With: Sized {
     /// More to send. The plan lasts until all of it has been sent and has had its time.
     fn with(self, workload: Workload) -> Self;
     /// More to break.

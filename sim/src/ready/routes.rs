@@ -1,9 +1,9 @@
 //! Caveats of routes that change, or that do not.
 
-use sim::plan::{FaultKind, Mode, Plan, Tail, Workload};
+use crate::plan::{FaultKind, Mode, Plan, Tail, Workload};
 
-use crate::caveat::{Caveat, Way};
-use crate::small::{With, cluster, one_by_one, sends};
+use super::ordering::{Caveat, Way};
+use super::small::{With, cluster, one_by_one, sends};
 
 /// Keys with an order: an application with a selector waits for each answer, lanes do that.
 fn ordered(mode: Mode, total: u32, keys: u32, every_ms: u64) -> Workload {
@@ -16,7 +16,8 @@ fn with_conf(mut plan: Plan, conf: &str) -> Plan {
     plan
 }
 
-pub(crate) fn queue_count() -> Caveat {
+/// A topic gets more queues, or fewer.
+pub fn queue_count() -> Caveat {
     let changed = |from, to, mode| {
         let mut plan = cluster(&[from]).with(ordered(mode, 400, 20, 10));
         plan.config.overrides.route_poll_ms = Some(1_000);
@@ -48,7 +49,8 @@ topic, stop sending, let consumers catch up, change it, start anew.",
     }
 }
 
-pub(crate) fn master_lost() -> Caveat {
+/// A master is killed and comes back.
+pub fn master_lost() -> Caveat {
     let lost = |mode| {
         let plan = cluster(&[4, 4, 4]).with(ordered(mode, 500, 20, 20));
         plan.breaks("broker-1", 2_000, 4_000, FaultKind::Crash)
@@ -79,7 +81,8 @@ healthy brokers too, and tells nobody.",
     }
 }
 
-pub(crate) fn stale_route() -> Caveat {
+/// A master is killed and the route says so late.
+pub fn stale_route() -> Caveat {
     let stale = |mode| {
         let plan = cluster(&[4, 4, 4]).with(ordered(mode, 1_000, 20, 40));
         plan.breaks("broker-1", 2_000, 60_000, FaultKind::Crash)
@@ -107,7 +110,8 @@ such sends a short one if callers should not wait.",
     }
 }
 
-pub(crate) fn handover() -> Caveat {
+/// Two producers have routes of different age.
+pub fn handover() -> Caveat {
     let grown = |mode| {
         let mut later = ordered(mode, 100, 20, 20);
         later.producer = 1;
@@ -138,7 +142,8 @@ section above: drain first.",
     }
 }
 
-pub(crate) fn auto_create() -> Caveat {
+/// A topic is created by its first messages.
+pub fn auto_create() -> Caveat {
     let on_demand = |mut plan: Plan| {
         plan.cluster.auto_create_topics = true;
         plan.config.overrides.auto_create_topics = Some(true);
@@ -178,7 +183,8 @@ the template: it waits until the topic has queues of its own, and fails if nobod
     }
 }
 
-pub(crate) fn promoted() -> Caveat {
+/// A slave is promoted that lacks the tail.
+pub fn promoted() -> Caveat {
     let lost = |tail, mode| {
         let mut plan = cluster(&[4, 4]).with(sends(mode, 4_000, 16, 2));
         plan.cluster.slaves = 2;

@@ -1,14 +1,15 @@
 //! Caveats of retries and of brokers that fail.
 
-use sim::plan::{FaultKind, Mode, Plan, RefusalPlan, SendFault};
+use crate::plan::{FaultKind, Mode, Plan, RefusalPlan, SendFault};
 
-use crate::caveat::{Caveat, Way};
-use crate::small::{With, cluster, one_by_one, sends};
+use super::ordering::{Caveat, Way};
+use super::small::{With, cluster, one_by_one, sends};
 
 /// The broker refuses what it is sent in the window, as busy.
 const BUSY: FaultKind = FaultKind::Sends { fault: SendFault::Refuse(RefusalPlan::Busy) };
 
-pub(crate) fn retry() -> Caveat {
+/// One message is refused and tried again.
+pub fn retry() -> Caveat {
     let busy = |plan: Plan| plan.breaks("broker-0", 150, 1, BUSY);
     let by = |mode| busy(cluster(&[1]).with(sends(mode, 100, 1, 1)));
     let waits = one_by_one(sends(Mode::Rotate, 100, 1, 1));
@@ -33,7 +34,8 @@ millisecond, so the lane falls behind. Different keys do not wait for each other
     }
 }
 
-pub(crate) fn asynchronous() -> Caveat {
+/// Nobody waits for answers, and something fails.
+pub fn asynchronous() -> Caveat {
     let busy = |plan: Plan| plan.breaks("broker-0", 150, 9, BUSY);
     let by = |mode| busy(cluster(&[4]).with(sends(mode, 40, 1, 10)));
     let mut second = sends(Mode::Hash, 1, 1, 10);
@@ -72,7 +74,8 @@ without a failure pipelined messages can change places. The model has one thread
     }
 }
 
-pub(crate) fn lost_answer() -> Caveat {
+/// The answer to a message that is stored is lost.
+pub fn lost_answer() -> Caveat {
     let lost = |plan: Plan| {
         let close = FaultKind::Sends { fault: SendFault::CloseAfterStoring };
         plan.breaks("broker-0", 150, 9, close)
@@ -100,7 +103,8 @@ selector, with its one attempt, always reports it.",
     }
 }
 
-pub(crate) fn fault_strategy() -> Caveat {
+/// The latency fault strategy shifts turns.
+pub fn fault_strategy() -> Caveat {
     let slow = |plan: Plan| plan.breaks("broker-0", 4_000, 8_000, FaultKind::SlowDisk { ms: 600 });
     let by = |mode| slow(cluster(&[1, 1]).with(sends(mode, 40, 2, 400)));
     Caveat {

@@ -1,11 +1,12 @@
 //! Caveats that need no failure.
 
-use sim::plan::{Mode, NetworkPlan, Plan};
+use crate::plan::{Mode, NetworkPlan, Plan};
 
-use crate::caveat::{Caveat, Way};
-use crate::small::{With, cluster, sends};
+use super::ordering::{Caveat, Way};
+use super::small::{With, cluster, sends};
 
-pub(crate) fn rotation() -> Caveat {
+/// Queues take turns.
+pub fn rotation() -> Caveat {
     let by = |mode| cluster(&[4]).with(sends(mode, 40, 1, 10));
     Caveat {
         title: "Rotation is not order",
@@ -24,7 +25,8 @@ with Java's `SelectMessageQueueByHash`.",
     }
 }
 
-pub(crate) fn two_producers() -> Caveat {
+/// Two producers have one key.
+pub fn two_producers() -> Caveat {
     let jitter = |mut plan: Plan| {
         plan.network = NetworkPlan { latency_us: 1_000, jitter_us: 5_000 };
         plan
