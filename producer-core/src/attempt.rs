@@ -267,6 +267,7 @@ impl<T> Producer<T> {
         match self.next_step(key, &kind, outcome, verdict) {
             Step::Again => {
                 self.stats.retries += 1;
+                self.tell_of_retry(key);
                 if let Some(send) = self.sends.get_mut(key) {
                     if planted!(RetryRenewsTime) {
                         send.deadline = self.now + self.config.send_timeout;
@@ -285,6 +286,7 @@ impl<T> Producer<T> {
     fn pause(&mut self, key: Key, pause: core::time::Duration) {
         let pause = self.random.jitter(pause);
         self.stats.retries += 1;
+        self.tell_of_retry(key);
         let Some(send) = self.sends.get_mut(key) else { return };
         send.stage = Stage::Backoff;
         send.pauses += 1;

@@ -1,6 +1,19 @@
 //! May there be one more retry?
 
-use crate::config::RetryBudget;
+/// A token bucket for retries: each send adds a share of a token, each retry takes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryBudget {
+    /// Retries per hundred sends in the long run.
+    pub percent: u32,
+    /// Retries that are in reserve at the start and after a quiet time.
+    pub reserve: u32,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { percent: 10, reserve: 1_000 }
+    }
+}
 
 /// Parts of a token. Each send adds `percent` of them, each retry takes a hundred.
 const TOKEN: u64 = 100;

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
+use crate::budget::RetryBudget;
 use crate::compress::Compress;
 use crate::names::{Address, GroupName};
 use crate::trace::Trace;
@@ -79,6 +80,8 @@ pub struct Config {
     pub credentials: Option<Credentials>,
     /// Whether and how sends are traced. Default `None`: not at all, which costs nothing.
     pub trace: Option<Trace>,
+    /// Whether [`Output::Event`](crate::Output::Event) is given out. Default false.
+    pub events: bool,
     /// Encoding of request headers. Default JSON, which every peer reads; `RocketMq` is a quarter
     /// smaller and cheaper on both sides. Answers are read in either, whatever is chosen here.
     pub header: SerializeType,
@@ -119,6 +122,10 @@ pub struct Config {
     /// dials of a dead address, nor asks early for brokers that left the route, nor replaces a queue
     /// that the broker turns out not to have.
     pub backoff: Backoff,
+    /// Pause before an address is dialled again that could not be reached, give or take a quarter.
+    /// Default 50 ms, doubled each time up to 500 ms, however many sends want it. Many clients that
+    /// come back to one bridge or proxy want longer ones. None if `backoff.first` is zero (Java).
+    pub redial: Backoff,
     /// What a receipt must promise to be a success. Default [`Require::Stored`], as Java: every
     /// status with which the broker says "stored".
     pub require: Require,
@@ -215,6 +222,7 @@ impl Default for Config {
             stream_requests: false,
             credentials: None,
             trace: None,
+            events: false,
             header: SerializeType::Json,
             language: 12,
             version: 493,
@@ -226,6 +234,10 @@ impl Default for Config {
             on_unknown: OnUnknown::Retry,
             retry_budget: Some(RetryBudget::default()),
             backoff: Backoff::default(),
+            redial: Backoff {
+                first: Duration::from_millis(50),
+                longest: Duration::from_millis(500),
+            },
             require: Require::Stored,
             retry_not_ok: false,
             health: Health::Adaptive(Adaptive::default()),
@@ -289,7 +301,10 @@ impl Config {
         for timeout in [&mut self.request_timeout, &mut self.connect_timeout] {
             *timeout = (*timeout).max(Duration::from_millis(1));
         }
-        self.backoff.longest = self.backoff.longest.max(self.backoff.first);
+        self.redial.first = self.redial.first.max(Duration::from_millis(1));
+        for backoff in [&mut self.backoff, &mut self.redial] {
+            backoff.longest = backoff.longest.max(backoff.first);
+        }
         let hedge = self.name_server_hedge;
         self.name_server_hedge = hedge.map(|hedge| hedge.max(Duration::from_millis(1)));
         if let Health::Adaptive(adaptive) = &mut self.health {
@@ -355,21 +370,6 @@ pub enum OnUnknown {
     Retry,
     /// Report it at once.
     Stop,
-}
-
-/// A token bucket for retries: each send adds a share of a token, each retry takes one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetryBudget {
-    /// Retries per hundred sends in the long run.
-    pub percent: u32,
-    /// Retries that are in reserve at the start and after a quiet time.
-    pub reserve: u32,
-}
-
-impl Default for RetryBudget {
-    fn default() -> Self {
-        Self { percent: 10, reserve: 1_000 }
-    }
 }
 
 /// A pause that doubles.

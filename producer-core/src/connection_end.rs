@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use core::fmt;
+use core::time::Duration;
 
 /// Why a connection ended, as the driver saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +32,20 @@ pub enum ConnectionEnd {
     /// The proxy on the way could not be reached, or refused; the text says which and why, and
     /// never the password.
     Proxy(String),
+    /// Who is on the way, a bridge, has too much to do, and asks to come back later. No address that
+    /// is reached through it is dialled sooner.
+    Overloaded {
+        /// Earliest time from now; zero when it was not said.
+        after: Duration,
+        /// Who, and how it puts it.
+        detail: String,
+    },
     /// Anything else the operating system said.
     Other(String),
 }
+
+/// Nobody is stayed away from for longer, whatever he asks for.
+const COME_BACK_MAX: Duration = Duration::from_secs(60);
 
 /// What is wrong when TLS cannot be agreed on. [`TlsFault::code`] is stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -110,6 +122,14 @@ impl fmt::Display for TlsFault {
 }
 
 impl ConnectionEnd {
+    /// How long the other end asked us to stay away, at most [`COME_BACK_MAX`].
+    pub(crate) fn come_back_after(&self) -> Duration {
+        match self {
+            Self::Overloaded { after, .. } => (*after).min(COME_BACK_MAX),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Whether the peer read nothing of what was written, although the connection was open to us.
     /// With TLS 1.3 the server looks at our certificate after we have begun to write; if it refuses
     /// it, it has read no request (RFC 8446, section 4.4.2.4; there is no later authentication
@@ -132,6 +152,10 @@ impl fmt::Display for ConnectionEnd {
             Self::Tls { fault, detail } if detail.is_empty() => write!(f, "{fault}"),
             Self::Tls { fault, detail } => write!(f, "{fault} ({detail})"),
             Self::Proxy(text) | Self::Other(text) => f.write_str(text),
+            Self::Overloaded { after, detail } if after.is_zero() => f.write_str(detail),
+            Self::Overloaded { after, detail } => {
+                write!(f, "{detail} (come back after {} ms)", after.as_millis())
+            }
         }
     }
 }

@@ -67,6 +67,7 @@ mod config;
 mod connection;
 mod connection_end;
 mod error;
+mod event;
 mod expiry;
 mod found;
 mod groups;
@@ -115,14 +116,16 @@ pub use admin::{Boundary, NewTopic, Place, Places, Questions};
 pub use ask::{Answer, AskTarget, Request};
 pub use ask_error::{AskError, InvalidQuestion};
 pub use batch::{Batch, InvalidBatch};
+pub use budget::RetryBudget;
 pub use compress::Compress;
 pub use config::{
     Adaptive, AutoBatch, Backoff, Config, Environment, FaultTable, Health, JAVA_RETRY_CODES,
-    OnUnknown, Require, RetryBudget, Rotation,
+    OnUnknown, Require, Rotation,
 };
 pub use connection::ConnId;
 pub use connection_end::{ConnectionEnd, TlsFault};
 pub use error::{Attempt, ErrorKind, Outcome, Phase, SendError};
+pub use event::Event;
 pub use found::{FoundMessage, Wanted, Window, place_of_id};
 pub use groups::GroupId;
 pub use message::{InvalidMessage, Message, PROPERTY_BYTES_MAX};

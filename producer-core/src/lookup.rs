@@ -264,6 +264,7 @@ impl<T> Producer<T> {
         if installed.queues_changed {
             reached!(RouteChanged);
             self.stats.route_changes += 1;
+            self.tell_of_route(id);
         }
         self.epoch += u64::from(installed.queues_changed || installed.restored);
         for broker in installed.moved {
@@ -474,6 +475,7 @@ impl<T> Producer<T> {
             if let Some(at) = broker.health.probe_at(policy) {
                 self.wake_by(at);
             }
+            self.tell_of_broker(id);
         }
     }
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::ask::Answer;
 use crate::connection::ConnId;
 use crate::error::SendError;
+use crate::event::Event;
 use crate::names::Address;
 use crate::receipt::Receipt;
 use crate::request_reply::ReplyMessage;
@@ -95,6 +96,9 @@ pub enum Output<T> {
     /// A broker has refused the credentials that requests are signed with, so others are wanted
     /// ([`set_credentials`](crate::Producer::set_credentials)). Said once, until there are.
     CredentialsRefused,
+    /// Something that those who look on want to know
+    /// ([`Config::events`](crate::Config::events)).
+    Event(Box<Event>),
     /// The producer is closed: nothing follows.
     Closed(CloseReport),
     /// Nothing to do until something is reported, or this instant.

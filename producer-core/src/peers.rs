@@ -1,9 +1,11 @@
 //! Connections: when is one made, when is one given up, and what becomes of its requests?
 
 use alloc::string::ToString;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::attempt::Failure;
+use crate::config::Backoff;
 use crate::connection::{ConnId, Connection, State};
 use crate::connection_end::ConnectionEnd;
 use crate::error::{ErrorKind, Outcome, Phase};
@@ -15,7 +17,7 @@ use crate::output::Output;
 use crate::producer::{Chore, Producer};
 use crate::random::Random;
 use crate::route::BrokerId;
-use crate::send::Stage;
+use crate::send::{Send, Stage};
 use crate::slab::Key;
 use crate::stamp::Line;
 use crate::time::Instant;
@@ -29,20 +31,27 @@ pub(crate) struct Rest {
     until: Instant,
 }
 
-/// The first rest after a failed dial; it doubles.
-const REST_FIRST: Duration = Duration::from_millis(50);
-/// The longest one.
-const REST_LONGEST: Duration = Duration::from_millis(500);
-
 impl Rest {
-    fn dial_failed(&mut self, now: Instant, random: &mut Random) {
-        let doubled = REST_FIRST.saturating_mul(1 << self.failures.min(8));
+    /// `at_least` is what the other end asked for.
+    fn dial_failed(
+        &mut self,
+        now: Instant,
+        redial: Backoff,
+        at_least: Duration,
+        random: &mut Random,
+    ) {
+        let doubled = redial.first.saturating_mul(1 << self.failures.min(20));
         self.failures += 1;
-        let longest = if planted!(NoRest) { Duration::ZERO } else { REST_LONGEST };
+        let longest = if planted!(NoRest) { Duration::ZERO } else { redial.longest };
         if planted!(NeverDialledAgain) {
             return self.until = Instant::FAR;
         }
-        self.until = now + random.jitter(doubled.min(longest));
+        // Whoever is asked to come back after some time comes later rather than sooner.
+        let pause = random.jitter(doubled.min(longest));
+        self.until = match at_least.is_zero() {
+            true => now + pause,
+            false => now + pause.max(at_least + random.jitter(at_least / 4)),
+        };
     }
 }
 
@@ -57,6 +66,24 @@ pub(crate) enum Unconnected {
 }
 
 impl<T> Producer<T> {
+    /// The way out may be open again: the network is back, the machine has woken. Addresses that
+    /// could not be reached are dialled again as soon as somebody wants them, and who paused tries
+    /// again now.
+    pub fn handle_online(&mut self, now: Instant) {
+        self.advance(now);
+        let brokers = self.routes.brokers.iter_mut().map(|broker| &mut broker.rest);
+        let servers = self.name_servers.iter_mut().map(|server| &mut server.rest);
+        for rest in brokers.chain(servers) {
+            *rest = Rest::default();
+        }
+        let paused = |(key, send): (Key, &Send<T>)| (send.stage == Stage::Backoff).then_some(key);
+        let paused: Vec<Key> = self.sends.iter().filter_map(paused).collect();
+        for key in paused {
+            self.set_due(key, now);
+        }
+        self.handle_timeout(now);
+    }
+
     /// The connection to a broker's master, dialled if there is none.
     #[inline]
     pub(crate) fn broker_connection(&mut self, id: BrokerId) -> Result<Key, Unconnected> {
@@ -110,20 +137,20 @@ impl<T> Producer<T> {
     }
 
     /// A dial has succeeded or failed: whoever wanted the connection is told when to try again.
-    fn dialled(&mut self, key: Key, failed: bool) {
+    fn dialled(&mut self, key: Key, failed: Option<&ConnectionEnd>) {
         if self.config.backoff.first.is_zero() {
             return; // as Java, which dials again at once
         }
-        let (now, random) = (self.now, &mut self.random);
+        let (now, redial, random) = (self.now, self.config.redial, &mut self.random);
         let brokers = self.routes.brokers.iter_mut().map(|broker| (broker.conn, &mut broker.rest));
         let servers = self.name_servers.iter_mut().map(|server| (server.conn, &mut server.rest));
         for (_, rest) in brokers.chain(servers).filter(|(conn, _)| *conn == key) {
             match failed {
-                true => {
+                Some(end) => {
                     reached!(DialFailed);
-                    rest.dial_failed(now, random);
+                    rest.dial_failed(now, redial, end.come_back_after(), random);
                 }
-                false => {
+                None => {
                     reached!(Connected);
                     *rest = Rest::default();
                 }
@@ -163,7 +190,7 @@ impl<T> Producer<T> {
         conn.opened = now;
         conn.last_used = now;
         conn.silent_since = (conn.in_flight > 0).then_some(now);
-        self.dialled(key, false);
+        self.dialled(key, None);
         let Some(conn) = self.conns.get_mut(key) else { return };
         if conn.to_broker {
             conn.heartbeat_due = now;
@@ -253,14 +280,14 @@ impl<T> Producer<T> {
             conn.state = State::Dialling;
         }
         if conn.state == State::Dialling && *end != ConnectionEnd::Retired {
-            self.dialled(key, true);
+            self.dialled(key, Some(end));
         }
         let requests = self.in_flight.drain(key);
         assert!(requests.is_empty() || !planted!(NilOnLostConnection), "no response");
         let left = conn.left();
         self.chores.retain(|chore| chore.conn != key);
         // One-way sends that never left are sends like others: they go elsewhere.
-        for (_, send) in conn.take(&mut alloc::vec::Vec::new()) {
+        for (_, send) in conn.take(&mut Vec::new()) {
             self.cut(send, conn.state, left, end);
         }
         for request in requests {
@@ -340,17 +367,21 @@ impl<T> Producer<T> {
     /// Something came from this connection: a broker behind it that was thought dead is not.
     pub(crate) fn heard_from(&mut self, key: Key) {
         let mut changed = false;
-        for broker in &mut self.routes.brokers {
-            if broker.conn == key && broker.health.suspect() {
-                changed |= broker.health.heard();
+        for id in 0..self.routes.brokers.len() {
+            let broker = &mut self.routes.brokers[id];
+            if broker.conn == key && broker.health.suspect() && broker.health.heard() {
+                changed = true;
+                self.tell_of_broker(id as BrokerId);
             }
         }
         self.epoch += u64::from(changed);
     }
 
     pub(crate) fn probe_answered(&mut self, id: BrokerId) {
-        let changed = self.routes.broker_mut(id).health.alive();
-        self.epoch += u64::from(changed);
+        if self.routes.broker_mut(id).health.alive() {
+            self.epoch += 1;
+            self.tell_of_broker(id);
+        }
     }
 
     pub(crate) fn probe_failed(&mut self, id: BrokerId) {

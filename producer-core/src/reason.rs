@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::error::Outcome;
 use crate::producer::Producer;
 use crate::send::{SendId, Stage};
 use crate::time::Instant;
@@ -122,6 +123,24 @@ pub struct AttemptUnderWay<'a> {
 }
 
 impl<T> Producer<T> {
+    /// Whether a message may be, or come to be, stored if its send is given up now
+    /// ([`cancel`](Self::cancel)); `None` once it has ended.
+    pub fn outcome_if_cancelled(&self, id: SendId) -> Option<Outcome> {
+        let send = self.sends.get(id.0)?;
+        let conn = match send.stage {
+            // Its bytes are in a frame that others share: it leaves it if that has not left.
+            Stage::Carried(carrier) => self.sends.get(carrier).map(|carrier| carrier.stage),
+            stage => Some(stage),
+        };
+        let left = match conn {
+            Some(Stage::Under(under)) => {
+                self.conns.get(under.conn).is_none_or(|conn| !conn.holds(under.from))
+            }
+            _ => false,
+        };
+        Some(if left { Outcome::Unknown } else { send.outcome })
+    }
+
     /// The attempt of a send that is under way; `None` while it waits for room, its turn, a route or
     /// its next attempt, and once it has ended. Reading it changes nothing. A failed attempt has its
     /// reason in [`Attempt::reason`](crate::Attempt::reason).

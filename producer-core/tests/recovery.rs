@@ -118,3 +118,20 @@ fn a_broker_that_was_passed_over_takes_what_another_loses() {
     }
     assert!(moved > 100, "{moved} sends moved");
 }
+
+/// Such an answer has cost no duplicate and next to no work, and what it tells of passes.
+#[test]
+fn the_only_broker_that_goes_away_is_asked_until_it_is_back() {
+    let mut world = World::new(Config::default());
+    world.routes.insert("t".into(), route_json(&[("a", "a:1")], 4));
+    world.sent("warm").expect("stored");
+    world.broker("a:1").does = Does::Refuse(1500);
+    world.send("x");
+    world.run(ms(1_000));
+    assert!(world.broker("a:1").sends_seen < 12, "asked without haste");
+
+    world.broker("a:1").does = Does::Store;
+    world.run(ms(1_500));
+
+    assert_eq!(world.stored(), ["warm", "x"]);
+}

@@ -375,6 +375,7 @@ impl State {
                     effects.wake(self.slots.end(ticket, Ended::Route(result)).1);
                 }
                 Output::CredentialsRefused => effects.renew = true,
+                Output::Event(_) => {}
                 Output::Closed(report) => self.closed = Some(report),
                 Output::Idle { wake_at } => break wake_at,
             }

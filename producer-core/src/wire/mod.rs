@@ -7,6 +7,7 @@
 pub mod acl;
 pub mod address;
 pub mod batch;
+pub mod bridge;
 pub mod client;
 pub mod cluster;
 pub mod code;

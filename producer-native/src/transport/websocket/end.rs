@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use producer_core::ConnectionEnd;
+use producer_core::wire::bridge;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
@@ -16,46 +17,17 @@ pub(super) struct Closed {
 }
 
 impl Closed {
-    /// Nothing was said: the connection broke, or the bridge said no more than that it closes.
-    const SILENT: u16 = 1005;
-
     pub(super) fn new(frame: Option<&CloseFrame>) -> Self {
-        let code = frame.map_or(Self::SILENT, |frame| frame.code.into());
+        let code = frame.map_or(bridge::SILENT, |frame| frame.code.into());
         // No longer than 123 bytes: a close frame holds no more.
-        let reason = frame.map_or("", |frame| frame.reason.as_str());
-        let reason = reason.chars().filter(|c| !c.is_control()).collect();
+        let reason = frame.map_or("", |frame| frame.reason.as_str()).to_owned();
         Self { code, reason }
-    }
-
-    fn meaning(&self) -> Option<&'static str> {
-        Some(match self.code {
-            1000 | 1001 | 1012 => "it goes away; another connection may do",
-            1008 => "it refuses a frame: its operator decides which requests pass",
-            1009 => "a frame is larger than it lets through",
-            1011 => "it failed by itself",
-            1013 => "it has too much to do, or we came too often",
-            4001 => "the token is good no more",
-            4003 => "the target is not allowed (any more)",
-            4008 => "the connection was idle for too long",
-            4009 => "the connection was as old as it may be",
-            _ => return None,
-        })
     }
 }
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.code {
-            Self::SILENT => f.write_str("it closed the connection without a word")?,
-            code => write!(f, "it closed the connection with {code}")?,
-        }
-        if !self.reason.is_empty() {
-            write!(f, " ({})", self.reason)?;
-        }
-        match self.meaning() {
-            Some(meaning) => write!(f, ": {meaning}"),
-            None => Ok(()),
-        }
+        f.write_str(&bridge::explanation(self.code, &self.reason))
     }
 }
 
@@ -71,13 +43,7 @@ impl From<Closed> for io::Error {
 /// our own, and else that the bridge did it.
 pub(crate) fn end_of(error: &io::Error) -> Option<ConnectionEnd> {
     let closed = error.get_ref()?.downcast_ref::<Closed>()?;
-    Some(match closed.code {
-        4502 => ConnectionEnd::Refused,
-        4504 => ConnectionEnd::DialTimeout,
-        4510 => ConnectionEnd::Reset,
-        4511 => ConnectionEnd::Closed,
-        _ => ConnectionEnd::Proxy(closed.to_string()),
-    })
+    Some(bridge::connection_end(closed.code, &closed.reason))
 }
 
 /// Why there is no WebSocket, in words.

@@ -1,0 +1,36 @@
+//! What of an error crosses to JavaScript?
+
+use producer_core::{Attempt, ErrorKind};
+
+/// The response code of a broker or name server, -1 if it is none.
+pub(crate) fn response_code(kind: &ErrorKind) -> i32 {
+    match kind {
+        ErrorKind::Broker { code, .. } | ErrorKind::NameServerRefused { code, .. } => *code,
+        _ => -1,
+    }
+}
+
+/// The attempts, each ended by U+0002: broker, address, queue, why this queue, phase, milliseconds,
+/// outcome, code, message, with U+0001 in between.
+pub(crate) fn trail(attempts: &[Attempt]) -> String {
+    let mut text = String::new();
+    for attempt in attempts {
+        let ms = attempt.elapsed.as_millis();
+        let queue = attempt.queue_id.map_or_else(String::new, |queue| queue.to_string());
+        let message = attempt.kind.to_string().replace(['\u{1}', '\u{2}'], " ");
+        let parts = [
+            attempt.broker.as_deref().unwrap_or_default(),
+            attempt.advertised.as_ref().map_or("", |address| address.as_str()),
+            &queue,
+            attempt.reason.map_or("", |reason| reason.as_str()),
+            attempt.phase.as_str(),
+            &ms.to_string(),
+            attempt.outcome.as_str(),
+            attempt.kind.code(),
+            &message,
+        ];
+        text.push_str(&parts.join("\u{1}"));
+        text.push('\u{2}');
+    }
+    text
+}
