@@ -197,7 +197,7 @@ impl Core {
         match TopicName::new(topic) {
             Err(problem) => self.out.invalid(ticket, &problem.to_string()),
             Ok(topic) => {
-                let timeout = span(timeout).unwrap_or(self.core.config().send_timeout);
+                let timeout = span(timeout).unwrap_or_else(|| self.core.config().send_timeout);
                 self.core.query_route(instant(now), ticket, &topic, timeout, connect);
             }
         }
@@ -315,6 +315,12 @@ impl Core {
     /// Counters and levels, in the order of [`outputs::STATS`].
     pub fn stats(&self) -> Vec<f64> {
         outputs::stats(&self.core.stats())
+    }
+
+    /// Sends in hand and their bytes.
+    pub fn levels(&self) -> Vec<f64> {
+        let stats = self.core.stats();
+        vec![stats.in_hand as f64, stats.bytes_in_hand as f64]
     }
 
     /// Their names, a word each.

@@ -51,7 +51,7 @@ pub(crate) fn read(head: &str, body: Vec<u8>) -> Result<(Message, Wanted), Strin
         let with = message.take().map(|message| message.with_property(name, value));
         message = with.transpose().map_err(|problem| problem.to_string())?;
     }
-    Ok((message.ok_or("there is no message")?, wanted))
+    Ok((message.ok_or_else(|| "there is no message".to_owned())?, wanted))
 }
 
 /// What is asked for beside a batch: queue and options of this head.

@@ -66,6 +66,7 @@ impl Pair {
                 | Output::Prepared { .. }
                 | Output::CheckTransaction(_)
                 | Output::CredentialsRefused
+                | Output::Event(_)
                 | Output::Replied { .. }
                 | Output::Answered { .. } => {}
                 Output::Closed(report) => {
