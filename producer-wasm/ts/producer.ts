@@ -1,9 +1,10 @@
 // The producer that applications hold.
 import { Bridge } from "./bridge.js";
 import { compressed, unpacked } from "./compress.js";
-import { Engine, KIND, type RawCheck, type RawReply } from "./engine.js";
+import { Engine, KIND } from "./engine.js";
 import { RocketError } from "./errors.js";
 import { batchHeadOf, bytesOf, headOf, invalid, requireOf, span, text, whole } from "./head.js";
+import type { RawCheck, RawReply } from "./outputs.js";
 import { watchPage } from "./page.js";
 import type {
   Body,
