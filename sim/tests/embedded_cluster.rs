@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use producer_core::wire::Fields;
 use producer_core::wire::send::SendForm;
-use sim::model::broker::{BrokerConfig, Fault, Refusal, Times};
+use sim::model::broker::{BrokerConfig, Fault, Refusal, Times, TopicConfig};
 use sim::serve::EmbeddedCluster;
 use support::{Client, send_request};
 
@@ -91,6 +91,61 @@ async fn a_paused_broker_takes_connections_and_executes_later() {
     assert_eq!(before.next().await.unwrap().code, 0);
     assert_eq!(during.next().await.unwrap().code, 0);
     assert_eq!(broker.messages("T").len(), 3);
+}
+
+#[tokio::test]
+async fn a_broker_that_is_cut_off_is_in_the_route_and_gets_everything_later() {
+    let cluster = EmbeddedCluster::builder().topic("T", 1).start().await.unwrap();
+    let broker = cluster.broker("broker-a");
+    let mut client = Client::connect(broker.address()).await.unwrap();
+    client.send("T", 0, "before").await.unwrap();
+
+    broker.cut_off();
+    let request = send_request("T", 0);
+    client.put(310, &request.to_ext(SendForm::V2), b"held").await.unwrap();
+    // The broker itself goes on, and tells the name servers of what is new.
+    broker.with(|broker, now| broker.set_topic(now, "new", TopicConfig::queues(1)));
+    let mut names = Client::connect(cluster.name_server(0).address()).await.unwrap();
+    while names.route("new").await.unwrap().is_none() {}
+    assert_eq!(broker.messages("T").len(), 1);
+
+    broker.rejoin();
+
+    assert_eq!(client.next().await.unwrap().code, 0);
+    assert_eq!(broker.messages("T").len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_stored_is_read_piece_by_piece_and_what_fell_out_is_counted() {
+    let builder = EmbeddedCluster::builder()
+        .broker("broker-a", |broker| broker.tune(|config| config.log_bytes_max = 2 << 20));
+    let cluster = builder.topic("T", 1).start().await.unwrap();
+    let broker = cluster.broker("broker-a");
+    let mut client = Client::connect(broker.address()).await.unwrap();
+    let read = |number, most| {
+        let mut offsets = Vec::new();
+        let seen = broker.stored_since(number, most, |message| offsets.push(message.queue_offset));
+        (seen, offsets)
+    };
+    let body = "x".repeat(300_000);
+
+    assert_eq!(read(0, 10), (0..0, vec![]));
+    for _ in 0..5 {
+        client.send("T", 0, &body).await.unwrap();
+    }
+    assert_eq!(read(0, 3), (0..3, vec![0, 1, 2]));
+    assert_eq!(read(3, 3), (3..5, vec![3, 4]));
+    assert_eq!(read(5, 3), (5..5, vec![]));
+    for _ in 0..10 {
+        client.send("T", 0, &body).await.unwrap();
+    }
+
+    let dropped = broker.counters().dropped;
+    assert!(dropped > 5, "{dropped}");
+    let (seen, offsets) = read(5, 100);
+    assert_eq!(seen, dropped..15);
+    assert_eq!(offsets.first().copied(), i64::try_from(dropped).ok());
+    assert_eq!((offsets.len() as u64, offsets.last()), (15 - dropped, Some(&14)));
 }
 
 #[tokio::test]

@@ -38,6 +38,8 @@ pub(super) enum Decision {
     Diagnose(Box<Diagnose>),
     /// A browser asks whether it may ask that, with a token.
     Preflight { origin: Option<String> },
+    /// Not for the bridge, but for the pages beside it.
+    Page,
     /// No.
     Refuse(Refused),
 }
@@ -92,6 +94,8 @@ pub(super) struct Surroundings<'s> {
     pub(super) over: Option<Over>,
     /// Seconds since 1970.
     pub(super) unix: u64,
+    /// There are pages beside the bridge.
+    pub(super) pages: bool,
 }
 
 /// Decides about a request.
@@ -116,6 +120,7 @@ pub(super) fn decide(request: &Parts, at: &Surroundings<'_>) -> Decision {
         "/v1/diagnose" => diagnose(request, at, host),
         _ => match path.strip_prefix("/v1/connect/") {
             Some(target) => connect(request, at, host, target).unwrap_or_else(Decision::Refuse),
+            None if at.pages && !path.starts_with("/v1/") => Decision::Page,
             None => refuse(StatusCode::NOT_FOUND, Why::Http, "there is nothing here"),
         },
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
@@ -26,6 +27,7 @@ use super::handshake::{
     self, Connect, Decision, Diagnose, Refused, SUBPROTOCOL, Surroundings, Why,
 };
 use super::limits::Over;
+use super::pages::{self, Whole};
 use super::phase::Phase;
 use super::policy::Target;
 use super::proxies;
@@ -99,7 +101,7 @@ fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
     lock(slot).take()
 }
 
-type Answer = (Response<String>, Option<Connection>);
+type Answer = (Response<Whole>, Option<Connection>);
 
 async fn answer(
     shared: &Arc<Shared>,
@@ -123,6 +125,7 @@ async fn answer(
         tokens: &shared.tokens,
         over,
         unix: (shared.unix)(),
+        pages: shared.pages.is_some(),
     };
     match handshake::decide(&head, &surroundings) {
         Decision::Connect(connect) => accept(shared, (client, arrival), *connect, knocking),
@@ -145,7 +148,15 @@ async fn answer(
             allow(&mut response, origin.as_deref());
             (response, None)
         }
+        Decision::Page => (page(shared, Request::from_parts(head, ())).await, None),
         Decision::Refuse(refused) => (refuse(shared, &refused), None),
+    }
+}
+
+async fn page(shared: &Shared, request: Request<()>) -> Response<Whole> {
+    match &shared.pages {
+        Some(pages) => pages::last(pages(request).await),
+        None => plain(StatusCode::NOT_FOUND, ""),
     }
 }
 
@@ -197,14 +208,14 @@ fn switch(
     (response, Some(Connection { target, addresses, grants, origin, client, listener, place }))
 }
 
-fn later(over: Over) -> Response<String> {
+fn later(over: Over) -> Response<Whole> {
     let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "later\n");
     let seconds = over.retry_after().as_secs().max(1);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
-fn refuse(shared: &Shared, refused: &Refused) -> Response<String> {
+fn refuse(shared: &Shared, refused: &Refused) -> Response<Whole> {
     shared.metrics.handshake(match refused.why {
         Why::Http => "http",
         Why::Host => "host",
@@ -216,7 +227,7 @@ fn refuse(shared: &Shared, refused: &Refused) -> Response<String> {
 }
 
 /// Ready if it goes on, and a name server answered within the last minute, if there are any.
-fn ready(shared: &Shared) -> Response<String> {
+fn ready(shared: &Shared) -> Response<Whole> {
     let stops = shared.unready.load(Relaxed) || shared.phase.now() != Phase::Serving;
     let age = shared.lock_discovery().age(Instant::now());
     let fresh = age.is_some_and(|age| age < NAME_SERVER_FRESH);
@@ -231,7 +242,7 @@ const NAME_SERVER_FRESH: Duration = Duration::from_secs(60);
 
 /// Says what would become of a connection. Only to whom might have one: what is not in the routes
 /// is not dialled, so nobody learns what else there is.
-async fn diagnose(shared: &Arc<Shared>, asked: Diagnose, over: Option<Over>) -> Response<String> {
+async fn diagnose(shared: &Arc<Shared>, asked: Diagnose, over: Option<Over>) -> Response<Whole> {
     let token = match &asked.token {
         None => "not-told",
         Some(Ok(_)) => "ok",
@@ -266,7 +277,7 @@ async fn diagnose(shared: &Arc<Shared>, asked: Diagnose, over: Option<Over>) -> 
 }
 
 /// Lets a page of this origin read the answer.
-fn allow(response: &mut Response<String>, origin: Option<&str>) {
+fn allow(response: &mut Response<Whole>, origin: Option<&str>) {
     let headers = response.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(origin).ok()) else { return };
@@ -275,8 +286,8 @@ fn allow(response: &mut Response<String>, origin: Option<&str>) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, authorization);
 }
 
-fn plain(status: StatusCode, text: &str) -> Response<String> {
-    let mut response = Response::new(text.to_owned());
+fn plain(status: StatusCode, text: &str) -> Response<Whole> {
+    let mut response = Response::new(Whole::from(Bytes::copy_from_slice(text.as_bytes())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -65,7 +65,7 @@
 //! | T14 | forged client addresses | `X-Forwarded-For` counts from listed proxies only |
 //! | T15 | bytes in another's connection | all state is the connection's own |
 //! | T16 | another tenant's topics | a token names topics and groups, and each frame is compared |
-//! | T17 | scripts in a page of this origin | there are no pages of this origin |
+//! | T17 | scripts in a page of this origin | there are no pages of this origin, unless somebody gives it some ([`BridgeBuilder::pages`]) |
 //!
 //! The tests `t01` to `t17` (`tests/bridge_threats.rs`, `tests/bridge_filter.rs`) each fail when the
 //! defence beside them is taken out.
@@ -99,6 +99,7 @@ mod listen;
 mod metrics;
 mod name_servers;
 mod page;
+mod pages;
 mod phase;
 pub mod policy;
 mod proxies;

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use hyper::{Request, Response};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -56,6 +58,20 @@ impl BridgeBuilder {
         self
     }
 
+    /// Answers requests for what is not the bridge's own (`/v1/`, `/healthz` and `/readyz`), whose
+    /// `Host` is: a page that stands on the same listener. Default 404.
+    ///
+    /// It is told no body, and its answers stand in memory. Each closes its socket, so there is no
+    /// keep-alive. `Origin`, methods and security headers are the answerer's affair, and so is its
+    /// time: a request ends [`handshake`](super::ConnectionRules::handshake) after its socket came.
+    pub fn pages<F>(mut self, answer: impl Fn(Request<()>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Response<Bytes>> + Send + 'static,
+    {
+        self.0.pages = Some(Arc::new(move |request| Box::pin(answer(request))));
+        self
+    }
+
     /// Takes the line, in JSON, of each connection that has ended. Default nowhere.
     pub fn log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.0.log = Arc::new(log);
@@ -95,6 +111,7 @@ impl Bridge {
             tokens: Tokens::NotNeeded(Grants::everything()),
             tls: None,
             signer: None,
+            pages: None,
             unix: Arc::new(unix_now),
             log: Arc::new(|_| {}),
             seed: RandomState::new().hash_one(0),

@@ -15,6 +15,7 @@ use super::ending::{By, CloseCode, Ending};
 use super::limits::{Admission, Dial, Knock, Limits, Over};
 use super::metrics::Metrics;
 use super::name_servers::NameServers;
+use super::pages::Pages;
 use super::phase::Phases;
 use super::policy::Target;
 use super::signing::Signer;
@@ -33,6 +34,7 @@ pub(super) struct Shared {
     pub(super) tokens: Tokens,
     pub(super) tls: Option<ServerTls>,
     pub(super) signer: Option<Arc<Signer>>,
+    pub(super) pages: Option<Pages>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) phase: Arc<Phases>,
     pub(super) unready: AtomicBool,
@@ -56,6 +58,7 @@ pub(super) struct Parts {
     pub(super) tokens: Tokens,
     pub(super) tls: Option<ServerTls>,
     pub(super) signer: Option<Arc<Signer>>,
+    pub(super) pages: Option<Pages>,
     pub(super) unix: Clock,
     pub(super) log: Log,
     pub(super) seed: u64,
@@ -66,12 +69,13 @@ const TELLING_MAX: usize = 256;
 
 impl Shared {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { config, transport, tokens, tls, signer, unix, log, seed } = parts;
+        let Parts { config, transport, tokens, tls, signer, pages, unix, log, seed } = parts;
         Self {
             transport,
             tokens,
             tls,
             signer,
+            pages,
             metrics: Arc::default(),
             phase: Phases::new(),
             unready: AtomicBool::new(false),

@@ -29,6 +29,11 @@ impl ConnId {
         Self(number & !OUTGOING)
     }
 
+    /// Whether the other end has made it.
+    pub(crate) const fn is_accepted(self) -> bool {
+        self.0 & OUTGOING == 0
+    }
+
     /// The `number`th connection that the node asked for.
     pub(crate) const fn outgoing(number: u64) -> Self {
         Self(number | OUTGOING)

@@ -56,6 +56,8 @@ pub(crate) struct Shared<N, G> {
     dialled: Notify,
     /// Whether the node may read, write and keep time.
     pub(crate) gate: Gate,
+    /// Whether those who come reach the node; where it goes itself it does at any rate.
+    pub(crate) way_in: Gate,
 }
 
 /// What is passed only while it is open. Who waits goes on in the order of waiting: a channel of
@@ -129,6 +131,7 @@ impl<N: Node, G: Ground> Shared<N, G> {
             timer: Notify::new(),
             dialled: Notify::new(),
             gate: Gate::default(),
+            way_in: Gate::default(),
         }
     }
 
@@ -197,6 +200,14 @@ impl<N: Node, G: Ground> Shared<N, G> {
         state.dials.clear();
     }
 
+    /// Waits until the node runs, and whoever is at the other end of the connection is reached.
+    async fn pass(&self, conn: ConnId) {
+        self.gate.pass().await;
+        if conn.is_accepted() {
+            self.way_in.pass().await;
+        }
+    }
+
     fn add_peer(&self, conn: ConnId) -> Arc<Peer> {
         let peer = Arc::new(Peer::default());
         self.lock().peers.insert(conn, peer.clone());
@@ -251,13 +262,16 @@ pub(crate) async fn run<N: Node + Send + 'static, G: Ground>(
             G::spawn(&mut tasks, dial(shared.clone(), conn, address));
         }
         let gate_changed = shared.gate.changed.notified();
+        let way_changed = shared.way_in.changed.notified();
         let open = shared.gate.is_open();
+        let lets_in = (open || G::ACCEPTS_WHILE_FROZEN) && shared.way_in.is_open();
         tokio::select! {
             biased;
             () = &mut stop => break,
             () = gate_changed => {}
+            () = way_changed => {}
             () = shared.dialled.notified() => {}
-            accepted = G::accept(&listener), if open || G::ACCEPTS_WHILE_FROZEN => match accepted {
+            accepted = G::accept(&listener), if lets_in => match accepted {
                 Ok((stream, peer)) => welcome(&shared, &mut tasks, stream, peer),
                 // Too many open files, most likely: wait for some to be closed.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -336,7 +350,7 @@ async fn read<N: Node + Send, G: Ground>(
     let mut seen = G::Seen::default();
     loop {
         let read = reader.read(&mut buffer).await;
-        shared.gate.pass().await;
+        shared.pass(conn).await;
         let len = read?;
         if len == 0 {
             return Ok(());
@@ -357,7 +371,7 @@ async fn write<N: Node + Send, G: Ground>(
     let mut seen = G::Seen::default();
     loop {
         peer.wake.notified().await;
-        shared.gate.pass().await;
+        shared.pass(conn).await;
         // Read before the bytes are taken: what came before the close goes out before it.
         let closing = peer.closing.load(Ordering::Acquire);
         loop {

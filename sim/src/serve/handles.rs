@@ -3,10 +3,12 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use producer_core::wire::perm;
+use producer_core::wire::stored::StoredMessage;
 
 use super::server::Server;
 use crate::model::Instant;
@@ -67,6 +69,18 @@ impl BrokerHandle {
         self.server.shared.gate.set_open(true);
     }
 
+    /// Cuts the broker off from whoever connects to it, until [`Self::rejoin`]: nothing arrives in
+    /// either direction and no connection ends. It runs on, and name servers, to which it connects
+    /// itself, hear of it as before. New connections are taken by the kernel, as in a pause.
+    pub fn cut_off(&self) {
+        self.server.shared.way_in.set_open(false);
+    }
+
+    /// Ends being cut off: what was sent meanwhile arrives late.
+    pub fn rejoin(&self) {
+        self.server.shared.way_in.set_open(true);
+    }
+
     /// Lets each answer to a send leave so much later; [`Duration::ZERO`] for at once.
     pub fn slow(&self, by: Duration) {
         self.with(|broker, _| broker.delay_answers(by));
@@ -101,6 +115,17 @@ impl BrokerHandle {
         let mut messages = self.server.shared.look(Broker::messages);
         messages.retain(|message| message.topic == topic);
         messages
+    }
+
+    /// Shows what was stored since somebody last looked: see [`Broker::stored_since`]. The broker
+    /// stands still meanwhile: `show` that asks it anything waits for ever.
+    pub fn stored_since(
+        &self,
+        number: u64,
+        most: usize,
+        show: impl FnMut(&StoredMessage<'_>),
+    ) -> Range<u64> {
+        self.server.shared.look(|broker| broker.stored_since(number, most, show))
     }
 
     /// What has happened so far.

@@ -70,7 +70,11 @@ fn tokens() -> Tokens {
 fn decide_with(config: &BridgeConfig, tokens: &Tokens, request: &Parts) -> Decision {
     let listener = "10.1.1.1:443".parse().expect("an address");
     let over = None;
-    decide(request, &Surroundings { config, listener, secure: true, tokens, over, unix: NOW })
+    let pages = false;
+    decide(
+        request,
+        &Surroundings { config, listener, secure: true, tokens, over, unix: NOW, pages },
+    )
 }
 
 /// Why it is refused, if it is.
@@ -153,6 +157,7 @@ fn without_a_list_the_host_is_the_listener() {
             tokens: &tokens,
             over: None,
             unix: NOW,
+            pages: false,
         };
         matches!(decide(&request, &surroundings), Decision::Refuse(_))
     };

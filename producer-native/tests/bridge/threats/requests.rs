@@ -1,5 +1,7 @@
 //! Threats that a request brings: who asks, by what name, for what.
 
+use bytes::Bytes;
+use hyper::Response;
 use producer_native::Address;
 use producer_native::bridge::{
     Bridge, BridgeConfig, CloseCode, Network, Policy, ServerTls, Tokens,
@@ -275,4 +277,30 @@ async fn t17_no_page_is_served_from_the_bridges_own_origin() {
         assert!(answer.contains("content-type: text/plain"), "{answer}");
         assert!(!answer.contains("script"), "nothing is repeated: {answer}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t17_pages_beside_the_bridge_have_no_path_and_no_host_of_its_own() {
+    let mut stage = Stage::with(config(), |builder| {
+        builder.pages(async |request| {
+            let mut answer = Response::new(Bytes::from(format!("page {}", request.uri())));
+            *answer.status_mut() = 203.try_into().unwrap();
+            answer
+        })
+    });
+    let ask = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n");
+
+    for path in ["/", "/index.html", "/v2/x?y=z"] {
+        let answer = stage.http(&ask(path, HOST)).await;
+        assert!(answer.starts_with("HTTP/1.1 203"), "{path}: {answer}");
+        assert!(answer.contains("connection: close"), "{path}: {answer}");
+        assert!(answer.ends_with(&format!("page {path}")), "{path}: {answer}");
+    }
+    for path in ["/v1/", "/v1/page", "/v1/connect/"] {
+        let answer = stage.http(&ask(path, HOST)).await;
+        assert!(answer.starts_with("HTTP/1.1 4") && !answer.contains("page"), "{path}: {answer}");
+    }
+    assert!(stage.http(&ask("/healthz", HOST)).await.ends_with("alive\n"));
+    let elsewhere = stage.http(&ask("/", "evil.example")).await;
+    assert!(elsewhere.starts_with("HTTP/1.1 421"), "{elsewhere}");
 }

@@ -242,6 +242,18 @@ impl Log {
             messages.collect::<Vec<_>>()
         })
     }
+
+    /// The messages but the oldest `skipped`, oldest first.
+    pub(super) fn messages_from(&self, skipped: u64) -> impl Iterator<Item = StoredMessage<'_>> {
+        let mut before = 0;
+        self.segments.iter().flat_map(move |segment| {
+            let here = skipped.saturating_sub(before).min(segment.count);
+            before += segment.count;
+            let bytes = if here == segment.count { &[][..] } else { &segment.bytes };
+            let records = split(bytes).skip(usize::try_from(here).unwrap_or(usize::MAX));
+            records.filter_map(|record| StoredMessage::decode(record).ok().map(|(one, _)| one))
+        })
+    }
 }
 
 /// The records of a segment.

@@ -23,6 +23,7 @@ mod registrar;
 mod replica;
 mod reply;
 mod send;
+mod since;
 mod store;
 mod topic_admin;
 mod topics;
