@@ -15,6 +15,7 @@ mod features;
 mod java;
 mod lifecycle;
 mod name_servers;
+mod pages;
 mod pair;
 mod peers;
 mod queues;

@@ -60,7 +60,8 @@ fn every_field_of_the_configuration_has_a_key() {
     let keys: BTreeSet<&str> = EXAMPLE.lines().filter_map(keys).collect();
 
     assert!(fields.len() > 40, "{fields:?}");
-    let missing: Vec<_> = fields.difference(&keys).collect();
+    // Events are for whoever drives the core; this driver passes none on.
+    let missing: Vec<_> = fields.difference(&keys).filter(|name| **name != "events").collect();
     assert!(missing.is_empty(), "give {missing:?} a key in settings/keys.rs and example.toml");
 }
 

@@ -334,6 +334,11 @@ impl World {
         match dial {
             Dial::Accept => self.later(LATENCY, Event::Dialled(conn, address.into())),
             Dial::Refuse => self.later(LATENCY, Event::Ended(conn, ConnectionEnd::Refused)),
+            Dial::ComeBack(after) => {
+                let detail = String::from("the bridge is full");
+                let end = ConnectionEnd::Overloaded { after, detail };
+                self.later(LATENCY, Event::Ended(conn, end));
+            }
             Dial::BlackHole => {
                 self.later(deadline.since(self.now), Event::Ended(conn, ConnectionEnd::DialTimeout))
             }

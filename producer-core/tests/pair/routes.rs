@@ -51,6 +51,8 @@ impl World {
 pub(crate) enum Dial {
     Accept,
     Refuse,
+    /// Refused by a bridge on the way, which says when to come back.
+    ComeBack(core::time::Duration),
     /// No answer at all.
     BlackHole,
 }

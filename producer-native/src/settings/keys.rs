@@ -129,10 +129,12 @@ fn attempts(table: &mut Table, config: &mut Config) -> Result<(), SettingsError>
     if let Some(node) = table.take("trace") {
         config.trace = trace(node)?;
     }
-    for mut backoff in table.tables("backoff")? {
-        backoff.set("first", &mut config.backoff.first, time)?;
-        backoff.set("longest", &mut config.backoff.longest, time)?;
-        backoff.finish()?;
+    for (name, pauses) in [("backoff", &mut config.backoff), ("redial", &mut config.redial)] {
+        for mut table in table.tables(name)? {
+            table.set("first", &mut pauses.first, time)?;
+            table.set("longest", &mut pauses.longest, time)?;
+            table.finish()?;
+        }
     }
     if let Some(node) = table.take("health") {
         config.health = health(node)?;
