@@ -23,6 +23,9 @@ export class Bridge {
     private readonly source: ConnectOptions["token"],
   ) {
     this.base = baseOf(url);
+    if (source !== undefined && typeof source !== "function" && (typeof source !== "string" || source === "")) {
+      throw new RocketError("INVALID", `token is ${source === "" ? "empty" : `of type ${typeof source}`}; wanted: a string or a function that gives one`);
+    }
   }
 
   get hasToken(): boolean {
@@ -74,7 +77,9 @@ export class Bridge {
       const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
       const response = await fetch(url, { headers, signal: AbortSignal.timeout(DIAGNOSIS_TIMEOUT), credentials: "omit" });
       if (!response.ok) return `${place} answers ${response.status}: is it the bridge, and the path right?`;
-      said = (await response.json()) as Record<string, unknown>;
+      const answer: unknown = await response.json();
+      if (typeof answer !== "object" || answer === null) return `${place} answers, but not as a bridge does: is the address right?`;
+      said = answer as Record<string, unknown>;
     } catch {
       const hints = [
         "it is not running or not at this address",
@@ -102,6 +107,9 @@ export class Bridge {
 }
 
 function baseOf(given: string | URL): string {
+  if (typeof given !== "string" && !(given instanceof URL)) {
+    throw new RocketError("INVALID", `bridge is of type ${typeof given}; wanted: a URL such as wss://bridge.example/`);
+  }
   let url: URL;
   try {
     url = new URL(String(given), (globalThis.location as Location | undefined)?.href);

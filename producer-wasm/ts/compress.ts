@@ -20,7 +20,12 @@ export async function unpacked(body: Uint8Array, sysFlag: number): Promise<Uint8
   if ((sysFlag & COMPRESSED) === 0) return body;
   const kind = sysFlag & KIND_BITS;
   if (kind !== ZLIB && kind !== 0) return body; // LZ4 and zstd are left as they are
-  const plain = await through(body, new DecompressionStream("deflate"), UNPACKED_BYTES_MAX);
+  let plain: Uint8Array | undefined;
+  try {
+    plain = await through(body, new DecompressionStream("deflate"), UNPACKED_BYTES_MAX);
+  } catch (cause) {
+    throw new RocketError("BROKER", "the body that came is said to be zlib and is not", { cause, outcome: "unknown" });
+  }
   if (!plain) throw new RocketError("TOO_LARGE", "the reply is too long when it is unpacked", { outcome: "unknown" });
   return plain;
 }

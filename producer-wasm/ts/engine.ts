@@ -1,31 +1,20 @@
 // The driver: carries bytes, time and results between the core, sockets and promises.
-import { Bridge } from "./bridge.js";
+import type { Bridge } from "./bridge.js";
 import { aborted, OUTCOMES, RocketError } from "./errors.js";
 import { Events } from "./events.js";
 import { Link, type LinkHost } from "./link.js";
 import { Core, last_panic } from "./module.js";
-import { checkOf, failureOf, OP, type RawCheck, type RawReply, Reader, replyOf } from "./outputs.js";
+import { type RawCheck, Reader } from "./outputs.js";
+import { type Ended, type Orders, Performer } from "./perform.js";
+import { BUFFERED_HIGH, BUFFERED_LOW, Room } from "./room.js";
 import { type Pending, Tickets } from "./tickets.js";
-import type {
-  CloseReport,
-  ConnectOptions,
-  Decision,
-  Outcome,
-  Queue,
-  Receipt,
-  Stats,
-  WebSocketLike,
-} from "./types.js";
+import type { CloseReport, ConnectOptions, Decision, Outcome, Stats, WebSocketLike } from "./types.js";
+
+export type { Ended } from "./perform.js";
 
 /** Numbers of ways to send, as `src/lib.rs` has them. */
 export const KIND = { SEND: 0, ONE_WAY: 1, HALF: 2, REQUEST: 3, REPLY: 4 } as const;
 
-/** What a ticket may end with. */
-export type Ended = Receipt | Receipt[] | string | { transaction: number; receipt: Receipt } | RawReply | readonly Queue[];
-
-/** Above this a browser's socket gets no more until it has written down to the lower one. */
-const BUFFERED_HIGH = 1 << 20;
-const BUFFERED_LOW = 256 << 10;
 /** How often a socket is looked at that takes no more: no event tells when it does. */
 const BLOCKED_EVERY = 20;
 const WALL_CLOCK_EVERY = 1_000;
@@ -35,9 +24,12 @@ const TIMER_MAX = 0x7fffffff;
 export class Engine implements LinkHost {
   readonly events = new Events();
   private readonly core: Core;
-  private readonly names: string[] = [];
   private readonly tickets = new Tickets<Ended>();
+  private readonly performer: Performer;
+  private readonly room: Room;
   private readonly links = new Map<number, Link>();
+  /** Closed ones whose bytes the browser still has. */
+  private readonly lingering = new Set<Link>();
   private readonly dirty = new Set<number>();
   private readonly blocked = new Set<number>();
   private flushing = false;
@@ -49,8 +41,7 @@ export class Engine implements LinkHost {
   private closing = false;
   private report: CloseReport | undefined;
   private readonly closers: ((report: CloseReport) => void)[] = [];
-  private flag = -1;
-  private roomWaiters: (() => void)[] = [];
+  private readonly origin: number;
 
   constructor(
     private readonly memory: WebAssembly.Memory,
@@ -58,7 +49,7 @@ export class Engine implements LinkHost {
     private readonly bridge: Bridge,
     private readonly webSocket: WebSocketLike,
     private readonly options: ConnectOptions,
-    private readonly limits: { bytes: number; messages: number },
+    limits: { bytes: number; messages: number },
     private readonly onCheck: (check: RawCheck) => void,
   ) {
     const seed = crypto.getRandomValues(new Uint32Array(2));
@@ -70,9 +61,9 @@ export class Engine implements LinkHost {
     }
     // The clock of the core begins with it.
     this.origin = performance.now();
+    this.room = new Room(limits, () => this.guard((core) => core.levels()), () => this.buffered);
+    this.performer = new Performer(this.tickets, this.events, this.orders());
   }
-
-  private readonly origin: number;
 
   now(): number {
     return performance.now() - this.origin;
@@ -80,10 +71,23 @@ export class Engine implements LinkHost {
 
   // ---- what the producer asks for
 
-  /** Begins something that ends with what its ticket gets. Throws what is known at once. */
-  begin<T extends Ended>(signal: AbortSignal | undefined, start: (core: Core, now: number, ticket: number) => number): Promise<T> {
-    this.refuse();
+  /**
+   * Begins something that counts so many bytes and ends with what its ticket gets. Throws what is
+   * known at once. What was held is begun even while the producer is closing.
+   */
+  begin<T extends Ended>(
+    signal: AbortSignal | undefined,
+    bytes: number,
+    start: (core: Core, now: number, ticket: number) => number,
+    wasHeld = false,
+  ): Promise<T> {
+    if (wasHeld) {
+      if (this.poison) throw this.poison;
+    } else {
+      this.refuse();
+    }
     if (signal?.aborted) throw aborted(signal, "not-sent");
+    if (!wasHeld) this.room.refuse(bytes);
     const now = this.tick();
     // Ends that come before there is a promise are known at once, and told as such.
     let early: { ended?: Ended; error?: RocketError } | undefined;
@@ -106,18 +110,35 @@ export class Engine implements LinkHost {
     });
   }
 
+  /** Takes room for what is begun later; returns how to give it back. */
+  hold(bytes: number): () => void {
+    this.refuse();
+    const release = this.room.hold(bytes);
+    return () => {
+      release();
+      if (!this.poison && this.room.isWaitedFor) this.tellRoom();
+    };
+  }
+
+  /** A flush from now on waits for this promise too. */
+  track<T>(promise: Promise<T>): Promise<T> {
+    return this.tickets.hold(promise);
+  }
+
+  /** Throws if nothing may be begun. */
+  refuse(): void {
+    if (this.poison) throw this.poison;
+    if (this.closing) throw new RocketError("CLOSED", "the producer is closed", { detail: "closed" });
+  }
+
   /** Adds to the batch that is being put together. */
   addToBatch(head: string, body: Uint8Array): void {
-    this.refuse();
     const problem = this.guard((core) => core.add(head, body));
-    if (problem !== undefined) {
-      this.guard((core) => core.drop_batch());
-      throw new RocketError("INVALID", problem);
-    }
+    if (problem !== undefined) throw new RocketError("INVALID", problem);
   }
 
   dropBatch(): void {
-    this.guard((core) => core.drop_batch());
+    if (!this.poison) this.guard((core) => core.drop_batch());
   }
 
   endTransaction(transaction: number, decision: Decision, why: string): boolean {
@@ -125,28 +146,40 @@ export class Engine implements LinkHost {
     const now = this.tick();
     const number = { commit: 0, rollback: 1, unknown: 2 }[decision];
     this.enter((core) => core.end_transaction(now, transaction, number, why));
-    return this.flag === 1;
+    return this.performer.flag === 1;
   }
 
-  /** Bytes that there is room for. */
-  get room(): number {
-    if (this.poison || this.closing) return 0;
-    const levels = this.guard((core) => core.levels());
-    const [messages = 0, bytes = 0] = levels;
-    if (messages >= this.limits.messages) return 0;
-    return this.limits.bytes - bytes - this.buffered;
+  get desiredSize(): number {
+    return this.poison || this.closing ? 0 : this.room.bytes;
   }
 
-  /** Resolves when half of the room is free; rejects if there will be none. */
+  /** Resolves when half of the room is free, if none is now; rejects if there will be none. */
   ready(): Promise<void> {
     if (this.poison) return Promise.reject(this.poison);
-    if (this.room > 0 || this.closing) return Promise.resolve();
-    return new Promise((resolve) => this.roomWaiters.push(resolve));
+    if (this.closing || this.room.bytes > 0) return Promise.resolve();
+    return this.wait(this.room.half);
+  }
+
+  /** Resolves when so many bytes more may fit: later than now, for now they did not. */
+  async roomFor(bytes: number): Promise<void> {
+    if (this.poison) throw this.poison;
+    if (this.room.bytes >= bytes) return new Promise((resolve) => setTimeout(resolve, BLOCKED_EVERY));
+    if (!this.closing) await this.wait(bytes);
+  }
+
+  private wait(bytes: number): Promise<void> {
+    const waited = this.room.wait(bytes);
+    this.tellRoom();
+    return waited;
   }
 
   get buffered(): number {
     let bytes = 0;
     for (const link of this.links.values()) bytes += link.bufferedBytes;
+    for (const link of this.lingering) {
+      if (link.bufferedBytes === 0) this.lingering.delete(link);
+      else bytes += link.bufferedBytes;
+    }
     return bytes;
   }
 
@@ -165,25 +198,33 @@ export class Engine implements LinkHost {
 
   flush(signal: AbortSignal | undefined): Promise<void> {
     if (this.poison) return Promise.reject(this.poison);
-    if (signal?.aborted) return Promise.reject(aborted(signal, "not-sent"));
-    const now = this.tick();
-    this.enter((core) => core.flush(now));
+    if (signal?.aborted) return Promise.reject(aborted(signal, "not-sent", "flush"));
+    this.react((core, now) => core.flush(now));
+    if (this.poison) return Promise.reject(this.poison);
     const flushed = this.tickets.flushed();
     if (!signal) return flushed;
     return new Promise((resolve, reject) => {
-      void flushed.then(resolve);
-      signal.addEventListener("abort", () => reject(aborted(signal, "not-sent")), { once: true });
+      const abort = () => reject(aborted(signal, "not-sent", "flush"));
+      signal.addEventListener("abort", abort, { once: true });
+      const off = () => signal.removeEventListener("abort", abort);
+      flushed.then(
+        () => (off(), resolve()),
+        (error: unknown) => (off(), reject(error)),
+      );
     });
+  }
+
+  /** Takes no more but what is held. */
+  stop(): void {
+    this.closing = true;
+    this.room.end();
   }
 
   close(deadlineMs: number): Promise<CloseReport> {
     if (this.report) return Promise.resolve(this.report);
-    if (this.poison) return Promise.reject(this.poison);
-    this.closing = true;
-    const now = this.tick();
+    this.stop();
     const closed = new Promise<CloseReport>((resolve) => this.closers.push(resolve));
-    this.enter((core) => core.close(now, deadlineMs));
-    this.tellRoom(true);
+    this.react((core, now) => core.close(now, deadlineMs));
     return closed;
   }
 
@@ -195,48 +236,50 @@ export class Engine implements LinkHost {
 
   /** The way out may be open again. */
   online(): void {
-    if (this.poison || this.report) return;
-    const now = this.tick();
-    this.enter((core) => core.online(now));
+    if (!this.report) this.react((core, now) => core.online(now));
   }
 
   // ---- what links tell
 
   opened(link: Link): void {
-    this.options.logger?.debug(`connected to ${link.target}`);
+    this.log("debug", `connected to ${link.target}`);
     this.events.put({ type: "up", target: link.target, afterMs: link.ageMs });
-    const now = this.tick();
-    this.enter((core) => core.connected(now, link.conn));
+    this.react((core, now) => core.connected(now, link.conn));
   }
 
   received(link: Link, bytes: Uint8Array): void {
-    const now = this.tick();
-    this.enter((core) => core.received(now, link.conn, bytes));
+    this.react((core, now) => core.received(now, link.conn, bytes));
     if (this.blocked.size > 0) this.unblock();
   }
 
   leaving(link: Link): void {
-    const now = this.tick();
-    this.enter((core) => core.leaving(now, link.conn));
+    this.react((core, now) => core.leaving(now, link.conn));
   }
 
   closed(link: Link, code: number, reason: string): void {
     this.down(link, code, reason);
-    const now = this.tick();
-    this.enter((core) => core.closed(now, link.conn, code, reason));
+    this.react((core, now) => core.closed(now, link.conn, code, reason));
   }
 
   failed(link: Link, problem: string): void {
     this.down(link, 0, problem);
     this.events.put({ type: "hint", text: problem });
-    const now = this.tick();
-    this.enter((core) => core.failed(now, link.conn, problem));
+    this.react((core, now) => core.failed(now, link.conn, problem));
   }
 
   private down(link: Link, code: number, reason: string): void {
-    this.options.logger?.warn(`connection to ${link.target} ended: ${code || ""} ${reason}`);
+    this.log("warn", `connection to ${link.target} ended: ${code || ""} ${reason}`);
     this.events.put({ type: "down", target: link.target, code, reason });
     this.forget(link.conn);
+  }
+
+  /** What an application's logger throws is not ours. */
+  private log(level: "debug" | "warn", text: string): void {
+    try {
+      this.options.logger?.[level](text);
+    } catch {
+      // A log that cannot be written is no reason to lose a connection.
+    }
   }
 
   // ---- the door
@@ -251,15 +294,31 @@ export class Engine implements LinkHost {
     return now;
   }
 
+  /** Something came from outside. If the module fails over it, `fail` tells all whom it concerns. */
+  private react(visit: (core: Core, now: number) => number): void {
+    if (this.poison) return;
+    try {
+      const now = this.tick();
+      this.enter((core) => visit(core, now));
+    } catch (error) {
+      if (error !== this.poison) throw error;
+    }
+  }
+
   /** Changes the core, and does what it wants done. */
   private enter(visit: (core: Core) => number): void {
     if (this.poison) return;
-    const count = this.guard(visit);
-    // Two numbers are the wake and no text: nothing to do but to wait.
-    const numbers = new Float64Array(this.memory.buffer, this.core.numbers(), count).slice();
-    if (count > 2) this.perform(new Reader(numbers, numbers[1] === 0 ? "" : this.guard((core) => core.text()), this.names));
-    this.wakeBy(numbers[0] ?? Infinity);
-    if (this.roomWaiters.length > 0) this.tellRoom(false);
+    this.guard((core) => {
+      const count = visit(core);
+      // Two numbers are the wake and no text: nothing to do but to wait.
+      const numbers = new Float64Array(this.memory.buffer, core.numbers(), count).slice();
+      if (count > 2) {
+        const text = numbers[1] === 0 ? "" : core.text();
+        this.performer.perform(new Reader(numbers, text, this.performer.names));
+      }
+      this.wakeBy(numbers[0] ?? Infinity);
+    });
+    if (this.room.isWaitedFor) this.tellRoom();
   }
 
   /** Any error of the module leaves it half changed: it is not used again. */
@@ -268,6 +327,8 @@ export class Engine implements LinkHost {
     try {
       return visit(this.core);
     } catch (cause) {
+      if (this.poison) throw this.poison;
+      if (cause instanceof RocketError) throw this.fail(cause);
       const said = lastPanic();
       throw this.fail(new RocketError("WASM", `the producer has failed: ${said || String(cause)}`, { cause, outcome: "unknown", hint: "make a new one; that is a bug" }));
     }
@@ -275,144 +336,66 @@ export class Engine implements LinkHost {
 
   private fail(error: RocketError): RocketError {
     this.poison = error;
-    clearTimeout(this.timer);
-    clearTimeout(this.blockedTimer);
-    for (const link of this.links.values()) link.close();
-    this.links.clear();
+    this.report ??= Object.freeze({ acked: 0, written: 0, notSent: 0, rejected: 0, unknown: this.tickets.size, unknownIds: Object.freeze([]) });
     this.tickets.failAll(error);
-    this.tellRoom(true);
-    this.events.end();
-    const nothing: CloseReport = { acked: 0, written: 0, notSent: 0, rejected: 0, unknown: 0, unknownIds: [] };
-    for (const closer of this.closers.splice(0)) closer(nothing);
+    this.room.end(error);
+    this.rest();
     return error;
   }
 
-  private perform(outputs: Reader): void {
-    while (!outputs.ended) {
-      const op = outputs.number();
-      switch (op) {
-        case OP.STORED: {
-          const ticket = outputs.number();
-          this.tickets.end(ticket)?.resolve(outputs.receipt());
-          break;
-        }
-        case OP.TRANSMIT:
-          this.dirty.add(outputs.number());
-          if (!this.flushing) {
-            this.flushing = true;
-            // Sends of one turn leave together.
-            queueMicrotask(() => this.flushNow());
-          }
-          break;
-        case OP.CONNECT:
-          this.dial(outputs.number(), outputs.number(), outputs.text());
-          break;
-        case OP.CLOSE: {
-          const conn = outputs.number();
-          this.links.get(conn)?.close();
-          this.forget(conn);
-          break;
-        }
-        case OP.FAILED: {
-          const ticket = outputs.number();
-          this.tickets.end(ticket)?.reject(failureOf(outputs));
-          break;
-        }
-        case OP.WRITTEN: {
-          const ticket = outputs.number();
-          this.tickets.end(ticket)?.resolve(outputs.text());
-          break;
-        }
-        case OP.BATCH: {
-          const ticket = outputs.number();
-          const count = outputs.number();
-          this.tickets.end(ticket)?.resolve(Array.from({ length: count }, () => outputs.receipt()));
-          break;
-        }
-        case OP.PREPARED: {
-          const ticket = outputs.number();
-          const transaction = outputs.number();
-          this.tickets.end(ticket)?.resolve({ transaction, receipt: outputs.receipt() });
-          break;
-        }
-        case OP.CHECK:
-          this.onCheck(checkOf(outputs, this.bodies));
-          break;
-        case OP.REPLIED: {
-          const ticket = outputs.number();
-          this.tickets.end(ticket)?.resolve(replyOf(outputs, this.bodies));
-          break;
-        }
-        case OP.ROUTE: {
-          const ticket = outputs.number();
-          outputs.number();
-          const count = outputs.number();
-          const queue = (): Queue => Object.freeze({ broker: outputs.name(), queueId: outputs.number() });
-          this.tickets.end(ticket)?.resolve(Object.freeze(Array.from({ length: count }, queue)));
-          break;
-        }
-        case OP.CLOSED:
-          this.ended(outputs);
-          break;
-        case OP.NAME: {
-          const number = outputs.number();
-          this.names[number] = outputs.text();
-          break;
-        }
-        case OP.INVALID: {
-          const ticket = outputs.number();
-          this.tickets.end(ticket)?.reject(new RocketError("INVALID", outputs.text()));
-          break;
-        }
-        case OP.CANCELLED:
-        case OP.FLAG:
-          this.flag = outputs.number();
-          break;
-        case OP.RETRIED: {
-          const elapsedMs = outputs.number();
-          const [messageId, broker, cause, message] = [outputs.text(), outputs.text(), outputs.text(), outputs.text()];
-          this.events.put({ type: "retry", messageId, broker, cause, message, elapsedMs });
-          break;
-        }
-        case OP.BROKER: {
-          const usable = outputs.number() === 1;
-          this.events.put({ type: "broker", broker: outputs.text(), usable });
-          break;
-        }
-        case OP.ROUTE_CHANGED:
-          this.events.put({ type: "route", topic: outputs.text(), brokers: outputs.text().split(" ").filter(Boolean) });
-          break;
-        default:
-          throw this.fail(new RocketError("WASM", `script and wasm file are of different versions (op ${op})`, { outcome: "unknown" }));
-      }
-    }
+  /** Nothing is done any more. */
+  private rest(): void {
+    clearTimeout(this.timer);
+    clearTimeout(this.blockedTimer);
+    this.timer = this.blockedTimer = undefined;
+    for (const link of this.links.values()) link.close();
+    this.links.clear();
+    this.lingering.clear();
+    this.dirty.clear();
+    this.blocked.clear();
+    this.events.end();
+    const { report } = this;
+    if (report) for (const closer of this.closers.splice(0)) closer(report);
   }
 
-  private ended(outputs: Reader): void {
-    const [acked, written, notSent, rejected, unknown] =
-      [outputs.number(), outputs.number(), outputs.number(), outputs.number(), outputs.number()];
-    const unknownIds = Object.freeze(outputs.text().split(" ").filter(Boolean));
-    const report = Object.freeze({ acked, written, notSent, rejected, unknown, unknownIds });
-    this.report = report;
-    this.events.end();
-    for (const closer of this.closers.splice(0)) closer(report);
+  private orders(): Orders {
+    return {
+      dial: (conn, deadline, target) => {
+        this.links.set(conn, new Link(conn, target, this.bridge, this.webSocket, this, deadline));
+      },
+      transmit: (conn) => {
+        this.dirty.add(conn);
+        if (this.flushing) return;
+        this.flushing = true;
+        // Sends of one turn leave together.
+        queueMicrotask(() => this.flushNow());
+      },
+      drop: (conn) => {
+        this.links.get(conn)?.close();
+        this.forget(conn);
+      },
+      // What answers belongs to the application, and may come back to us.
+      asked: (check) => queueMicrotask(() => this.onCheck(check)),
+      ended: (report) => {
+        this.report = report;
+        this.rest();
+      },
+      body: (number) => this.core.body(number),
+    };
   }
 
   private abort(ticket: number, entry: Pending<Ended>, signal: AbortSignal): void {
     if (!this.tickets.isOf(ticket, entry) || this.poison) return;
-    const now = this.tick();
-    this.enter((core) => core.cancel(now, ticket));
-    const outcome: Outcome = OUTCOMES[this.flag] ?? "unknown";
-    this.tickets.end(ticket)?.reject(aborted(signal, outcome));
+    this.react((core, now) => core.cancel(now, ticket));
+    const outcome: Outcome = OUTCOMES[this.performer.flag] ?? "unknown";
+    if (this.tickets.isOf(ticket, entry)) this.tickets.reject(ticket, aborted(signal, outcome));
   }
 
   // ---- connections
 
-  private dial(conn: number, deadline: number, target: string): void {
-    this.links.set(conn, new Link(conn, target, this.bridge, this.webSocket, this, deadline));
-  }
-
   private forget(conn: number): void {
+    const link = this.links.get(conn);
+    if (link && link.bufferedBytes > 0) this.lingering.add(link);
     this.links.delete(conn);
     this.dirty.delete(conn);
     this.blocked.delete(conn);
@@ -427,7 +410,7 @@ export class Engine implements LinkHost {
       this.blockedTimer ??= setTimeout(() => this.unblock(), BLOCKED_EVERY);
       return;
     }
-    this.enter((core) => {
+    this.react((core) => {
       const count = core.take(conn);
       const bytes = core.frame_bytes();
       if (bytes > 0) link.write(new Uint8Array(this.memory.buffer, core.frame(), bytes));
@@ -445,11 +428,10 @@ export class Engine implements LinkHost {
         this.write(conn);
       }
     }
+    if (this.poison) return;
     if (this.blocked.size > 0) this.blockedTimer ??= setTimeout(() => this.unblock(), BLOCKED_EVERY);
-    if (this.roomWaiters.length > 0) this.tellRoom(false);
+    if (this.room.isWaitedFor) this.tellRoom();
   }
-
-  private readonly bodies = (number: number) => this.guard((core) => core.body(number));
 
   // ---- time and room
 
@@ -462,25 +444,14 @@ export class Engine implements LinkHost {
     this.timer = setTimeout(() => {
       this.timer = undefined;
       this.timerAt = Infinity;
-      if (this.poison) return;
-      const now = this.tick();
-      this.enter((core) => core.timeout(now));
+      this.react((core, now) => core.timeout(now));
     }, Math.min(Math.max(0, Math.ceil(at - this.now())), TIMER_MAX));
   }
 
-  private tellRoom(anyway: boolean): void {
-    if (this.roomWaiters.length === 0) return;
-    if (!anyway && this.room < this.limits.bytes / 2) {
-      // Only what sockets have taken is in the way: nothing tells when that is written.
-      if (this.buffered > 0) this.blockedTimer ??= setTimeout(() => this.unblock(), BLOCKED_EVERY);
-      return;
-    }
-    for (const waiter of this.roomWaiters.splice(0)) waiter();
-  }
-
-  private refuse(): void {
-    if (this.poison) throw this.poison;
-    if (this.closing) throw new RocketError("CLOSED", "the producer is closed");
+  private tellRoom(): void {
+    this.room.tell();
+    // It may be that only what sockets have taken is in the way: nothing tells when that is written.
+    if (this.room.isWaitedFor && this.buffered > 0) this.blockedTimer ??= setTimeout(() => this.unblock(), BLOCKED_EVERY);
   }
 }
 

@@ -79,7 +79,7 @@ export const OUTCOMES: readonly Outcome[] = ["not-sent", "rejected", "unknown"];
 
 /** Our code for one of the core's; its text tells tokens that were refused. */
 export function codeOf(core: string, text: string): ErrorCode {
-  if (/the token is (good no more|missing)|token (expired|refused)/.test(text)) return "UNAUTHORIZED";
+  if (/\b(the token is good no more|refuses the token|wants a token|no token: )/.test(text)) return "UNAUTHORIZED";
   return CODES[core] ?? "BROKER";
 }
 
@@ -103,6 +103,6 @@ export function attemptsOf(trail: string): Attempt[] {
 }
 
 /** The end of what its caller gave up. */
-export function aborted(signal: AbortSignal, outcome: Outcome): RocketError {
-  return new RocketError("ABORTED", "the send was aborted", { cause: signal.reason, outcome });
+export function aborted(signal: AbortSignal, outcome: Outcome, what = "send"): RocketError {
+  return new RocketError("ABORTED", `the ${what} was aborted`, { cause: signal.reason, outcome });
 }

@@ -15,17 +15,20 @@ export class Events {
 
   end(): void {
     this.over = true;
-    for (const looker of this.lookers) looker.end();
-    this.lookers.clear();
+    for (const looker of this.lookers) looker.finish();
   }
 
   look(signal: AbortSignal | undefined): AsyncIterableIterator<ProducerEvent> {
-    const looker = new Looker(() => this.lookers.delete(looker));
+    const leave = () => void looker.return();
+    const looker = new Looker(() => {
+      this.lookers.delete(looker);
+      signal?.removeEventListener("abort", leave);
+    });
     if (this.over || signal?.aborted) {
       looker.end();
     } else {
       this.lookers.add(looker);
-      signal?.addEventListener("abort", () => void looker.return(), { once: true });
+      signal?.addEventListener("abort", leave, { once: true });
     }
     return looker;
   }
@@ -49,6 +52,12 @@ class Looker implements AsyncIterableIterator<ProducerEvent> {
     if (this.queue.length <= WAITING_MAX) return 0;
     this.queue.shift();
     return 1;
+  }
+
+  /** Nothing more happens: what waits can still be fetched. */
+  finish(): void {
+    this.leave();
+    this.end();
   }
 
   end(): void {

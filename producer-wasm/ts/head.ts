@@ -19,16 +19,34 @@ export function bytesOf(body: Body): Uint8Array {
   throw invalid(`the body is ${kindOf(body)}; wanted: Uint8Array, ArrayBuffer or string`);
 }
 
+/** The message, if it is one at all. */
+export function messageOf<M>(message: M): M {
+  if (typeof message !== "object" || message === null) throw invalid(`the message is ${kindOf(message)}; wanted: { topic, body }`);
+  return message;
+}
+
+/** The options of a send, if they are any. */
+export function sendOptions(options: SendOptions | undefined): SendOptions | undefined {
+  if (options === undefined) return undefined;
+  if (typeof options !== "object" || options === null) throw invalid(`the options are ${kindOf(options)}; wanted: an object`);
+  const { signal } = options;
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") throw invalid(`signal is ${kindOf(signal)}; wanted: an AbortSignal`);
+  return options;
+}
+
 /** The head of a message with what its send asks for. */
 export function headOf(message: Message, options: SendOptions | undefined, compressed: boolean): string {
-  if (typeof message !== "object" || message === null) throw invalid(`the message is ${kindOf(message)}`);
   let head = text("topic", message.topic);
   head += "\u0001" + (message.tag === undefined ? "" : text("tag", message.tag));
   head += "\u0001" + keysOf(message.keys);
   head += "\u0001" + queueOf(message.orderingKey, options);
   head += "\u0001" + optionsOf(message, options, compressed);
   if (message.properties !== undefined) {
-    for (const [name, value] of Object.entries(message.properties)) {
+    const { properties } = message;
+    if (typeof properties !== "object" || properties === null || Symbol.iterator in properties) {
+      throw invalid(`properties are ${kindOf(properties)}; wanted: an object of strings`);
+    }
+    for (const [name, value] of Object.entries(properties)) {
       head += "\u0001" + text("property name", name) + "\u0001" + text(`property ${name}`, value);
     }
   }
@@ -48,6 +66,7 @@ function keysOf(keys: Message["keys"]): string {
 
 function queueOf(orderingKey: string | undefined, options: SendOptions | undefined): string {
   if (options?.queue !== undefined) {
+    if (typeof options.queue !== "object" || options.queue === null) throw invalid(`queue is ${kindOf(options.queue)}; wanted: { broker, queueId }`);
     const { broker, queueId } = options.queue;
     return `q${text("queue.broker", broker)}\u0003${whole("queue.queueId", queueId)}`;
   }
@@ -67,7 +86,7 @@ function optionsOf(message: Message, options: SendOptions | undefined, compresse
   };
   if (message.delayLevel !== undefined) add("d", whole("delayLevel", message.delayLevel));
   if (message.delayMs !== undefined) add("D", Math.ceil(span("delayMs", message.delayMs)));
-  if (message.deliverAt !== undefined) add("A", Math.ceil(span("deliverAt", Number(message.deliverAt))));
+  if (message.deliverAt !== undefined) add("A", Math.ceil(span("deliverAt", message.deliverAt instanceof Date ? message.deliverAt.getTime() : message.deliverAt)));
   if (message.priority !== undefined) add("P", whole("priority", message.priority));
   if (message.flag !== undefined) add("f", integer("flag", message.flag));
   if (compressed) add("z", "");
@@ -118,7 +137,7 @@ export function invalid(message: string): RocketError {
   return new RocketError("INVALID", message);
 }
 
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (value === null) return "null";
   return typeof value === "object" ? (value.constructor?.name ?? "an object") : `of type ${typeof value}`;
 }

@@ -1,4 +1,5 @@
 // What every entry point has in common.
+import { aborted } from "./errors.js";
 import { load } from "./module.js";
 import { makeProducer } from "./producer.js";
 import type { Source } from "./source.js";
@@ -17,9 +18,23 @@ export type Connect = (options: ConnectOptions, how?: { signal?: AbortSignal }) 
 /** `connect` over a module from somewhere. */
 export function connector(source: () => Source): Connect {
   return async function connect(options, how) {
-    how?.signal?.throwIfAborted();
-    const memory = await load(source);
-    how?.signal?.throwIfAborted();
+    const signal = how?.signal;
+    if (signal?.aborted) throw aborted(signal, "not-sent", "connect");
+    let memory: WebAssembly.Memory;
+    if (signal === undefined) {
+      memory = await load(source);
+    } else {
+      let abort: (() => void) | undefined;
+      const gaveUp = new Promise<never>((_, reject) => {
+        abort = () => reject(aborted(signal, "not-sent", "connect"));
+        signal.addEventListener("abort", abort, { once: true });
+      });
+      try {
+        memory = await Promise.race([load(source), gaveUp]);
+      } finally {
+        if (abort) signal.removeEventListener("abort", abort);
+      }
+    }
     return makeProducer(memory, options);
   };
 }

@@ -31,6 +31,7 @@ export class Link {
   private token: string | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private over = false;
+  private gone = false;
   private readonly begun: number;
   isOpen = false;
 
@@ -51,16 +52,23 @@ export class Link {
     return this.host.now() - this.begun;
   }
 
-  /** Bytes that the browser has taken and not written. */
+  /** Bytes that the browser has taken and not written; also after a close, until it has ended. */
   get bufferedBytes(): number {
-    return this.isOpen ? (this.socket?.bufferedAmount ?? 0) : 0;
+    return this.gone ? 0 : (this.socket?.bufferedAmount ?? 0);
   }
 
   /** Hands bytes to the browser, which copies them. */
   write(bytes: Uint8Array): void {
-    for (let from = 0; from < bytes.length; from += MESSAGE_BYTES) {
-      // A view of the module's memory, which `send` copies before it returns.
-      this.socket?.send(bytes.subarray(from, from + MESSAGE_BYTES) as Uint8Array<ArrayBuffer>);
+    // A view of the module's memory, which a browser's `send` copies before it returns. Another
+    // implementation may do so later, such as package ws while it compresses.
+    const own = this.webSocket === globalThis.WebSocket ? bytes : bytes.slice();
+    try {
+      for (let from = 0; from < own.length; from += MESSAGE_BYTES) {
+        this.socket?.send(own.subarray(from, from + MESSAGE_BYTES) as Uint8Array<ArrayBuffer>);
+      }
+    } catch (error) {
+      // Not now: the core is at work.
+      queueMicrotask(() => this.fail(`the WebSocket takes no bytes: ${String(error)}`));
     }
   }
 
@@ -76,6 +84,9 @@ export class Link {
   }
 
   private async dial(): Promise<void> {
+    // The core is at work, and the application's token provider may come back to it.
+    await undefined;
+    if (this.over) return;
     try {
       this.token = await this.bridge.token();
     } catch (error) {
@@ -118,18 +129,17 @@ export class Link {
   private renewIn(ms: number): void {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      this.bridge.token("expiring").then(
-        (token) => {
-          if (this.over || !this.isOpen || token === undefined) return;
-          this.token = token;
-          this.socket?.send(JSON.stringify({ token }));
-        },
-        () => undefined,
-      );
+      const renewed = this.bridge.token("expiring").then((token) => {
+        if (this.over || token === undefined) return;
+        this.token = token;
+        this.socket?.send(JSON.stringify({ token }));
+      });
+      renewed.catch(() => undefined);
     }, Math.min(Math.max(ms, RENEW_AFTER_MIN), RENEW_AFTER_MAX));
   }
 
   private ended(code: number, reason: string): void {
+    this.gone = true;
     if (this.over) return;
     if (!this.isOpen && code === 1006) return void this.broken("");
     this.end();

@@ -1,11 +1,12 @@
 // The producer that applications hold.
 import { Bridge } from "./bridge.js";
 import { compressed, unpacked } from "./compress.js";
-import { Engine, KIND } from "./engine.js";
-import { RocketError } from "./errors.js";
-import { batchHeadOf, bytesOf, headOf, invalid, requireOf, span, text, whole } from "./head.js";
+import { type Ended, Engine, KIND } from "./engine.js";
+import { aborted, RocketError } from "./errors.js";
+import { batchHeadOf, bytesOf, headOf, invalid, kindOf, messageOf, requireOf, sendOptions, span, text, whole } from "./head.js";
 import type { RawCheck, RawReply } from "./outputs.js";
 import { watchPage } from "./page.js";
+import { bytesCounted } from "./room.js";
 import type {
   Body,
   CloseReport,
@@ -27,6 +28,7 @@ const DECISIONS: readonly Decision[] = ["commit", "rollback", "unknown"];
 /** Most questions of brokers that are worked on at a time; others will be asked again. */
 const CHECKS_MAX = 16;
 const CLOSE_DEADLINE = 5_000;
+const SEND_TIMEOUT = 3_000;
 
 /** Makes a producer from what `connect` was given. */
 export function makeProducer(memory: WebAssembly.Memory, options: ConnectOptions): Producer {
@@ -41,8 +43,10 @@ class WebProducer implements Producer {
   private checks = 0;
   private readonly unwatch: () => void;
   private closed: Promise<CloseReport> | undefined;
-  /** By ordering key, the last send whose body is being compressed: those behind it wait. */
+  /** By topic and ordering key, the last send that has not begun: those behind it wait for it. */
   private readonly lanes = new Map<string, Promise<unknown>>();
+  /** Sends that have not begun. */
+  private readonly packing = new Set<Promise<unknown>>();
 
   constructor(memory: WebAssembly.Memory, options: ConnectOptions) {
     const { settings, limits } = settingsOf(options);
@@ -52,27 +56,26 @@ class WebProducer implements Producer {
         hint: "Node has one from version 22 on; before, give `webSocket`, for example that of package ws",
       });
     }
-    this.timeoutMs = options.timeoutMs ?? NaN;
+    this.timeoutMs = options.timeoutMs ?? SEND_TIMEOUT;
     this.compressOver = options.compressOver === undefined || options.compressOver === false
       ? Infinity
       : whole("compressOver", options.compressOver);
     this.check = options.checkTransaction;
     const bridge = new Bridge(options.bridge, options.token);
-    this.engine = new Engine(memory, settings, bridge, webSocket, options, limits, (check) => void this.answer(check));
+    this.engine = new Engine(memory, settings, bridge, webSocket, options, limits, (check) => {
+      // Whoever gets no answer asks again.
+      this.answer(check).catch(() => undefined);
+    });
     this.unwatch = watchPage(this.engine, options.onHidden ?? "flush");
   }
 
-  async send(message: Message, options?: SendOptions): Promise<Receipt> {
-    const body = bytesOf(message.body);
-    if (body.length >= this.compressOver || this.lanes.has(message.orderingKey ?? "")) {
-      return this.sendCompressed(message, body, options);
-    }
-    return this.start<Receipt>(KIND.SEND, message, body, options, false);
+  send(message: Message, options?: SendOptions): Promise<Receipt> {
+    return promised(() => this.launch<Receipt>(KIND.SEND, message, options, true));
   }
 
   trySend(message: Message, options?: SendOptions): Promise<Receipt> | null {
     try {
-      return this.start<Receipt>(KIND.SEND, message, bytesOf(message.body), options, false);
+      return this.launch<Receipt>(KIND.SEND, message, options, true);
     } catch (error) {
       if (error instanceof RocketError && error.code === "QUEUE_FULL") return null;
       return Promise.reject(error as Error);
@@ -80,30 +83,55 @@ class WebProducer implements Producer {
   }
 
   sendOneway(message: Message, options?: SendOptions): Promise<string> {
-    return this.start<string>(KIND.ONE_WAY, message, bytesOf(message.body), options, false);
+    const written = this.launch<string>(KIND.ONE_WAY, message, options, false);
+    // Most look at nothing but whether it throws.
+    written.catch(() => undefined);
+    return written;
   }
 
-  async sendBatch(topic: string, messages: readonly Omit<Message, "topic">[], options?: SendOptions): Promise<Receipt[]> {
+  sendBatch(topic: string, messages: readonly Omit<Message, "topic">[], options?: SendOptions): Promise<Receipt[]> {
+    return promised(() => this.launchBatch(topic, messages, options));
+  }
+
+  private launchBatch(topic: string, messages: readonly Omit<Message, "topic">[], given: SendOptions | undefined): Promise<Receipt[]> {
+    if (!Array.isArray(messages)) throw invalid(`the batch is ${kindOf(messages)}; wanted: an array of messages`);
     if (messages.length === 0) throw invalid("the batch is empty");
-    const key = messages[0]?.orderingKey;
-    if (messages.some((message) => message.orderingKey !== key)) {
+    const options = sendOptions(given);
+    const key = (messageOf(messages[0]) as Message).orderingKey;
+    if (messages.some((message: Message) => messageOf(message).orderingKey !== key)) {
       throw invalid("the messages of a batch have one orderingKey, or none");
     }
+    const lane = laneOf(topic, key);
+    const waits = lane !== undefined && this.lanes.has(lane);
     // Everything is looked at before the first is handed over.
-    const parts = messages.map((message) => {
+    const parts = messages.map((message: Message) => {
       const { orderingKey: _, ...plain } = message;
-      return { head: headOf({ ...plain, topic }, undefined, false), body: bytesOf(message.body) };
+      const body = bytesOf(message.body);
+      return { head: headOf({ ...plain, topic }, undefined, false), body: waits ? body.slice() : body };
     });
     const head = batchHeadOf(options, key);
+    const bytes = parts.reduce((bytes, part) => bytes + counted(part.head, part.body), 0);
+    const start = (left: number, wasHeld: boolean): Promise<Receipt[]> => {
+      try {
+        for (const { head, body } of parts) this.engine.addToBatch(head, body);
+        return this.engine.begin<Receipt[]>(options?.signal, bytes, (core, now, ticket) => core.send_batch(now, ticket, head, left), wasHeld);
+      } catch (error) {
+        // Or it would go with the next one.
+        this.engine.dropBatch();
+        throw error;
+      }
+    };
     const timeout = this.timeout(options);
-    for (const { head, body } of parts) this.engine.addToBatch(head, body);
-    return this.engine.begin<Receipt[]>(options?.signal, (core, now, ticket) => core.send_batch(now, ticket, head, timeout));
+    this.engine.refuse();
+    return waits ? this.later(lane, bytes, timeout, undefined, (left) => start(left, true)) : start(timeout, false);
   }
 
-  async begin(message: Message, options?: SendOptions): Promise<Transaction> {
+  begin(message: Message, options?: SendOptions): Promise<Transaction> {
     type Half = { transaction: number; receipt: Receipt };
-    const half = await this.start<Half>(KIND.HALF, message, bytesOf(message.body), options, false);
-    return this.transactionOf(half.transaction, half.receipt);
+    return promised(() => {
+      const half = this.launch<Half>(KIND.HALF, message, options, false);
+      return this.engine.track(half.then(({ transaction, receipt }) => this.transactionOf(transaction, receipt)));
+    });
   }
 
   async sendInTransaction(
@@ -111,6 +139,7 @@ class WebProducer implements Producer {
     local: (receipt: Receipt) => Decision | Promise<Decision>,
     options?: SendOptions,
   ): Promise<{ receipt: Receipt; decision: Decision }> {
+    if (typeof local !== "function") throw invalid(`what the transaction runs is ${kindOf(local)}; wanted: a function`);
     const transaction = await this.begin(message, options);
     const { receipt } = transaction;
     let decision: Decision;
@@ -126,17 +155,16 @@ class WebProducer implements Producer {
     return { receipt, decision };
   }
 
-  async request(message: Message, options?: SendOptions): Promise<Reply> {
-    const raw = await this.start<RawReply>(KIND.REQUEST, message, bytesOf(message.body), options, false);
-    const { sysFlag, ...reply } = raw;
-    return Object.freeze({ ...reply, body: await unpacked(reply.body, sysFlag) });
+  request(message: Message, options?: SendOptions): Promise<Reply> {
+    const whole = async ({ sysFlag, ...reply }: RawReply) => Object.freeze({ ...reply, body: await unpacked(reply.body, sysFlag) });
+    return promised(() => this.engine.track(this.launch<RawReply>(KIND.REQUEST, message, options, false).then(whole)));
   }
 
   async route(topic: string, options?: { timeoutMs?: number; connect?: boolean }): Promise<Route> {
     const name = text("topic", topic);
     const timeout = options?.timeoutMs === undefined ? this.timeoutMs : span("timeoutMs", options.timeoutMs);
     const connect = options?.connect ?? false;
-    const queues = await this.engine.begin<readonly Queue[]>(undefined, (core, now, ticket) => core.route(now, ticket, name, timeout, connect));
+    const queues = await this.engine.begin<readonly Queue[]>(undefined, 0, (core, now, ticket) => core.route(now, ticket, name, timeout, connect));
     return Object.freeze({ topic, queues });
   }
 
@@ -145,23 +173,36 @@ class WebProducer implements Producer {
   }
 
   get desiredSize(): number {
-    return this.engine.room;
+    return this.engine.desiredSize;
   }
 
   writable(options?: { topic?: string }): WritableStream<Message | Body> {
     const topic = options?.topic;
-    const messageOf = (chunk: Message | Body): Message => {
+    const asMessage = (chunk: Message | Body): Message => {
       const bare = typeof chunk === "string" || chunk instanceof Uint8Array || chunk instanceof ArrayBuffer;
       if (!bare) return chunk;
       if (topic === undefined) throw invalid("a bare body wants the `topic` of writable()");
       return { topic, body: chunk };
     };
+    const open = new Set<Promise<unknown>>();
     return new WritableStream<Message | Body>({
       write: async (chunk, controller) => {
+        const message = asMessage(chunk);
         await this.ready;
-        this.send(messageOf(chunk)).catch((error: unknown) => controller.error(error));
+        let sending: Promise<Receipt> | null;
+        // There is room, but maybe not for this one.
+        while ((sending = this.trySend(message)) === null) await this.engine.roomFor(bytesCounted(bytesOf(message.body).length));
+        const ended = sending.catch((error: unknown) => {
+          controller.error(error);
+          throw error;
+        });
+        open.add(ended);
+        ended.then(() => open.delete(ended), () => undefined);
       },
-      close: () => this.flush(),
+      close: async () => {
+        // A stream that is closing does not hear of errors otherwise.
+        await Promise.all(open);
+      },
     });
   }
 
@@ -177,13 +218,19 @@ class WebProducer implements Producer {
     return this.engine.clientId;
   }
 
-  async flush(options?: { signal?: AbortSignal }): Promise<void> {
-    await Promise.allSettled(this.lanes.values());
+  flush(options?: { signal?: AbortSignal }): Promise<void> {
     return this.engine.flush(options?.signal);
   }
 
   close(options?: { deadlineMs?: number }): Promise<CloseReport> {
-    this.closed ??= this.shut(options?.deadlineMs);
+    if (this.closed) return this.closed;
+    let deadline: number;
+    try {
+      deadline = options?.deadlineMs === undefined ? CLOSE_DEADLINE : span("deadlineMs", options.deadlineMs);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    this.closed = this.shut(deadline);
     return this.closed;
   }
 
@@ -191,50 +238,72 @@ class WebProducer implements Producer {
     await this.close();
   }
 
-  private async shut(deadlineMs: number | undefined): Promise<CloseReport> {
-    const deadline = deadlineMs === undefined ? CLOSE_DEADLINE : span("deadlineMs", deadlineMs);
-    try {
-      return await this.engine.close(deadline);
-    } finally {
-      this.unwatch();
-    }
+  private async shut(deadline: number): Promise<CloseReport> {
+    const end = performance.now() + deadline;
+    this.engine.stop();
+    this.unwatch();
+    // Bodies that are being compressed are in hand, though the core does not know of them.
+    if (deadline > 0) await Promise.allSettled(this.packing);
+    return this.engine.close(Math.max(0, end - performance.now()));
   }
 
-  private start<T extends Receipt | string | RawReply | { transaction: number; receipt: Receipt }>(
-    kind: number,
-    message: Message,
-    body: Uint8Array,
-    options: SendOptions | undefined,
-    packed: boolean,
-  ): Promise<T> {
-    const head = headOf(message, options, packed);
+  /** Begins a send, once its body is compressed and those before it in its lane have begun. Throws what is known at once. */
+  private launch<T extends Ended>(kind: number, message: Message, given: SendOptions | undefined, mayPack: boolean): Promise<T> {
+    messageOf(message);
+    const options = sendOptions(given);
+    const body = bytesOf(message.body);
+    const head = headOf(message, options, false);
     const timeout = this.timeout(options);
-    return this.engine.begin<T>(options?.signal, (core, now, ticket) => core.send(now, ticket, kind, head, body, timeout));
+    const signal = options?.signal;
+    const packs = mayPack && body.length >= this.compressOver;
+    const lane = laneOf(message.topic, message.orderingKey);
+    // What is compressed is counted once more.
+    const bytes = counted(head, body) + (packs ? body.length : 0);
+    if (!packs && (lane === undefined || !this.lanes.has(lane))) {
+      return this.engine.begin<T>(signal, bytes, (core, now, ticket) => core.send(now, ticket, kind, head, body, timeout));
+    }
+    if (signal?.aborted) throw aborted(signal, "not-sent");
+    // The caller may change its array and its message after the call.
+    const kept = body.slice();
+    const packedHead = packs ? headOf(message, options, true) : head;
+    return this.later<T>(lane, bytes, timeout, packs ? compressed(kept) : undefined, (left, packed) =>
+      this.engine.begin<T>(
+        signal,
+        bytes,
+        (core, now, ticket) => core.send(now, ticket, kind, packed ? packedHead : head, packed ?? kept, left),
+        true,
+      ),
+    );
   }
 
-  /** Compresses the body first. Messages of one ordering key wait for one another meanwhile. */
-  private async sendCompressed(message: Message, body: Uint8Array, options: SendOptions | undefined): Promise<Receipt> {
-    // The caller may change its array and its message after the call.
-    const [kept, copy, wanted] = [body.slice(), { ...message }, { ...options }];
-    headOf(copy, wanted, false);
-    const begun = performance.now();
-    const lane = copy.orderingKey ?? "";
-    const before = copy.orderingKey === undefined ? undefined : this.lanes.get(lane);
-    const packing = body.length >= this.compressOver ? compressed(kept) : Promise.resolve(undefined);
-    const started = (async () => {
-      const [packed] = await Promise.all([packing.catch(() => undefined), before]);
-      const spent = performance.now() - begun;
-      const timeoutMs = Number.isNaN(this.timeout(wanted)) ? undefined : Math.max(1, this.timeout(wanted) - spent);
-      const sending = this.start<Receipt>(KIND.SEND, copy, packed ?? kept, { ...wanted, timeoutMs }, packed !== undefined);
-      return { sending };
+  /** Begins something later: when its body is compressed, and what is before it in its lane has begun. */
+  private later<T extends Ended>(
+    lane: string | undefined,
+    bytes: number,
+    timeout: number,
+    packing: Promise<Uint8Array | undefined> | undefined,
+    start: (left: number, packed: Uint8Array | undefined) => Promise<T>,
+  ): Promise<T> {
+    const release = this.engine.hold(bytes);
+    const called = performance.now();
+    const before = lane === undefined ? undefined : this.lanes.get(lane);
+    const begun = (async () => {
+      const packed = await packing?.catch(() => undefined);
+      await before;
+      release();
+      // Within, so that it is not waited for.
+      return { ended: start(Math.max(1, timeout - (performance.now() - called)), packed) };
     })();
-    if (copy.orderingKey !== undefined) {
-      const done = started.catch(() => undefined).then(() => {
-        if (this.lanes.get(lane) === done) this.lanes.delete(lane);
-      });
-      this.lanes.set(lane, done);
-    }
-    return (await started).sending;
+    const done = begun.then(
+      () => undefined,
+      () => undefined,
+    ).then(() => {
+      this.packing.delete(done);
+      if (lane !== undefined && this.lanes.get(lane) === done) this.lanes.delete(lane);
+    });
+    this.packing.add(done);
+    if (lane !== undefined) this.lanes.set(lane, done);
+    return this.engine.track(begun.then(({ ended }) => ended));
   }
 
   private timeout(options: SendOptions | undefined): number {
@@ -280,6 +349,25 @@ class WebProducer implements Producer {
   }
 }
 
+/** What is thrown at once as a promise. An async function would do so too, but settle some turns later than its promise. */
+function promised<T>(start: () => Promise<T>): Promise<T> {
+  try {
+    return start();
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+}
+
+/** What a message counts, about. */
+function counted(head: string, body: Uint8Array): number {
+  return bytesCounted(body.length) + 2 * head.length;
+}
+
+/** Keys are of a topic. */
+function laneOf(topic: string, key: string | undefined): string | undefined {
+  return key === undefined ? undefined : `${topic}\u0001${key}`;
+}
+
 function decisionOf(decision: Decision): Decision {
   if (DECISIONS.includes(decision)) return decision;
   throw invalid(`the decision is ${JSON.stringify(decision)}; wanted: "commit", "rollback" or "unknown"`);
@@ -291,6 +379,12 @@ function settingsOf(options: ConnectOptions): { settings: string; limits: { byte
   const known = new Set<string>(OPTIONS);
   const unknown = Object.keys(options).find((name) => !known.has(name));
   if (unknown !== undefined) throw invalid(`there is no option ${JSON.stringify(unknown)}; there are: ${OPTIONS.join(", ")}`);
+  if (options.onHidden !== undefined && options.onHidden !== "flush" && options.onHidden !== "keep") {
+    throw invalid(`onHidden is ${JSON.stringify(options.onHidden)}; wanted: "flush" or "keep"`);
+  }
+  if (options.checkTransaction !== undefined && typeof options.checkTransaction !== "function") {
+    throw invalid(`checkTransaction is ${kindOf(options.checkTransaction)}; wanted: a function`);
+  }
   const messages = whole("maxPendingMessages", options.maxPendingMessages ?? 4_096);
   const bytes = whole("maxPendingBytes", options.maxPendingBytes ?? 4 << 20);
   const set: [string, string | number][] = [
