@@ -1,0 +1,258 @@
+// The simulator: the same core among models of brokers, in virtual time. Seed and plan are in the URL.
+import type { Comparison, Lane, Opened, ReadyPlan, Result, Timeline } from "sim-wasm";
+import { byId, count, h, ms, say } from "./dom.js";
+import { SimulatorChart } from "./simulator-chart.js";
+import type { Ask, Told } from "./simulate.js";
+
+type Kind = "swarm" | "drill" | "small";
+const EVENTS = 200;
+type Unnumbered<A> = A extends Ask ? Omit<A, "id"> : never;
+
+export class Simulator {
+  private worker: Worker | undefined;
+  private asked = 0;
+  private readonly waiting = new Map<number, { resolve: (told: Told) => void }>();
+  private readonly seed = h("input", { id: "seed", testid: "sim-seed", type: "text", value: "7", spellcheck: "false", autocomplete: "off" });
+  private readonly kind = h("select", { id: "kind", testid: "sim-kind" }, ...["drill", "swarm", "small"].map((kind) => h("option", { value: kind }, kind)));
+  private readonly plans = h("select", { id: "plan", testid: "sim-plan" }, h("option", { value: "" }, "from the seed"));
+  private readonly out = h("div", { class: "sim-out", testid: "sim-out", "aria-live": "polite" });
+  private readonly hash = h("output", { class: "hash", testid: "sim-hash" }, "\u2013");
+  private readonly speed = h("span", { class: "note", testid: "sim-speed" }, "");
+  private readonly chart = new SimulatorChart();
+  private ready: ReadyPlan[] = [];
+  /** The plan to run, as JSON. */
+  private plan = "";
+  private expected: string | undefined;
+
+  constructor() {
+    const root = byId("simulator");
+    const run = h("button", { type: "button", class: "primary", testid: "sim-run", onclick: () => void this.run() }, "Run");
+    const compare = h("button", { type: "button", class: "quiet", testid: "sim-compare", onclick: () => void this.compare() }, "Compare with Java\u2019s rules");
+    const next = h("button", { type: "button", class: "quiet", testid: "sim-next", onclick: () => void this.another() }, "Another seed");
+    const file = h("input", { type: "file", class: "visually-hidden", id: "sim-file", testid: "sim-file", accept: ".json,.txt,.log,.html" });
+    file.addEventListener("change", () => void this.take(file.files?.[0]));
+    root.append(
+      h("div", { class: "sim-head" },
+        h("h2", { id: "simulator-title" }, "The same core, in virtual time"),
+        h("p", { class: "lede" }, "Minutes of outages in a fraction of a second: the producer above, among models of brokers and links that obey a plan. A seed is the whole run; the same seed has the same trace hash here and in ", h("code", {}, "cargo run -p sim -- run"), ".")),
+      h("div", { class: "sim-bar" },
+        field("seed", "Seed", this.seed), field("kind", "Kind", this.kind), field("plan", "Ready plan", this.plans),
+        h("div", { class: "sim-buttons" }, run, compare, next, h("label", { class: "quiet file", for: "sim-file" }, "Open a failed run"), file)),
+      h("div", { class: "sim-result" }, h("span", { class: "note" }, "trace hash"), this.hash, this.speed),
+      this.chart.box,
+      this.out,
+    );
+    this.seed.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") void this.run();
+    });
+    this.seed.addEventListener("input", () => this.plans.value = "");
+    root.addEventListener("dragover", (event) => event.preventDefault());
+    root.addEventListener("drop", (event) => {
+      event.preventDefault();
+      void this.take(event.dataTransfer?.files[0]);
+    });
+    addEventListener("hashchange", () => this.follow());
+    // The module is loaded when somebody comes near it.
+    const near = new IntersectionObserver((entries) => {
+      if (entries.some((entry) => entry.isIntersecting)) {
+        near.disconnect();
+        void this.begin();
+      }
+    }, { rootMargin: "300px" });
+    near.observe(root);
+  }
+
+  /** Colours are other ones. */
+  repaint(): void {
+    this.chart.repaint();
+  }
+
+  private async begin(): Promise<void> {
+    try {
+      this.ready = JSON.parse(await this.text({ what: "plans" })) as ReadyPlan[];
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    for (const group of ["ordering", "failover"] as const) {
+      const options = this.ready.flatMap((plan, at) => (plan.group === group ? plan.ways.map((way, number) => h("option", { value: `${at}.${number}` }, plan.ways.length > 1 ? `${plan.name} (${way.name})` : plan.name)) : []));
+      this.plans.append(h("optgroup", { label: group }, ...options));
+    }
+    this.follow();
+    await this.run();
+  }
+
+  /** What the URL says: `#seed=7&kind=drill`, or `#plan=3.0`. */
+  private follow(): void {
+    const said = new URLSearchParams(location.hash.slice(1));
+    if (said.has("seed")) this.seed.value = said.get("seed") ?? "7";
+    if (said.has("kind")) this.kind.value = said.get("kind") ?? "drill";
+    this.plans.value = said.get("plan") ?? "";
+  }
+
+  private async choose(): Promise<string> {
+    const [at, way] = this.plans.value.split(".").map(Number);
+    if (this.plans.value === "opened") return this.plan;
+    if (this.plans.value !== "") {
+      history.replaceState(null, "", `#plan=${this.plans.value}`);
+      return JSON.stringify(this.ready[at!]?.ways[way!]?.plan);
+    }
+    const [seed, kind] = [this.seed.value.trim(), this.kind.value as Kind];
+    history.replaceState(null, "", `#seed=${encodeURIComponent(seed)}&kind=${kind}`);
+    return this.text({ what: "plan", seed, kind });
+  }
+
+  private async run(): Promise<void> {
+    try {
+      this.plan = await this.choose();
+      const told = await this.ask({ what: "run", text: this.plan });
+      const result = JSON.parse(told.text ?? "") as Result;
+      this.show(result, told.tookMs);
+      const events = JSON.parse(await this.text({ what: "events", text: this.plan, from: 0, limit: EVENTS })) as Timeline;
+      this.out.replaceChildren(...this.about(), figures([["this producer", result]]), violations(result), lanes(events));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private async compare(): Promise<void> {
+    try {
+      this.plan = await this.choose();
+      const told = await this.ask({ what: "compare", text: this.plan });
+      const { ours, java } = JSON.parse(told.text ?? "") as Comparison;
+      this.show(ours, told.tookMs / 2);
+      this.out.replaceChildren(...this.about(), figures([["this producer", ours], ["Config::java()", java]]), violations(ours));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private async another(): Promise<void> {
+    this.plans.value = "";
+    this.seed.value = String(crypto.getRandomValues(new Uint16Array(1))[0]);
+    await this.run();
+  }
+
+  private async take(file: File | undefined): Promise<void> {
+    if (file === undefined) return;
+    try {
+      const opened = JSON.parse(await this.text({ what: "open", text: await file.text() })) as Opened;
+      this.plan = JSON.stringify(opened.plan);
+      this.expected = opened.hash;
+      if (!this.plans.querySelector("[value=opened]")) this.plans.append(h("option", { value: "opened" }, file.name));
+      this.plans.value = "opened";
+      await this.run();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private show(result: Result, tookMs: number): void {
+    say(this.hash, result.hash);
+    const seconds = result.simulated_us / 1e6;
+    const same = this.plans.value === "opened" && this.expected !== undefined ? (this.expected === result.hash ? "; the same as in the file" : `; the file says ${this.expected}`) : "";
+    say(this.speed, `${seconds.toFixed(1)} s of the cluster in ${tookMs.toFixed(0)} ms, ${count((seconds * 1_000) / tookMs)} times as fast${same}`);
+    this.chart.show(result);
+  }
+
+  private about(): Node[] {
+    const plan = this.ready[Number(this.plans.value.split(".")[0])];
+    if (this.plans.value === "" || plan === undefined) return [];
+    return [h("div", { class: "sim-about" }, h("h3", {}, plan.name), h("p", {}, plan.what), plan.why === undefined ? null : h("p", {}, plan.why.replaceAll("`", "")), plan.remedy === undefined ? null : h("p", { class: "remedy" }, plan.remedy.replaceAll("`", "")))];
+  }
+
+  private async text(ask: Unnumbered<Ask>): Promise<string> {
+    return (await this.ask(ask)).text ?? "";
+  }
+
+  private async ask(ask: Unnumbered<Ask>): Promise<Told> {
+    this.worker ??= this.start();
+    const id = (this.asked += 1);
+    const told = await new Promise<Told>((resolve) => {
+      this.waiting.set(id, { resolve });
+      this.worker?.postMessage({ ...ask, id });
+    });
+    if (told.error !== undefined) throw new Error(told.error);
+    return told;
+  }
+
+  private start(): Worker {
+    const worker = new Worker("simulate.js", { type: "module", name: "simulator" });
+    worker.onmessage = (event: MessageEvent<Told>) => {
+      this.waiting.get(event.data.id)?.resolve(event.data);
+      this.waiting.delete(event.data.id);
+    };
+    worker.onerror = (event) => {
+      const error = event.message || "the simulator could not be loaded";
+      for (const [id, { resolve }] of this.waiting) resolve({ id, error, tookMs: 0 });
+      this.waiting.clear();
+    };
+    return worker;
+  }
+
+  private fail(error: unknown): void {
+    this.out.replaceChildren(h("p", { class: "code-error", role: "alert" }, error instanceof Error ? error.message : String(error)));
+  }
+}
+
+function field(id: string, title: string, input: HTMLElement): HTMLElement {
+  return h("div", { class: "field" }, h("label", { for: id }, title), input);
+}
+
+const ROWS: [string, (result: Result) => string, ((result: Result) => boolean)?][] = [
+  ["sends asked for", (result) => count(result.ledger.asked)],
+  ["acknowledged", (result) => count(result.ledger.acked)],
+  ["written one-way", (result) => count(result.ledger.written)],
+  ["rejected", (result) => count(result.ledger.rejected)],
+  ["never sent", (result) => count(result.ledger.not_sent)],
+  ["unknown", (result) => count(result.ledger.unknown)],
+  ["lost", (result) => count(result.ledger.lost), (result) => result.ledger.lost > 0],
+  ["further copies", (result) => count(result.ledger.duplicates)],
+  ["copies unannounced", (result) => count(result.ledger.duplicates_unannounced), (result) => result.ledger.duplicates_unannounced > 0],
+  ["requests to brokers", (result) => count(result.requests)],
+  ["p50", (result) => ms(result.all.p50_us / 1_000)],
+  ["p99", (result) => ms(result.all.p99_us / 1_000)],
+  ["longest", (result) => ms(result.all.longest_us / 1_000)],
+];
+
+function figures(columns: [string, Result][]): HTMLElement {
+  const head = h("tr", {}, h("th", { scope: "col" }, ""), ...columns.map(([name]) => h("th", { scope: "col" }, name)));
+  const rows = ROWS.map(([name, show, wrong]) => h("tr", {}, h("th", { scope: "row" }, name), ...columns.map(([, result]) => h("td", { class: wrong?.(result) ? "bad" : undefined }, show(result)))));
+  return h("table", { class: "figures", testid: "sim-figures" }, h("thead", {}, head), h("tbody", {}, ...rows));
+}
+
+function violations(result: Result): HTMLElement {
+  const broken = result.violations.map((one) => h("li", { class: "bad" }, h("b", {}, one.name), ` ${one.what}`));
+  const held = result.invariants.filter((one) => one.held).length;
+  return h("div", { class: "invariants", testid: "sim-invariants" }, h("h3", {}, `${held} of ${result.invariants.length} invariants hold`), h("ul", {}, ...broken), h("ul", { class: "held" }, ...result.invariants.map((one) => h("li", { class: one.held ? "" : "bad", title: one.sentence }, one.name))));
+}
+
+function lanes(run: Timeline): HTMLElement {
+  const rows = run.events.map((event) => h("li", { "data-kind": event.kind }, h("time", {}, `${(event.t / 1e6).toFixed(4)} s`), h("b", {}, event.host === undefined ? "" : (run.hosts[event.host] ?? "")), h("span", {}, words(event, run))));
+  return h("div", { class: "sim-events" }, h("h3", {}, `The first ${count(run.events.length)} of ${count(run.total)} events`), h("ol", { tabindex: "0", "aria-label": "Events" }, ...rows));
+}
+
+function words(event: Lane, run: Timeline): string {
+  const fault = (at: number): string => `${run.faults[at]?.kind.replaceAll("_", " ")} at ${run.faults[at]?.target}`;
+  switch (event.kind) {
+    case "asked":
+      return `send ${event.ticket} is asked for (${event.mode}${event.key === undefined ? "" : `, key ${event.key}`})`;
+    case "ended":
+      return `send ${event.ticket} is ${event.outcome.replace("_", " ")} after ${ms(event.took / 1_000)}${event.error === undefined ? "" : `: ${event.error}`}`;
+    case "dial":
+      return `dials ${run.hosts[event.to]}${event.how === undefined ? "" : `: ${event.how}`}`;
+    case "frame":
+      return `${event.name} to ${run.hosts[event.to]}${event.because === undefined ? "" : `, because ${event.because}`}${event.remark ? `: ${event.remark}` : ""}`;
+    case "garbage":
+      return `bytes that are no frame, to ${run.hosts[event.to]}`;
+    case "closed":
+      return `connection with ${run.hosts[event.peer]} ends: ${event.why}`;
+    case "fault_begins":
+      return `fault begins: ${fault(event.fault)}`;
+    case "fault_ends":
+      return `fault ends: ${fault(event.fault)}`;
+    case "healed":
+      return "the cluster heals";
+  }
+}
+
