@@ -33,6 +33,8 @@ const glue = {
 };
 for (const entry of ["web", "node", "inline", "slim"]) {
   await build({
+    // esbuild has looked where it was started, which may be elsewhere.
+    absWorkingDir: here,
     entryPoints: [`ts/${entry}.ts`],
     outfile: `dist/${entry}.js`,
     bundle: true,

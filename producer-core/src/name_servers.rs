@@ -104,7 +104,7 @@ impl<T> Producer<T> {
     }
 
     /// There is somebody new to ask: nobody waits until the next look.
-    fn look_up_suspects_now(&mut self) {
+    pub(crate) fn look_up_suspects_now(&mut self) {
         let now = self.now;
         for (_, at) in &mut self.suspects {
             *at = now;

@@ -68,7 +68,7 @@ pub(crate) enum Unconnected {
 impl<T> Producer<T> {
     /// The way out may be open again: the network is back, the machine has woken. Addresses that
     /// could not be reached are dialled again as soon as somebody wants them, and who paused tries
-    /// again now.
+    /// again now, with a send or for a route.
     pub fn handle_online(&mut self, now: Instant) {
         self.advance(now);
         let brokers = self.routes.brokers.iter_mut().map(|broker| &mut broker.rest);
@@ -81,6 +81,7 @@ impl<T> Producer<T> {
         for key in paused {
             self.set_due(key, now);
         }
+        self.look_up_suspects_now();
         self.handle_timeout(now);
     }
 

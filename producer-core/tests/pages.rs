@@ -88,6 +88,27 @@ fn who_is_online_again_does_not_wait() {
     assert_eq!(world.stored(), ["warm", "x"]);
 }
 
+/// Nobody had a route yet: the name servers are asked again at once too.
+#[test]
+fn who_is_online_again_does_not_wait_for_a_route() {
+    let backoff = Backoff { first: ms(20_000), longest: ms(20_000) };
+    let mut world = World::new(Config { send_timeout: ms(60_000), backoff, ..of_a_page() });
+    for (_, dial) in world.name_servers.values_mut() {
+        *dial = Dial::Refuse;
+    }
+    world.send("x");
+    world.run(ms(5_000));
+    for (_, dial) in world.name_servers.values_mut() {
+        *dial = Dial::Accept;
+    }
+
+    world.producer.handle_online(world.now);
+    world.run(ms(1));
+    world.run(ms(20));
+
+    assert_eq!(world.stored(), ["x"]);
+}
+
 #[test]
 fn a_retry_is_told_and_so_is_a_broker_that_is_avoided() {
     let mut world = World::new(of_a_page());

@@ -17,6 +17,7 @@ mod settings;
 
 use core::time::Duration;
 use std::cell::RefCell;
+use std::sync::Once;
 
 use producer_core::wire::bridge;
 use producer_core::{
@@ -452,14 +453,18 @@ thread_local! {
 
 /// A panic in wasm ends in a trap without a word; this keeps the words.
 fn remember_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let text = panic.to_string();
-        LAST_PANIC.with(|last| {
-            if let Ok(mut last) = last.try_borrow_mut() {
-                *last = text;
-            }
-        });
-    }));
+    static HOOK: Once = Once::new();
+    // Once: a thread that has trapped counts as panicking for ever, and may set no hook any more.
+    HOOK.call_once(|| {
+        std::panic::set_hook(Box::new(|panic| {
+            let text = panic.to_string();
+            LAST_PANIC.with(|last| {
+                if let Ok(mut last) = last.try_borrow_mut() {
+                    *last = text;
+                }
+            });
+        }));
+    });
 }
 
 /// What the last panic said; empty if there was none.

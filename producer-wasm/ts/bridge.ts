@@ -40,8 +40,9 @@ export class Bridge {
   /** The token, asked for anew. */
   async token(why: Why = this.asked ? "reconnect" : "first"): Promise<string | undefined> {
     this.asked = true;
-    const token = typeof this.source === "function" ? await this.source(why) : this.source;
-    if (token !== undefined && (typeof token !== "string" || token === "")) {
+    if (typeof this.source !== "function") return this.source;
+    const token: unknown = await this.source(why);
+    if (typeof token !== "string" || token === "") {
       throw new RocketError("UNAUTHORIZED", "the token provider gave no token");
     }
     return token;

@@ -61,7 +61,14 @@ export function batchHeadOf(options: SendOptions | undefined, orderingKey: strin
 function keysOf(keys: Message["keys"]): string {
   if (keys === undefined) return "";
   if (!Array.isArray(keys)) throw invalid(`keys are ${kindOf(keys)}; wanted: an array of strings`);
-  return keys.map((key) => text("key", key)).join("\u0002");
+  return keys.map(keyOf).join("\u0002");
+}
+
+/** Brokers have a message's keys with blanks in between. */
+function keyOf(key: unknown): string {
+  const one = text("key", key);
+  if (one === "" || /\s/.test(one)) throw invalid(`key ${JSON.stringify(one)} is empty or holds a blank`);
+  return one;
 }
 
 function queueOf(orderingKey: string | undefined, options: SendOptions | undefined): string {

@@ -5,7 +5,7 @@ import { makeProducer } from "./producer.js";
 import type { Source } from "./source.js";
 import type { ConnectOptions, Producer } from "./types.js";
 
-export { RocketError } from "./errors.js";
+export { type ErrorDetails, RocketError } from "./errors.js";
 export type * from "./types.js";
 
 /**

@@ -1,4 +1,6 @@
 // Frames as a broker reads and writes them: binary requests in, JSON answers out (producer-spec §1, §2).
+import { deflateSync } from "node:zlib";
+
 
 /** Reads whole frames off a stream of bytes. */
 export class Frames {
@@ -130,4 +132,9 @@ export function routeBody(brokers, queues) {
   }));
   const brokerDatas = brokers.map(({ name, address }) => ({ brokerAddrs: { 0: address }, brokerName: name, cluster: "c" }));
   return Buffer.from(JSON.stringify({ brokerDatas, filterServerTable: {}, queueDatas }));
+}
+
+/** In zlib. */
+export function deflated(data) {
+  return deflateSync(data);
 }

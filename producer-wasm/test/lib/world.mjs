@@ -71,6 +71,7 @@ export class World {
       else real.clearTimeout(number);
     };
     performance.now = () => this.now;
+    crypto.getRandomValues = (array) => array.map(() => this.dice.below(2 ** 32));
     Date.now = () => 1_700_000_000_000 + Math.floor(this.now);
     globalThis.fetch = async (url, init) => {
       this.diagnoses.push({ url: String(url), init });
@@ -82,6 +83,7 @@ export class World {
 
   restore() {
     Object.assign(globalThis, { setTimeout: real.setTimeout, clearTimeout: real.clearTimeout, fetch: real.fetch });
+    delete crypto.getRandomValues;
     performance.now = real.performance;
     Date.now = real.Date;
   }
@@ -155,7 +157,7 @@ export class World {
     while (!ended) {
       await new Promise((resolve) => real.setTimeout(resolve, 1));
       if (real.performance.call(performance) > end) throw new Error("it takes too long");
-      await this.pass(0.01);
+      await this.pass(1);
     }
     if (ended.error) throw ended.error;
     return ended.value;
