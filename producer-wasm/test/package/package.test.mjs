@@ -147,6 +147,23 @@ test("types: a consumer of the whole API compiles, whatever it compiles with", a
   }
 });
 
+test("what the READMEs show compiles", () => {
+  const place = join(app, "readme");
+  mkdirSync(place);
+  const page = readFileSync(join(root, "../README.md"), "utf8").split("### In a web page")[1] ?? "";
+  const texts = [readFileSync(join(root, "README.md"), "utf8"), page.split(/^##/m)[0]];
+  const blocks = texts.flatMap((text) => [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code));
+  assert.ok(blocks.length >= 6, `${blocks.length}`);
+  blocks.forEach((code, n) => writeFileSync(join(place, `${n}.ts`), `${code}\nexport {};\n`));
+  const compilerOptions = { lib: ["es2022", "dom", "dom.iterable"], target: "es2022", module: "nodenext", strict: true, noEmit: true, types: [] };
+  writeFileSync(join(place, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  try {
+    execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", place], { encoding: "utf8" });
+  } catch (error) {
+    assert.fail(error.stdout);
+  }
+});
+
 test("publint and arethetypeswrong find nothing", async () => {
   const publint = execFileSync(join(tools, "node_modules/.bin/publint"), ["--strict", tarball], { encoding: "utf8", cwd: tools });
   assert.match(publint, /All good!/);
