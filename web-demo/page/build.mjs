@@ -38,6 +38,8 @@ await build({ ...options, entryPoints: { worker: "src/worker.ts", simulate: "src
 for (const folder of [producer, simulator]) {
   for (const wasm of readdirSync(folder).filter((name) => name.endsWith(".wasm"))) cpSync(join(folder, wasm), join(dist, wasm));
 }
+// Where no server of ours says otherwise there is no cluster.
+writeFileSync(join(dist, "backend.json"), '{"live":false}');
 cpSync(join(here, "index.html"), join(dist, "index.html"));
 
 // What a visitor loads at once, and the simulator, which comes when somebody scrolls to it.

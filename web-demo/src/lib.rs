@@ -9,6 +9,7 @@
 //!
 //! | request | answer |
 //! |---|---|
+//! | `GET /backend.json` | JSON: that there is a cluster; as a mere file it says that there is none |
 //! | `GET /demo/v1/state` | JSON: the topic, and each node with its state and its faults |
 //! | `POST /demo/v1/nodes/NODE/ORDER` | does something to a node, and answers the state |
 //! | `POST /demo/v1/heal` | starts what is down and ends all faults, and answers the state |

@@ -122,6 +122,7 @@ async fn a_page_is_served_with_strict_headers_and_right_types() {
         assert_eq!(got.header("cross-origin-opener-policy"), Some("same-origin"), "{path}");
         assert_eq!(got.header("cross-origin-embedder-policy"), Some("require-corp"), "{path}");
     }
+    assert_eq!(get(&demo, "/backend.json").await.json()["live"], true);
     let packed = ask(&demo, "GET /app.js", "accept-encoding: br, gzip\r\n").await;
     assert_eq!((packed.header("content-encoding"), &*packed.body), (Some("gzip"), &b"packed"[..]));
     assert_eq!(get(&demo, "/app.js").await.body, b"let app");

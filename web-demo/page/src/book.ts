@@ -130,12 +130,6 @@ export class Book {
     return this.cursors.join(",");
   }
 
-  /** What is believed of a message, and how many copies were seen. */
-  look(number: number): { belief: number; copies: number; lost: boolean } {
-    const state = this.state[number] ?? 0;
-    return { belief: state & BELIEF, copies: (state & COPIES) >> 4, lost: (state & LOST) !== 0 };
-  }
-
   private stored(number: number, queue: number): void {
     const state = this.state[number] ?? 0;
     if (state === 0) return;

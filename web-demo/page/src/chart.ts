@@ -9,6 +9,11 @@ export const BROKERS = ["broker-a", "broker-b", "broker-c"];
 
 const isDecade = (tick: number): boolean => Math.abs(Math.log10(tick) - Math.round(Math.log10(tick))) < 1e-9;
 
+function ago(seconds: number, width: number): string {
+  if (seconds === 0) return "now";
+  return width < 420 && seconds % 20 !== 0 ? "" : `${seconds} s ago`;
+}
+
 type Column = (number | null)[];
 
 export class Latency {
@@ -94,7 +99,12 @@ export class Latency {
         y: { distr: 3, log: 10, range: (_, least, most) => [Math.min(0.3, 10 ** Math.floor(Math.log10(least || 1))), Math.max(100, 10 ** Math.ceil(Math.log10(most || 1)))] },
       },
       axes: [
-        { ...axis, space: 60, values: (plot, ticks) => ticks.map((tick) => `${Math.round(tick - (plot.scales["x"]!.max ?? 0))} s`) },
+        {
+          ...axis,
+          // So long ago, rather than at such a time of a clock that nobody sees.
+          splits: (plot) => [60, 50, 40, 30, 20, 10, 0].map((ago) => (plot.scales["x"]!.max ?? 0) - ago),
+          values: (plot, ticks) => ticks.map((tick) => ago(Math.round((plot.scales["x"]!.max ?? 0) - tick), plot.width)),
+        },
         { ...axis, grid: { ...grid, filter: (_, ticks) => ticks.map((tick) => (isDecade(tick) ? tick : null)) }, size: 54, values: (_, ticks) => ticks.map((tick) => (isDecade(tick) ? ms(tick).replace(".00", "").replace(".0", "") : "")) },
       ],
       series: [{}, ...series],
@@ -107,10 +117,12 @@ export class Latency {
     const { ctx, bbox } = plot;
     const now = performance.now() / 1_000;
     ctx.save();
+    ctx.textAlign = "left";
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
     ctx.font = `${11 * devicePixelRatio}px ${token("--sans")}`;
+    const rows: number[] = [];
     for (const band of this.bands) {
       const until = band.until ?? now;
       if (until < now - SECONDS) continue;
@@ -118,7 +130,11 @@ export class Latency {
       ctx.fillStyle = token("--band");
       ctx.fillRect(from, bbox.top, plot.valToPos(until, "x", true) - from, bbox.height);
       ctx.fillStyle = token("--bad");
-      ctx.fillText(band.text, from + 5 * devicePixelRatio, bbox.top + 14 * devicePixelRatio);
+      // Words that would stand in each other's way stand below each other.
+      let row = rows.findIndex((end) => end < from);
+      if (row < 0) row = rows.push(0) - 1;
+      rows[row] = from + ctx.measureText(band.text).width + 16;
+      ctx.fillText(band.text, from + 5 * devicePixelRatio, bbox.top + (14 + 14 * row) * devicePixelRatio);
     }
     ctx.restore();
   }

@@ -36,6 +36,7 @@ export class Live {
       one: () => this.order({ type: "one" }),
     });
     const ledgerView = new Ledger();
+    this.timeline.tellEventsIn(byId("ledger"));
     new Scenes(this.stage());
     this.worker.onmessage = (event: MessageEvent<News>) => this.hear(event.data, ledgerView);
     this.worker.onerror = (event) => this.fail(event.message || "the worker could not be started");

@@ -23,7 +23,6 @@ export type Order =
   | { type: "one" }
   | { type: "ledger"; bytes: ArrayBuffer; askedAt: number }
   | { type: "brokers"; names: Record<string, string> }
-  | { type: "story"; number: number }
   | { type: "close"; deadlineMs: number };
 
 /** From the worker. */
@@ -108,10 +107,12 @@ export interface Leg {
 /** What became of one message. */
 export interface Story {
   number: number;
+  /** What the ledger calls it: `RUN.N`. */
+  key: string;
   id: string;
   startedAt: number;
   endedAt: number;
-  outcome: "acked" | "rejected" | "not-sent" | "unknown" | "pending";
+  outcome: "acked" | "rejected" | "not-sent" | "unknown";
   said: string;
   legs: Leg[];
 }

@@ -7,26 +7,37 @@ export class SimulatorChart {
   readonly box = h("div", { class: "chart sim-chart", testid: "sim-chart" });
   private plot: uPlot | undefined;
   private result: Result | undefined;
+  private other: Result | undefined;
 
   constructor() {
     new ResizeObserver(() => this.plot?.setSize({ width: this.box.clientWidth, height: this.box.clientHeight })).observe(this.box);
   }
 
   repaint(): void {
-    if (this.result !== undefined) this.show(this.result);
+    if (this.result !== undefined) this.show(this.result, this.other);
   }
 
-  show(result: Result): void {
+  /** `other`: what Java's rules made of the same plan. */
+  show(result: Result, other?: Result): void {
     this.result = result;
+    this.other = other;
     this.plot?.destroy();
     const perSecond = 1e6 / result.bucket_us;
     const buckets = Math.ceil(result.simulated_us / result.bucket_us) + 1;
-    const columns: number[][] = [Array.from({ length: buckets }, (_, at) => at / perSecond)];
-    for (const name of ["asked", "acked", "failed"] as const) {
-      const column = new Array<number>(buckets).fill(0);
-      result.rate.at.forEach((bucket, at) => (column[bucket] = (result.rate[name][at] ?? 0) * perSecond));
-      columns.push(column);
-    }
+    const column = (of: Result | undefined, name: "asked" | "acked" | "failed"): number[] => {
+      const all = new Array<number>(buckets).fill(0);
+      // Its buckets may be wider, if its run was longer.
+      const wide = of === undefined ? 1 : of.bucket_us / result.bucket_us;
+      of?.rate.at.forEach((bucket, at) => {
+        const first = Math.floor(bucket * wide);
+        for (let place = first; place < Math.min(buckets, first + Math.max(1, wide)); place += 1) {
+          all[place] = (all[place] ?? 0) + ((of.rate[name][at] ?? 0) * perSecond) / Math.max(1, wide);
+        }
+      });
+      return all;
+    };
+    const times = Array.from({ length: buckets }, (_, at) => at / perSecond);
+    const columns = [times, column(result, "asked"), column(other, "acked"), column(other, "failed"), column(result, "acked"), column(result, "failed")];
     const line = (label: string, color: string, width: number): uPlot.Series => ({ label, stroke: token(color), width, points: { show: false } });
     const axis = { stroke: token("--ink-3"), grid: { stroke: token("--line"), width: 1 }, ticks: { show: false }, font: `11px ${token("--sans")}` };
     this.plot = new uPlot(
@@ -37,7 +48,7 @@ export class SimulatorChart {
         cursor: { show: false },
         scales: { x: { time: false } },
         axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => `${tick} s`) }, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick}/s`) }],
-        series: [{}, { ...line("asked", "--ink-3", 1), dash: [3, 4] }, line("acknowledged", "--good", 2), line("failed", "--bad", 2)],
+        series: [{}, { ...line("asked", "--ink-3", 1), dash: [3, 4] }, { ...line("Java acknowledged", "--c", 1.5), show: other !== undefined }, { ...line("Java failed", "--c", 1.5), dash: [2, 3], show: other !== undefined }, line("acknowledged", "--good", 2), line("failed", "--bad", 2)],
         hooks: { drawClear: [(plot) => shade(plot, result)] },
       },
       columns as uPlot.AlignedData,
@@ -49,6 +60,7 @@ export class SimulatorChart {
 function shade(plot: uPlot, result: Result): void {
   const { ctx, bbox } = plot;
   ctx.save();
+  ctx.textAlign = "left";
   ctx.font = `${10.5 * devicePixelRatio}px ${token("--sans")}`;
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);

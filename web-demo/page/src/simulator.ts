@@ -6,6 +6,8 @@ import type { Ask, Told } from "./simulate.js";
 
 type Kind = "swarm" | "drill" | "small";
 const EVENTS = 200;
+/** What is shown to whoever asks for nothing: two of three brokers lose power. */
+const FIRST = "two of three lose power/rotation";
 type Unnumbered<A> = A extends Ask ? Omit<A, "id"> : never;
 
 export class Simulator {
@@ -13,12 +15,13 @@ export class Simulator {
   private asked = 0;
   private readonly waiting = new Map<number, { resolve: (told: Told) => void }>();
   private readonly seed = h("input", { id: "seed", testid: "sim-seed", type: "text", value: "7", spellcheck: "false", autocomplete: "off" });
-  private readonly kind = h("select", { id: "kind", testid: "sim-kind" }, ...["drill", "swarm", "small"].map((kind) => h("option", { value: kind }, kind)));
+  private readonly kind = h("select", { id: "kind", testid: "sim-kind" }, ...["swarm", "drill", "small"].map((kind) => h("option", { value: kind }, kind)));
   private readonly plans = h("select", { id: "plan", testid: "sim-plan" }, h("option", { value: "" }, "from the seed"));
   private readonly out = h("div", { class: "sim-out", testid: "sim-out", "aria-live": "polite" });
   private readonly hash = h("output", { class: "hash", testid: "sim-hash" }, "\u2013");
   private readonly speed = h("span", { class: "note", testid: "sim-speed" }, "");
   private readonly chart = new SimulatorChart();
+  private readonly legend = legend();
   private ready: ReadyPlan[] = [];
   /** The plan to run, as JSON. */
   private plan = "";
@@ -34,12 +37,13 @@ export class Simulator {
     root.append(
       h("div", { class: "sim-head" },
         h("h2", { id: "simulator-title" }, "The same core, in virtual time"),
-        h("p", { class: "lede" }, "Minutes of outages in a fraction of a second: the producer above, among models of brokers and links that obey a plan. A seed is the whole run; the same seed has the same trace hash here and in ", h("code", {}, "cargo run -p sim -- run"), ".")),
+        h("p", { class: "lede" }, "Minutes of outages in a fraction of a second: the same producer, among models of brokers and links that obey a plan. A seed is the whole run; the same seed has the same trace hash here and in ", h("code", {}, "cargo run -p sim -- run"), ".")),
       h("div", { class: "sim-bar" },
         field("seed", "Seed", this.seed), field("kind", "Kind", this.kind), field("plan", "Ready plan", this.plans),
         h("div", { class: "sim-buttons" }, run, compare, next, h("label", { class: "quiet file", for: "sim-file" }, "Open a failed run"), file)),
       h("div", { class: "sim-result" }, h("span", { class: "note" }, "trace hash"), this.hash, this.speed),
       this.chart.box,
+      this.legend,
       this.out,
     );
     this.seed.addEventListener("keydown", (event) => {
@@ -51,7 +55,10 @@ export class Simulator {
       event.preventDefault();
       void this.take(event.dataTransfer?.files[0]);
     });
-    addEventListener("hashchange", () => this.follow());
+    addEventListener("hashchange", () => {
+      this.follow();
+      if (this.ready.length > 0 && /seed|plan/.test(location.hash)) void this.run();
+    });
     // The module is loaded when somebody comes near it.
     const near = new IntersectionObserver((entries) => {
       if (entries.some((entry) => entry.isIntersecting)) {
@@ -75,30 +82,41 @@ export class Simulator {
       return;
     }
     for (const group of ["ordering", "failover"] as const) {
-      const options = this.ready.flatMap((plan, at) => (plan.group === group ? plan.ways.map((way, number) => h("option", { value: `${at}.${number}` }, plan.ways.length > 1 ? `${plan.name} (${way.name})` : plan.name)) : []));
+      const options = this.ready.flatMap((plan) => (plan.group === group ? plan.ways.map((way) => h("option", { value: `${plan.name}/${way.name}` }, plan.ways.length > 1 ? `${plan.name} (${way.name})` : plan.name)) : []));
       this.plans.append(h("optgroup", { label: group }, ...options));
     }
+    const asked = /seed|plan/.test(location.hash);
     this.follow();
-    await this.run();
+    if (asked) await this.run();
+    else {
+      this.plans.value = FIRST;
+      await this.compare(false);
+    }
   }
 
-  /** What the URL says: `#seed=7&kind=drill`, or `#plan=3.0`. */
+  /** What the URL says: `#seed=7&kind=swarm`, or `#plan=busy/rotation`. */
   private follow(): void {
     const said = new URLSearchParams(location.hash.slice(1));
     if (said.has("seed")) this.seed.value = said.get("seed") ?? "7";
-    if (said.has("kind")) this.kind.value = said.get("kind") ?? "drill";
+    if (said.has("kind")) this.kind.value = said.get("kind") ?? "swarm";
     this.plans.value = said.get("plan") ?? "";
   }
 
-  private async choose(): Promise<string> {
-    const [at, way] = this.plans.value.split(".").map(Number);
+  /** The ready plan that is chosen, and the way of it. */
+  private chosen(): [ReadyPlan | undefined, ReadyPlan["ways"][number] | undefined] {
+    const plan = this.ready.find((one) => one.ways.some((way) => `${one.name}/${way.name}` === this.plans.value));
+    return [plan, plan?.ways.find((way) => `${plan.name}/${way.name}` === this.plans.value)];
+  }
+
+  private async choose(note = true): Promise<string> {
     if (this.plans.value === "opened") return this.plan;
-    if (this.plans.value !== "") {
-      history.replaceState(null, "", `#plan=${this.plans.value}`);
-      return JSON.stringify(this.ready[at!]?.ways[way!]?.plan);
+    const [plan, way] = this.chosen();
+    if (plan !== undefined) {
+      if (note) history.replaceState(null, "", `#plan=${encodeURIComponent(this.plans.value)}`);
+      return JSON.stringify(way?.plan);
     }
     const [seed, kind] = [this.seed.value.trim(), this.kind.value as Kind];
-    history.replaceState(null, "", `#seed=${encodeURIComponent(seed)}&kind=${kind}`);
+    if (note) history.replaceState(null, "", `#seed=${encodeURIComponent(seed)}&kind=${kind}`);
     return this.text({ what: "plan", seed, kind });
   }
 
@@ -115,12 +133,13 @@ export class Simulator {
     }
   }
 
-  private async compare(): Promise<void> {
+  /** `note`: whether the URL shall say what is shown. */
+  private async compare(note = true): Promise<void> {
     try {
-      this.plan = await this.choose();
+      this.plan = await this.choose(note);
       const told = await this.ask({ what: "compare", text: this.plan });
       const { ours, java } = JSON.parse(told.text ?? "") as Comparison;
-      this.show(ours, told.tookMs / 2);
+      this.show(ours, told.tookMs / 2, java);
       this.out.replaceChildren(...this.about(), figures([["this producer", ours], ["Config::java()", java]]), violations(ours));
     } catch (error) {
       this.fail(error);
@@ -147,17 +166,18 @@ export class Simulator {
     }
   }
 
-  private show(result: Result, tookMs: number): void {
+  private show(result: Result, tookMs: number, java?: Result): void {
     say(this.hash, result.hash);
     const seconds = result.simulated_us / 1e6;
     const same = this.plans.value === "opened" && this.expected !== undefined ? (this.expected === result.hash ? "; the same as in the file" : `; the file says ${this.expected}`) : "";
     say(this.speed, `${seconds.toFixed(1)} s of the cluster in ${tookMs.toFixed(0)} ms, ${count((seconds * 1_000) / tookMs)} times as fast${same}`);
-    this.chart.show(result);
+    this.chart.show(result, java);
+    this.legend.classList.toggle("compared", java !== undefined);
   }
 
   private about(): Node[] {
-    const plan = this.ready[Number(this.plans.value.split(".")[0])];
-    if (this.plans.value === "" || plan === undefined) return [];
+    const [plan] = this.chosen();
+    if (plan === undefined) return [];
     return [h("div", { class: "sim-about" }, h("h3", {}, plan.name), h("p", {}, plan.what), plan.why === undefined ? null : h("p", {}, plan.why.replaceAll("`", "")), plan.remedy === undefined ? null : h("p", { class: "remedy" }, plan.remedy.replaceAll("`", "")))];
   }
 
@@ -195,6 +215,11 @@ export class Simulator {
   }
 }
 
+function legend(): HTMLElement {
+  const entry = (kind: string, text: string): HTMLElement => h("li", { class: kind }, h("i", {}), text);
+  return h("ul", { class: "legend sim-legend" }, entry("asked", "asked for"), entry("acked", "acknowledged"), entry("failed", "failed"), entry("java", "Config::java() (failed: dashed)"), entry("fault", "a fault of the plan"));
+}
+
 function field(id: string, title: string, input: HTMLElement): HTMLElement {
   return h("div", { class: "field" }, h("label", { for: id }, title), input);
 }
@@ -209,6 +234,7 @@ const ROWS: [string, (result: Result) => string, ((result: Result) => boolean)?]
   ["lost", (result) => count(result.ledger.lost), (result) => result.ledger.lost > 0],
   ["further copies", (result) => count(result.ledger.duplicates)],
   ["copies unannounced", (result) => count(result.ledger.duplicates_unannounced), (result) => result.ledger.duplicates_unannounced > 0],
+  ["overtaken by a later one of their key", (result) => count(result.ledger.order.reduce((sum, one) => sum + one.overtaken, 0))],
   ["requests to brokers", (result) => count(result.requests)],
   ["p50", (result) => ms(result.all.p50_us / 1_000)],
   ["p99", (result) => ms(result.all.p99_us / 1_000)],

@@ -15,19 +15,21 @@ export interface Ending {
 
 export function tell(
   number: number,
+  key: string,
   exchanges: Exchange[],
-  ending: Ending | undefined,
+  ending: Ending,
   names: Record<string, string>,
   ordered: boolean,
 ): Story {
-  const legs = exchanges.map((exchange, at) => leg(exchange, at, exchanges, ending?.notes ?? [], names, ordered));
+  const legs = exchanges.map((exchange, at) => leg(exchange, at, exchanges, ending.notes, names, ordered));
   return {
     number,
-    id: ending?.id ?? "",
-    startedAt: ending?.startedAt ?? legs[0]?.sentAt ?? 0,
-    endedAt: ending?.endedAt ?? performance.now(),
-    outcome: ending?.outcome ?? "pending",
-    said: ending?.said ?? (legs.length > 0 ? "the frames that are still in hand" : "its frames are in hand no more"),
+    key,
+    id: ending.id,
+    startedAt: ending.startedAt,
+    endedAt: ending.endedAt,
+    outcome: ending.outcome,
+    said: ending.said,
     legs,
   };
 }

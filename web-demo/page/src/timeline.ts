@@ -1,4 +1,5 @@
 // Single messages: where each went, why, and what went over the wire.
+import { copies, type Copy } from "./backend.js";
 import { codeName, decode, SEND_FIELDS } from "./frames.js";
 import { byId, count, h, ms, s } from "./dom.js";
 import type { Happening, Leg, Story } from "./messages.js";
@@ -17,11 +18,15 @@ export class Timeline {
 
   constructor() {
     byId("timeline").append(
-      h("div", { class: "panel-head" }, h("h2", { id: "timeline-title" }, "Messages"), h("p", { class: "note" }, "one a second, and those that had trouble")),
+      h("div", { class: "panel-head" }, h("h2", { id: "timeline-title" }, "Messages"), h("p", { class: "note" }, "two a second, and those that had trouble")),
       h("div", { class: "timeline" }, this.list, this.detail),
     );
-    byId("ledger").append(h("h3", { class: "events-title" }, "What the producer decided"), this.events);
     this.detail.append(h("p", { class: "empty" }, "No message yet. Press Publish."));
+  }
+
+  /** Puts what the producer decided at the end of a panel. */
+  tellEventsIn(panel: HTMLElement): void {
+    panel.append(h("h3", { class: "events-title" }, "What the producer decided"), this.events);
   }
 
   /** A new run: nothing of the one before is here. */
@@ -83,14 +88,30 @@ export class Timeline {
   }
 
   private tell(story: Story): Node[] {
-    const outcome = { acked: "acknowledged", rejected: "rejected", "not-sent": "never sent", unknown: "unknown", pending: "on its way" }[story.outcome];
+    const outcome = { acked: "acknowledged", rejected: "rejected", "not-sent": "never sent", unknown: "unknown" }[story.outcome];
     const follow = h("button", { type: "button", class: "quiet small", onclick: () => this.follow() }, "Follow");
     return [
       h("p", { class: "story-head" }, h("b", {}, `#${count(story.number)} `), h("span", { class: `outcome ${story.outcome}` }, outcome), h("code", { class: "story-id" }, story.id), ...(this.pinned ? [follow] : [])),
       h("p", { class: "story-said" }, story.said),
       this.drawing(story),
       h("ol", { class: "legs" }, ...story.legs.map((leg, at) => this.leg(leg, at, story))),
+      this.stored(story),
     ];
+  }
+
+  /** What the logs hold of it, asked for when somebody has chosen it: a scan of them all. */
+  private stored(story: Story): HTMLElement {
+    const found = h("p", { class: "copies", testid: "story-copies" });
+    if (!this.pinned) return found;
+    const told = (all: Copy[]): string => {
+      if (all.length === 0) return "in no broker\u2019s log, or dropped from it since";
+      return all.map((one) => `${one.broker}, queue ${one.queueId}, offset ${one.queueOffset}`).join("; ");
+    };
+    copies(story.key).then(
+      (all) => found.append(h("span", {}, "In the logs "), told(all)),
+      (error: unknown) => found.append(error instanceof Error ? error.message : String(error)),
+    );
+    return found;
   }
 
   private follow(): void {

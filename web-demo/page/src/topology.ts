@@ -134,9 +134,13 @@ export class Topology {
     card.setAttribute("aria-expanded", "true");
     const root = byId("topology").getBoundingClientRect();
     const at = card.getBoundingClientRect();
-    const left = Math.min(at.left - root.left, root.width - this.menu.offsetWidth - 8);
+    // Below the node, or beside it where there is no room below.
+    const [width, height] = [this.menu.offsetWidth, this.menu.offsetHeight];
+    const below = at.bottom + 6 + height < innerHeight || root.width < 600;
+    const left = below ? Math.min(at.left - root.left, root.width - width - 8) : at.left - root.left - width - 10;
+    const top = below ? at.bottom + 6 : Math.max(70, innerHeight - height - 10);
     this.menu.style.left = `${Math.max(8, left)}px`;
-    this.menu.style.top = `${at.bottom - root.top + 6}px`;
+    this.menu.style.top = `${top - root.top}px`;
     this.menu.querySelector<HTMLElement>("[role=menuitem]")?.focus();
   }
 

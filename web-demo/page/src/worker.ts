@@ -12,7 +12,7 @@ const SNAPSHOT_MS = 100;
 /** Most sends of one tick, so that the loop gives way. */
 const BURST_MAX = 2_000;
 /** Stories told unasked: one of each so many milliseconds, and of those that had trouble five times as many. */
-const STORY_MS = 1_000;
+const STORY_MS = 500;
 
 const tap = new Tap();
 let producer: Producer | undefined;
@@ -66,9 +66,6 @@ onmessage = (event: MessageEvent<Order>) => {
     }
     case "brokers":
       Object.assign(names, order.names);
-      break;
-    case "story":
-      story(order.number, undefined);
       break;
     case "close":
       void close(order.deadlineMs);
@@ -191,9 +188,9 @@ function failed(mine: number, startedAt: number, error: unknown): void {
 }
 
 /** Tells what went over the wire for a message. */
-function story(mine: number, ending: Ending | undefined): void {
-  const exchanges = tap.find(`${PROPERTY}\u0001${run.toString(16)}.${mine}`);
-  const told: Story = tellStory(mine, exchanges, ending, names, settings.lanes > 0);
+function story(mine: number, ending: Ending): void {
+  const key = `${run.toString(16)}.${mine}`;
+  const told: Story = tellStory(mine, key, tap.find(`${PROPERTY}\u0001${key}`), ending, names, settings.lanes > 0);
   tell({ type: "story", story: told });
 }
 
@@ -202,7 +199,7 @@ async function watch(watched: Producer): Promise<void> {
 }
 
 function note(event: ProducerEvent): void {
-  const name = (target: string): string => names[target] ?? target;
+  const name = (target: string): string => names[target] ?? (target.startsWith("ns:") ? "a name server" : target);
   const happen = (tone: Happening["tone"], text: string): void => tell({ type: "event", event: { at: performance.now(), tone, text } });
   switch (event.type) {
     case "up":
