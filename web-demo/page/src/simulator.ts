@@ -242,7 +242,7 @@ const ROWS: [string, (result: Result) => string, ((result: Result) => boolean)?]
 ];
 
 function figures(columns: [string, Result][]): HTMLElement {
-  const head = h("tr", {}, h("th", { scope: "col" }, ""), ...columns.map(([name]) => h("th", { scope: "col" }, name)));
+  const head = h("tr", {}, h("td", {}), ...columns.map(([name]) => h("th", { scope: "col" }, name)));
   const rows = ROWS.map(([name, show, wrong]) => h("tr", {}, h("th", { scope: "row" }, name), ...columns.map(([, result]) => h("td", { class: wrong?.(result) ? "bad" : undefined }, show(result)))));
   return h("table", { class: "figures", testid: "sim-figures" }, h("thead", {}, head), h("tbody", {}, ...rows));
 }

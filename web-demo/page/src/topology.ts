@@ -82,7 +82,6 @@ export class Topology {
       const wrong = ailment(node);
       card.dataset["state"] = !node.up ? "down" : wrong === "" ? "up" : "ill";
       say(text, wrong !== "" ? wrong : node.kind === "name-server" ? "routes" : node.kind === "slave" ? "copies broker-a" : `${count(node.stored ?? 0)} stored`);
-      card.setAttribute("aria-label", `${node.id}: ${wrong || "well"}. Press for faults.`);
     }
   }
 
