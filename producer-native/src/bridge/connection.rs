@@ -18,6 +18,7 @@ use super::ending::Ending;
 use super::filter::{Filter, TargetKind};
 use super::flow::{Counted, Flow};
 use super::grants::Grants;
+use super::inbox::Inbox;
 use super::limits::{Ip, Over};
 use super::page::{self, PageIn, PageOut};
 use super::policy::Target;
@@ -52,16 +53,16 @@ impl Connection {
         let flow = Arc::new(Flow::default());
         let traceparent = watch::Sender::new(None);
         let told = traceparent.subscribe();
-        let stream = Counted::new(stream, flow.clone());
         let rules = &shared.config.rules;
         let bytes_max = if self.place.is_ok() { rules.message_bytes_max } else { TOLD_BYTES_MAX };
+        let stream = Counted::new(stream, flow.clone(), Inbox::new(&read, bytes_max));
         let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES.min(bytes_max))
+            .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
             .max_message_size(Some(bytes_max))
             .max_frame_size(Some(bytes_max));
-        let page = page::open(stream, read, config).await;
+        let page = page::open(stream, config).await;
         let ending = self.carry(&shared, page, &flow, traceparent, turn(shared.seed, id)).await;
         shared.metrics.closed(ending.code, ending.by);
         let line = json!({
@@ -191,8 +192,9 @@ fn turn(seed: u64, id: u64) -> f64 {
 const TELLING: Duration = Duration::from_secs(1);
 /// What is read of somebody who has no place.
 const TOLD_BYTES_MAX: usize = 1024;
-/// tungstenite allocates it at once for each connection: its own 128 KiB were 1.3 GB for 10,000.
-const READ_BUFFER_BYTES: usize = 16 * 1024;
+/// tungstenite allocates it at once for each connection, and has no need of more: what it gets was
+/// read before, into the inbox.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// More than one message from a broker: each is flushed before the next is taken.
 const WRITE_BUFFER_BYTES_MAX: usize = 512 * 1024;
 /// What stands before a frame, and is not counted by it.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::page::Boundaries;
+use super::inbox::{Inbox, Next};
 
 /// Counters of one connection. Its loops count; what watches over it compares what it sees with
 /// what it saw before, so that carrying a byte costs no clock.
@@ -44,30 +44,38 @@ impl Flow {
     }
 }
 
-/// A page's socket, counted.
+/// A page's socket, counted. tungstenite reads of it what is not plain.
 pub(super) struct Counted<S> {
     stream: S,
     flow: Arc<Flow>,
-    pub(super) boundaries: Boundaries,
+    pub(super) inbox: Inbox,
 }
 
 impl<S> Counted<S> {
-    pub(super) fn new(stream: S, flow: Arc<Flow>) -> Self {
-        Self { stream, flow, boundaries: Boundaries::default() }
+    pub(super) fn new(stream: S, flow: Arc<Flow>, inbox: Inbox) -> Self {
+        Self { stream, flow, inbox }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    /// Also pending, without a promise to wake, if what was read is plain: then it is to be taken.
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let read = &buf.filled()[before..];
-        self.flow.heard.fetch_add(read.len() as u64, Relaxed);
-        self.boundaries.see(read);
+        let Self { stream, flow, inbox } = &mut *self;
+        while inbox.next() == Next::Unknown {
+            let read = ready!(inbox.poll_read(stream, cx))?;
+            flow.heard.fetch_add(read as u64, Relaxed);
+            if read == 0 {
+                break;
+            }
+        }
+        if inbox.next() == Next::Plain {
+            return Poll::Pending;
+        }
+        inbox.give(buf);
         Poll::Ready(Ok(()))
     }
 }

@@ -94,6 +94,7 @@ mod flow;
 pub mod grants;
 mod handshake;
 mod http;
+mod inbox;
 pub mod limits;
 mod listen;
 mod metrics;

@@ -10,18 +10,19 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{self, Message, error::CapacityError};
 
 use super::control::Control;
 use super::ending::{By, CloseCode, Ending};
-use super::filter::{Filter, Refusal, Why};
+use super::filter::{Filter, KINDS, Refusal, Why};
 use super::flow::{Flow, NO_PING};
+use super::inbox::Payload;
 use super::limits::Pace;
 use super::metrics::Metrics;
-use super::page::PageIn;
+use super::page::{Heard, PageIn};
 use super::signing::{NoRoom, Signing};
 
 /// One direction of a connection.
@@ -49,18 +50,12 @@ where
         let mut queue = Queue::default();
         loop {
             self.flow.listening.store(true, Relaxed);
-            let first = self.next().await;
+            let next = self.next().await;
             self.flow.listening.store(false, Relaxed);
-            let mut ended = match first {
-                Ok(first) => self.take(first, &mut queue),
+            let ended = match next {
+                Ok(next) => self.take(next, &mut queue),
                 Err(ending) => Some(ending),
             };
-            // What has arrived already goes along: a page sends a frame a message, and a write
-            // costs more than a frame.
-            while ended.is_none() && queue.has_room() && !self.lacks_room() {
-                let Some(next) = self.page.next().now_or_never() else { break };
-                ended = self.take(next, &mut queue);
-            }
             if let Err(ending) = self.write(&mut queue).await {
                 return ending;
             }
@@ -75,8 +70,8 @@ where
         }
     }
 
-    /// The next message. A frame that is kept to be signed has its time.
-    async fn next(&mut self) -> Result<Option<Result<Message, tungstenite::Error>>, Ending> {
+    /// What the page says next. A frame that is kept to be signed has its time.
+    async fn next(&mut self) -> Result<Option<Result<Heard, tungstenite::Error>>, Ending> {
         let Some(deadline) = self.signing.as_ref().and_then(Signing::deadline) else {
             return Ok(self.page.next().await);
         };
@@ -84,39 +79,39 @@ where
         next.map_err(|_elapsed| self.too_much("a frame took too long to arrive"))
     }
 
-    fn lacks_room(&self) -> bool {
-        self.signing.as_ref().is_some_and(Signing::lacks_room)
-    }
-
     fn too_much(&self, what: &str) -> Ending {
         self.metrics.limited("signing");
         Ending::limit(what, 5_000)
     }
 
-    /// Adds what passes of a message; says if it was the last one.
+    /// Adds what passes of what was heard; says if it was the last.
     fn take(
         &mut self,
-        message: Option<Result<Message, tungstenite::Error>>,
+        heard: Option<Result<Heard, tungstenite::Error>>,
         queue: &mut Queue,
     ) -> Option<Ending> {
-        if let Some(Ok(message)) = &message {
-            queue.messages += 1;
-            queue.heard += message.len() as u64;
-        }
+        let message = match heard {
+            Some(Ok(Heard::Payload(Payload { bytes, messages }))) => {
+                (queue.messages, queue.heard) = (messages, bytes.len() as u64);
+                return self.sift(bytes, queue);
+            }
+            Some(Ok(Heard::Message(message))) => message,
+            Some(Err(error)) => return Some(end_of_page(&error)),
+            None => return Some(Ending::new(By::Page, CloseCode::ABNORMAL, "gone")),
+        };
+        (queue.messages, queue.heard) = (1, message.len() as u64);
         match message {
-            Some(Ok(Message::Binary(bytes))) => self.sift(bytes, queue),
-            Some(Ok(Message::Text(text))) => self.control.handle(&text, &mut self.filter),
-            Some(Ok(Message::Close(frame))) => {
+            Message::Binary(bytes) => self.sift(bytes, queue),
+            Message::Text(text) => self.control.handle(&text, &mut self.filter),
+            Message::Close(frame) => {
                 let code = frame.map_or(CloseCode(1005), |frame| CloseCode(frame.code.into()));
                 Some(Ending::new(By::Page, code, ""))
             }
-            Some(Ok(Message::Pong(said))) => {
+            Message::Pong(said) => {
                 self.hear_pong(&said);
                 None
             }
-            Some(Ok(_)) => None,
-            Some(Err(error)) => Some(end_of_page(&error)),
-            None => Some(Ending::new(By::Page, CloseCode::ABNORMAL, "gone")),
+            Message::Ping(_) | Message::Frame(_) => None,
         }
     }
 
@@ -164,27 +159,36 @@ where
         Ending::new(By::Bridge, code, refusal.to_string())
     }
 
-    /// Writes what was gathered, and waits if the page was faster than it may be: in bytes, in
-    /// frames, or in messages, of which those count that reach no broker, too.
+    /// Writes what passes, once it is due: a page may be too fast in bytes, in frames, or in
+    /// messages, of which those count that reach no broker, too.
     async fn write(&mut self, queue: &mut Queue) -> Result<(), Ending> {
         let (messages, heard) = (take(&mut queue.messages), take(&mut queue.heard));
         if messages == 0 {
             return Ok(());
         }
-        let mut frames = 0;
+        let mut frames = [0; KINDS];
         if queue.bytes > 0 {
-            frames = self.write_out(queue).await?;
+            self.filter.take_counts(|kind, count| frames[kind] = count);
         }
-        let wait = self.pace.read(Instant::now(), heard, frames.max(messages));
+        let count = frames.iter().sum();
+        let wait = self.pace.read(Instant::now(), heard, messages.max(count));
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
+        }
+        if queue.bytes > 0 {
+            let bytes = queue.bytes as u64;
+            self.write_out(queue).await?;
+            for (kind, count) in frames.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+                self.metrics.frames_up(kind, count);
+            }
+            self.metrics.bytes_up(bytes);
+            self.flow.up_frames.fetch_add(count, Relaxed);
+            self.flow.up_bytes.fetch_add(bytes, Relaxed);
         }
         Ok(())
     }
 
-    /// Writes what was gathered; says how many frames that was.
-    async fn write_out(&mut self, queue: &mut Queue) -> Result<u64, Ending> {
-        let bytes = queue.bytes as u64;
+    async fn write_out(&mut self, queue: &mut Queue) -> Result<(), Ending> {
         let deadline = self.signing.as_ref().and_then(Signing::write_deadline);
         let broker = &mut self.broker;
         let written = counted(self.metrics, async {
@@ -202,15 +206,7 @@ where
         if let Some(signing) = &mut self.signing {
             signing.written();
         }
-        let mut frames = 0;
-        self.filter.take_counts(|kind, count| {
-            frames += count;
-            self.metrics.frames_up(kind, count);
-        });
-        self.flow.up_bytes.fetch_add(bytes, Relaxed);
-        self.flow.up_frames.fetch_add(frames, Relaxed);
-        self.metrics.bytes_up(bytes);
-        Ok(frames)
+        Ok(())
     }
 }
 
@@ -249,22 +245,17 @@ pub(super) fn end_of_page(error: &tungstenite::Error) -> Ending {
     Ending::new(by, code, error.to_string())
 }
 
-/// Pieces that wait to be written together.
+/// Pieces to be written together.
 #[derive(Default)]
 struct Queue {
     parts: VecDeque<Bytes>,
     bytes: usize,
-    /// Messages of any kind since the last write, and their bytes.
+    /// Messages of any kind that they are of, and the bytes of those.
     messages: u64,
     heard: u64,
 }
 
 impl Queue {
-    /// Whether one more message may be added.
-    fn has_room(&self) -> bool {
-        self.bytes < GATHERED_BYTES && self.parts.len() < PARTS_MAX && self.messages < MESSAGES_MAX
-    }
-
     fn push(&mut self, part: Bytes) {
         if !part.is_empty() {
             self.bytes += part.len();
@@ -303,12 +294,6 @@ impl Buf for Queue {
 
 /// How late the figures may be about a broker that takes nothing.
 const STALL_COUNTED: Duration = Duration::from_secs(1);
-/// So much is gathered for one write.
-const GATHERED_BYTES: usize = 64 * 1024;
-/// In so many pieces: what tokio hands over in one call.
-const PARTS_MAX: usize = 64;
-/// Of so many messages, for there are some that add nothing.
-const MESSAGES_MAX: u64 = 64;
 
 #[cfg(test)]
 mod tests {

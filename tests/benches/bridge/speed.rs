@@ -1,4 +1,8 @@
 //! How long does a request take, and how many go over one connection?
+//!
+//! What is written is coded before the clock starts, for a page as for the relay: masks and headers
+//! of a browser cost nothing here, so a ratio compares the bridge with the relay and nothing else.
+//! The page writes 2 % more bytes, eight for each message.
 
 use std::io::Write;
 use std::thread;
