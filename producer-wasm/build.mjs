@@ -51,6 +51,7 @@ for (const entry of ["web", "node", "inline", "slim"]) {
   });
 }
 cpSync("pkg/producer_wasm_bg.wasm", "dist/rocketmq_bg.wasm");
+cpSync("../LICENSE", "LICENSE"); // npm packs the one beside package.json
 // Nobody sees the inside.
 const shown = ["web", "slim", "index", "types", "errors", "source"];
 for (const file of readdirSync("dist")) {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { inflateSync } from "node:zlib";
 import { inside, inWorld, producerOf, unhandled } from "./lib/harness.mjs";
 import { failure } from "./lib/util.mjs";
-import { deflated, frameOf, storedOf, textOf } from "./lib/wire.mjs";
+import { deflated, frameOf, replyTo, storedOf } from "./lib/wire.mjs";
 
 const message = (body = "hello", more = {}) => ({ topic: "t", body, ...more });
 
@@ -181,18 +181,6 @@ test("questions and replies that come together keep their bodies apart", inWorld
   assert.equal(Buffer.from(reply.body).toString(), "the reply");
   await world.settled(producer.close());
 }));
-
-function replyTo(properties, body, sysFlag = 0) {
-  return frameOf({
-    code: 326, opaque: 9, flag: 0,
-    fields: {
-      producerGroup: "g", topic: "x", defaultTopic: "TBW102", defaultTopicQueueNums: "4", queueId: "0", sysFlag: `${sysFlag}`,
-      bornTimestamp: "1", flag: "3", unitMode: "false", bornHost: "10.9.9.9:1", storeHost: "10.0.0.1:10911", storeTimestamp: "1",
-      properties: textOf({ CORRELATION_ID: properties.CORRELATION_ID, MSG_TYPE: "reply", r: "1" }),
-    },
-    body: Buffer.from(body),
-  });
-}
 
 test("request and reply: a reply, a packed one, a broken one, none, and an abort", inWorld(async (world) => {
   const producer = await producerOf(world, { timeoutMs: 1_000 });

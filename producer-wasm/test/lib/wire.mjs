@@ -138,3 +138,16 @@ export function routeBody(brokers, queues) {
 export function deflated(data) {
   return deflateSync(data);
 }
+
+/** A reply as a broker pushes it (326) to who asked. */
+export function replyTo(properties, body, sysFlag = 0) {
+  return frameOf({
+    code: 326, opaque: 9, flag: 0,
+    fields: {
+      producerGroup: "g", topic: "x", defaultTopic: "TBW102", defaultTopicQueueNums: "4", queueId: "0", sysFlag: `${sysFlag}`,
+      bornTimestamp: "1", flag: "3", unitMode: "false", bornHost: "10.9.9.9:1", storeHost: "10.0.0.1:10911", storeTimestamp: "1",
+      properties: textOf({ CORRELATION_ID: properties.CORRELATION_ID, MSG_TYPE: "reply", r: "1" }),
+    },
+    body: Buffer.from(body),
+  });
+}
