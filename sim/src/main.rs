@@ -32,6 +32,8 @@ enum Command {
     Html(command::html::HtmlArguments),
     /// Takes out of a plan what is not needed for it to go wrong.
     Shrink(command::shrink::ShrinkArguments),
+    /// Writes the trace hashes of many plans, for whoever runs the same plans elsewhere.
+    Hashes(command::hashes::HashesArguments),
     /// Measures how much faster than time the simulator is.
     Speed(command::speed::SpeedArguments),
 }
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Explore(arguments) => command::explore::run(&arguments),
         Command::Html(arguments) => command::html::run(&arguments),
         Command::Shrink(arguments) => command::shrink::run(&arguments),
+        Command::Hashes(arguments) => command::hashes::run(&arguments),
         Command::Speed(arguments) => command::speed::run(&arguments),
     };
     match result {

@@ -163,7 +163,7 @@ fn copy(broker: &str, message: &Message) -> Value {
     let properties: serde_json::Map<_, _> = message
         .properties
         .iter()
-        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
         .collect();
     json!({
         "broker": broker,

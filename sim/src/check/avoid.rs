@@ -1,8 +1,6 @@
 //! I10: is a broker left in peace that owes answers and has said nothing for a while, as long as
 //! another one can take the messages?
 
-use std::collections::BTreeSet;
-
 use std::time::Duration;
 
 use super::links::Links;
@@ -14,19 +12,21 @@ const SILENCE: Duration = Duration::from_millis(300);
 
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     let history = joined.history;
-    let Some(mut links) = Links::of_standard(history) else { return };
-    let rotating: BTreeSet<&str> = history
-        .sends
-        .iter()
-        .filter(|send| matches!(send.mode, Mode::Rotate | Mode::OneWay))
-        .filter_map(|send| send.message_id.as_deref())
-        .collect();
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
-    for request in &history.requests {
+    let Some(mut links) = Links::of_standard(joined) else { return };
+    let mut rotating = vec![false; joined.ids.len()];
+    for (send, number) in history.sends.iter().zip(&joined.sends) {
+        if let Some(number) = number
+            && matches!(send.mode, Mode::Rotate | Mode::OneWay)
+        {
+            rotating[*number as usize] = true;
+        }
+    }
+    let mut seen = vec![false; joined.ids.len()];
+    for (request, number) in joined.numbered_requests() {
         links.advance(request, |_, _, _| {});
-        let first = seen.insert(&request.message_id);
+        let first = !std::mem::replace(&mut seen[number as usize], true);
         let silent = links.get(request.link).is_some_and(|link| {
-            link.asked.iter().any(|asked| {
+            link.asked.iter().map(|asked| asked.request).any(|asked| {
                 asked.heard_at <= asked.at
                     && request.heard_at <= asked.at
                     && request.at.since(asked.at) > SILENCE
@@ -34,7 +34,7 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
         });
         if first
             && silent
-            && rotating.contains(&*request.message_id)
+            && rotating[number as usize]
             && !joined.stood_still(request.producer, request.at)
             && !joined.leaves_late(request.at)
             && links.other_is_well(request, request.at)
@@ -42,7 +42,7 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
             let (at, address) = (request.at.as_millis(), &request.address);
             found.report(format!("at {at} ms a new send to {address}, which is silent"));
         }
-        links.leaves(request);
+        links.leaves(request, number);
     }
 }
 

@@ -24,9 +24,13 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
     }
     let per_queue = history.plan.config.preset == Preset::Java;
     let mut counts = places(history, per_queue);
+    let mut stores: BTreeMap<(&str, i32), u32> = BTreeMap::new();
     for stored in &history.stored {
         let queue = if per_queue { stored.message.queue_id } else { 0 };
-        *counts.entry((stored.broker.clone(), queue)).or_default() += 1;
+        *stores.entry((&*stored.broker, queue)).or_insert(0) += 1;
+    }
+    for ((broker, queue), count) in stores {
+        *counts.entry((broker.to_owned(), queue)).or_default() += count;
     }
     let (least, most) = (counts.values().min(), counts.values().max());
     if let (Some(least), Some(most)) = (least, most)

@@ -1,7 +1,5 @@
 //! I13: is nothing left when all is over, and does nothing grow past its limit?
 
-use std::collections::BTreeMap;
-
 use producer_core::{Config, ErrorKind, Instant};
 
 use super::{Found, Joined};
@@ -43,24 +41,27 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
 
 /// No more messages are under way than are let in.
 fn on_the_wire(joined: &Joined<'_>, producer: u16, most: usize, found: &mut Found) {
-    let mut changes: BTreeMap<(Instant, bool), i64> = BTreeMap::new();
+    let mut changes: Vec<(Instant, bool)> = Vec::new();
     for send in joined.history.sends.iter().filter(|send| send.producer == producer) {
         let left = joined.requests(send).first().map(|request| request.at);
         if let (Some(left), Some((ended, _))) = (left, send.ends.first())
             && left < *ended
         {
-            // At one instant places are given back before they are taken.
-            *changes.entry((left, true)).or_default() += 1;
-            *changes.entry((*ended, false)).or_default() -= 1;
+            changes.extend([(left, true), (*ended, false)]);
         }
     }
-    let mut under_way = 0;
-    for ((at, _), change) in changes {
-        under_way += change;
+    // At one instant places are given back before they are taken.
+    changes.sort_unstable();
+    let mut under_way = 0_usize;
+    for together in changes.chunk_by(|one, next| one == next) {
+        let (at, taken) = together[0];
+        if !taken {
+            under_way = under_way.saturating_sub(together.len());
+            continue;
+        }
+        under_way += together.len();
         // Of one that stands still, ends are seen late.
-        if usize::try_from(under_way).is_ok_and(|under_way| under_way > most)
-            && !joined.stood_still(producer, at)
-        {
+        if under_way > most && !joined.stood_still(producer, at) {
             let at = at.as_millis();
             return found.report(format!("{under_way} sends of {most} are under way at {at} ms"));
         }

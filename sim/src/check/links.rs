@@ -7,6 +7,7 @@ use std::time::Duration;
 use producer_core::Instant;
 use producer_core::wire::code::response;
 
+use super::Joined;
 use crate::history::{History, LinkLost, Request, RouteSeen};
 use crate::plan::{HealthPlan, Mode, Preset};
 
@@ -21,8 +22,9 @@ pub(super) const UNDER_WAY: Duration = Duration::from_millis(900);
 pub(super) struct Links<'h> {
     history: &'h History,
     links: BTreeMap<usize, Standing<'h>>,
-    /// When the sends of messages ended, or [`Instant::ZERO`] for those that nobody answers.
-    over: BTreeMap<&'h str, Instant>,
+    /// When the sends of messages ended, or [`Instant::ZERO`] for those that nobody answers; by the
+    /// number of their ids.
+    over: Vec<Option<Instant>>,
     lost: usize,
     routes: usize,
     /// Up to when the connections of a producer are as they stood.
@@ -37,30 +39,43 @@ pub(super) struct Standing<'h> {
     address: &'h str,
     dialled_at: Instant,
     /// Requests that left, oldest first, but for those known to be answered.
-    pub(super) asked: Vec<&'h Request>,
+    pub(super) asked: Vec<Asked<'h>>,
     /// When the last answer came, and whether it was a refusal.
     heard: Option<(Instant, bool)>,
     /// The broker has said that it goes: the producer sends nothing here any more.
     gone: bool,
 }
 
+/// A request that left, and the number of its message's id.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'h> {
+    pub(super) request: &'h Request,
+    pub(super) number: u32,
+}
+
 impl<'h> Links<'h> {
     /// For plans whose producer has the standard rules: it avoids who is silent for 200 ms, and
     /// gives an attempt a second at least.
-    pub(super) fn of_standard(history: &'h History) -> Option<Self> {
+    pub(super) fn of_standard(joined: &Joined<'h>) -> Option<Self> {
+        let history = joined.history;
         let config = &history.plan.config;
         let with = &config.overrides;
         let standard = config.preset == Preset::Default
             && with.health.is_none_or(|health| health == HealthPlan::Adaptive)
             && with.attempt_timeout_ms.is_none_or(|ms| ms == 0 || ms >= 1_000);
-        let over = history.sends.iter().filter_map(|send| {
+        if !standard {
+            return None;
+        }
+        let mut over = vec![None; joined.ids.len()];
+        for (send, number) in history.sends.iter().zip(&joined.sends) {
             let ended = send.ends.first().map(|(at, _)| *at);
-            let over = if send.mode == Mode::OneWay { Some(Instant::ZERO) } else { ended };
-            Some((send.message_id.as_deref()?, over?))
-        });
-        let over = over.collect();
+            let ended = if send.mode == Mode::OneWay { Some(Instant::ZERO) } else { ended };
+            if let (Some(number), Some(ended)) = (number, ended) {
+                over[*number as usize] = Some(ended);
+            }
+        }
         let (links, settled, known) = Default::default();
-        standard.then_some(Self { history, links, over, lost: 0, routes: 0, settled, known })
+        Some(Self { history, links, over, lost: 0, routes: 0, settled, known })
     }
 
     /// Goes on to when a request leaves; calls `on_lost` with each connection that ended on the
@@ -100,7 +115,7 @@ impl<'h> Links<'h> {
     }
 
     /// A request leaves.
-    pub(super) fn leaves(&mut self, request: &'h Request) {
+    pub(super) fn leaves(&mut self, request: &'h Request, number: u32) {
         let new = || Standing {
             producer: request.producer,
             address: &request.address,
@@ -110,8 +125,8 @@ impl<'h> Links<'h> {
             gone: false,
         };
         let standing = self.links.entry(request.link).or_insert_with(new);
-        if self.over.get(&*request.message_id).is_none_or(|over| *over >= request.at) {
-            standing.asked.push(request);
+        if self.over[number as usize].is_none_or(|over| over >= request.at) {
+            standing.asked.push(Asked { request, number });
         }
     }
 
@@ -154,9 +169,9 @@ impl<'h> Links<'h> {
 }
 
 impl Standing<'_> {
-    fn settle(&mut self, at: Instant, over: &BTreeMap<&str, Instant>) {
+    fn settle(&mut self, at: Instant, over: &[Option<Instant>]) {
         let Self { heard, gone, .. } = self;
-        self.asked.retain(|request| {
+        self.asked.retain(|&Asked { request, number }| {
             let answer = request.answer.filter(|(answered, _)| *answered <= at);
             if let Some((answered, code)) = answer {
                 // Of two in one instant, the refusal may be the later one.
@@ -164,7 +179,7 @@ impl Standing<'_> {
                 *gone |= code == response::GO_AWAY;
             }
             // What nobody waits for any more is of no interest.
-            let over = over.get(&*request.message_id).is_some_and(|over| *over < at);
+            let over = over[number as usize].is_some_and(|over| over < at);
             answer.is_none() && !over && at.since(request.at) < UNDER_WAY
         });
     }
@@ -174,6 +189,6 @@ impl Standing<'_> {
         let well = |(it, refused): (Instant, bool)| !refused && it < at && at.since(it) < ANSWERS;
         !self.gone
             && self.heard.is_some_and(well)
-            && self.asked.iter().all(|request| at.since(request.at) < OWES)
+            && self.asked.iter().all(|asked| at.since(asked.request.at) < OWES)
     }
 }

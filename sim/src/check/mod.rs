@@ -10,6 +10,7 @@ mod balance;
 mod budget;
 mod dials;
 mod duplicates;
+mod ids;
 mod levels;
 mod links;
 mod liveness;
@@ -27,7 +28,6 @@ mod status;
 #[cfg(test)]
 mod doctored;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use std::time::Duration;
@@ -35,7 +35,9 @@ use std::time::Duration;
 use producer_core::Instant;
 
 use crate::history::{CutFromLog, History, Request, SendRecord, Stored};
-use crate::plan::FaultKind;
+use crate::model::broker::Message;
+use crate::plan::{FaultKind, Mode};
+use ids::{Grouped, Ids};
 
 /// What must hold whatever happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -227,32 +229,47 @@ const SLACK: Duration = Duration::from_secs(1);
 /// A history, joined by message id.
 struct Joined<'h> {
     history: &'h History,
-    by_id: BTreeMap<&'h str, Traces<'h>>,
-}
-
-/// What there is of one message on the wire and in the logs.
-#[derive(Default)]
-struct Traces<'h> {
-    requests: Vec<&'h Request>,
-    copies: Vec<&'h Stored>,
-    cuts: Vec<&'h CutFromLog>,
+    ids: Ids<'h>,
+    /// Numbers of the ids of sends, requests, and what is in the logs, by position.
+    sends: Vec<Option<u32>>,
+    requests: Vec<u32>,
+    stored: Vec<u32>,
+    cuts: Vec<u32>,
+    /// The last send of each id, by position.
+    last_send: Vec<Option<u32>>,
+    requests_of: Grouped<&'h Request>,
+    copies_of: Grouped<&'h Stored>,
+    cuts_of: Grouped<&'h CutFromLog>,
 }
 
 impl<'h> Joined<'h> {
     fn new(history: &'h History) -> Self {
-        let mut by_id: BTreeMap<&str, Traces<'_>> = BTreeMap::new();
-        for request in &history.requests {
-            by_id.entry(&request.message_id).or_default().requests.push(request);
+        let mut ids = Ids::default();
+        let known = history.sends.iter().map(|send| send.message_id.as_deref());
+        let sends: Vec<Option<u32>> = known.map(|id| id.map(|id| ids.number(id))).collect();
+        let requests: Vec<u32> =
+            history.requests.iter().map(|request| ids.number(&request.message_id)).collect();
+        let mut number = |message: &'h Message| ids.number(message.uniq_key().unwrap_or(""));
+        let stored: Vec<u32> = history.stored.iter().map(|it| number(&it.message)).collect();
+        let cuts: Vec<u32> = history.cuts.iter().map(|it| number(&it.message)).collect();
+        let mut last_send = vec![None; ids.len()];
+        for (at, number) in sends.iter().enumerate() {
+            if let Some(number) = number {
+                last_send[*number as usize] = Some(at as u32);
+            }
         }
-        for stored in &history.stored {
-            let id = stored.message.uniq_key().unwrap_or("");
-            by_id.entry(id).or_default().copies.push(stored);
+        Self {
+            requests_of: Grouped::new(ids.len(), &requests, &history.requests),
+            copies_of: Grouped::new(ids.len(), &stored, &history.stored),
+            cuts_of: Grouped::new(ids.len(), &cuts, &history.cuts),
+            history,
+            ids,
+            sends,
+            requests,
+            stored,
+            cuts,
+            last_send,
         }
-        for cut in &history.cuts {
-            let id = cut.message.uniq_key().unwrap_or("");
-            by_id.entry(id).or_default().cuts.push(cut);
-        }
-        Self { history, by_id }
     }
 
     /// Whether a producer was not scheduled at that time, or just before it.
@@ -270,19 +287,39 @@ impl<'h> Joined<'h> {
     }
 
     fn requests(&self, send: &SendRecord) -> &[&'h Request] {
-        self.traces(send).map_or(&[], |traces| &traces.requests)
+        self.number(send).map_or(&[], |number| self.requests_of.of(number))
     }
 
     fn copies(&self, send: &SendRecord) -> &[&'h Stored] {
-        self.traces(send).map_or(&[], |traces| &traces.copies)
+        self.number(send).map_or(&[], |number| self.copies_of.of(number))
     }
 
     /// What was stored and is gone, by a fault that may take it.
     fn cuts(&self, send: &SendRecord) -> &[&'h CutFromLog] {
-        self.traces(send).map_or(&[], |traces| &traces.cuts)
+        self.number(send).map_or(&[], |number| self.cuts_of.of(number))
     }
 
-    fn traces(&self, send: &SendRecord) -> Option<&Traces<'h>> {
-        self.by_id.get(send.message_id.as_deref()?)
+    /// The requests in order, with the numbers of their ids.
+    fn numbered_requests(&self) -> impl Iterator<Item = (&'h Request, u32)> {
+        self.history.requests.iter().zip(self.requests.iter().copied())
+    }
+
+    /// The send of an id; of several the last one.
+    fn send(&self, number: u32) -> Option<&'h SendRecord> {
+        let at = self.last_send[number as usize]?;
+        Some(&self.history.sends[at as usize])
+    }
+
+    /// The send of an id, if queues take turns in it; of several that do the last one.
+    fn rotating_send(&self, number: u32) -> Option<&'h SendRecord> {
+        self.send(number).filter(|send| send.mode == Mode::Rotate)
+    }
+
+    fn number(&self, send: &SendRecord) -> Option<u32> {
+        let at = usize::try_from(send.ticket).unwrap_or(usize::MAX);
+        if self.history.sends.get(at).is_some_and(|it| std::ptr::eq(it, send)) {
+            return self.sends[at];
+        }
+        self.ids.get(send.message_id.as_deref()?)
     }
 }

@@ -1,23 +1,19 @@
 //! I5: was what is stored sent, as it is, and is what failed for sure in no log?
 
-use std::collections::BTreeMap;
-
 use producer_core::Outcome;
 
 use super::{Found, Joined};
 
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
-    let ids = joined.history.sends.iter().filter_map(|send| {
-        let id = send.message_id.as_deref()?;
-        Some((id, send))
-    });
-    let sends: BTreeMap<&str, _> = ids.collect();
     let stored = joined.history.stored.iter().map(|stored| (&stored.broker, &stored.message));
     let cuts = joined.history.cuts.iter().map(|cut| (&cut.broker, &cut.message));
-    for (broker, message) in stored.chain(cuts) {
-        let id = message.uniq_key().unwrap_or("");
-        match sends.get(id) {
-            None => found.report(format!("{broker} holds {id:?}, which nobody sent")),
+    let numbers = joined.stored.iter().chain(&joined.cuts);
+    for ((broker, message), number) in stored.chain(cuts).zip(numbers) {
+        match joined.send(*number) {
+            None => {
+                let id = message.uniq_key().unwrap_or("");
+                found.report(format!("{broker} holds {id:?}, which nobody sent"));
+            }
             Some(send) if message.body != send.body.as_bytes() || message.topic != send.topic => {
                 found.report(format!("{broker} holds something else as {}", send.ticket));
             }

@@ -1,30 +1,22 @@
 //! I14: does what was under way on a connection that ended go on at once?
 
-use std::collections::BTreeMap;
-
 use std::time::Duration;
 
 use producer_core::Instant;
 
-use super::links::{Links, UNDER_WAY};
+use super::links::{Asked, Links, UNDER_WAY};
 use super::{Found, Joined};
 use crate::history::{End, LinkLost, Request, SendRecord};
-use crate::plan::Mode;
 
 /// One tick of a simulated network, rounded up.
 const AT_ONCE: Duration = Duration::from_millis(2);
 
 pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
-    let history = joined.history;
-    let Some(mut links) = Links::of_standard(history) else { return };
-    let by_id: BTreeMap<&str, &SendRecord> = history
-        .sends
-        .iter()
-        .filter(|send| send.mode == Mode::Rotate)
-        .filter_map(|send| Some((send.message_id.as_deref()?, send)))
-        .collect();
-    let mut late = |links: &Links<'_>, lost: &LinkLost, request: &Request| {
-        let Some(send) = by_id.get(&*request.message_id) else { return };
+    let Some(mut links) = Links::of_standard(joined) else { return };
+    let mut late = |links: &Links<'_>, lost: &LinkLost, asked: &Asked<'_>| {
+        let request = asked.request;
+        let send = joined.rotating_send(asked.number);
+        let Some(send) = send else { return };
         let before = joined.requests(send).iter().filter(|request| request.at <= lost.at);
         let tried: Vec<&str> = before.map(|request| &*request.address).collect();
         let waits = lost.at.since(request.at) < surely_under_way(send, request)
@@ -38,11 +30,11 @@ pub(super) fn check(joined: &Joined<'_>, found: &mut Found) {
             found.report(format!("send {ticket} waits, though #{} ended at {at} ms", lost.link));
         }
     };
-    for request in &history.requests {
+    for (request, number) in joined.numbered_requests() {
         links.advance(request, |links, lost, standing| {
-            standing.asked.iter().for_each(|request| late(links, lost, request));
+            standing.asked.iter().for_each(|asked| late(links, lost, asked));
         });
-        links.leaves(request);
+        links.leaves(request, number);
     }
 }
 

@@ -143,17 +143,12 @@ fn is_heeded(config: &Config, send: &SendRecord, request: &Request) -> bool {
 
 /// A retry does not go back while a broker that was not tried is well.
 fn went_elsewhere(joined: &Joined<'_>, found: &mut Found) {
-    let history = joined.history;
-    let Some(mut links) = Links::of_standard(history) else { return };
-    let rotating: std::collections::BTreeMap<&str, &SendRecord> = history
-        .sends
-        .iter()
-        .filter(|send| send.mode == Mode::Rotate)
-        .filter_map(|send| Some((send.message_id.as_deref()?, send)))
-        .collect();
-    for request in &history.requests {
+    let Some(mut links) = Links::of_standard(joined) else { return };
+    for (request, number) in joined.numbered_requests() {
         links.advance(request, |_, _, _| {});
-        if let Some(send) = rotating.get(&*request.message_id) {
+        if let Some(send) = joined.rotating_send(number)
+            && joined.requests(send).len() > 1
+        {
             let before: Vec<&str> = joined
                 .requests(send)
                 .iter()
@@ -172,7 +167,7 @@ fn went_elsewhere(joined: &Joined<'_>, found: &mut Found) {
                 found.report(format!("send {ticket} goes back to {address} at {at} ms"));
             }
         }
-        links.leaves(request);
+        links.leaves(request, number);
     }
 }
 

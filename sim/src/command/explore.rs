@@ -192,7 +192,7 @@ fn clear_progress() {
     show_progress("");
 }
 
-fn seeds(text: &str) -> Result<Range<u64>, String> {
+pub(super) fn seeds(text: &str) -> Result<Range<u64>, String> {
     let ends = text.split_once("..").ok_or("FROM..TO, such as 0..1000")?;
     let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text:?}: {error}"));
     Ok(number(ends.0)?..number(ends.1)?)

@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod demo;
 pub(crate) mod explore;
+pub(crate) mod hashes;
 pub(crate) mod html;
 pub(crate) mod run;
 pub(crate) mod shrink;

@@ -115,9 +115,7 @@ impl Pair {
     fn record(&self, number: usize, n: u32) -> SendRecord {
         let workload = &self.plan.workloads[number];
         let mut body = format!("w{number}-{n}-");
-        while body.len() < workload.body_bytes as usize {
-            body.push('x');
-        }
+        body.push_str(&"x".repeat((workload.body_bytes as usize).saturating_sub(body.len())));
         SendRecord {
             ticket: self.history.sends.len() as u64,
             producer: workload.producer,

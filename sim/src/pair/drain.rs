@@ -13,6 +13,9 @@ use crate::check::{Invariant, Violation};
 use crate::history::{Dial, End, Request, RouteSeen};
 use crate::model;
 
+/// Buffers that are kept, and how large they may be.
+const SPARE_MAX: usize = 64;
+const SPARE_BYTES_MAX: usize = 1 << 16;
 /// How long a node waits for a connection.
 const NODE_DIAL: Duration = Duration::from_secs(3);
 
@@ -131,7 +134,7 @@ impl Pair {
             return;
         }
         self.record_attempts(client);
-        let mut bytes = Vec::new();
+        let mut bytes = self.buffer();
         self.clients[client].producer.take_bytes(conn, &mut bytes);
         let Some(&link) = self.clients[client].conns.get(&conn) else { return };
         if self.weather[self.links[link].node()].window().is_some() {
@@ -234,12 +237,25 @@ impl Pair {
     }
 
     fn node_writes(&mut self, node: usize, conn: model::ConnId) {
-        let mut bytes = Vec::new();
+        let mut bytes = self.buffer();
         self.nodes[node].server.node().take_bytes(conn, &mut bytes);
         let Some(&link) = self.nodes[node].conns.get(&conn) else { return };
         let end = self.links[link].end_of(node).unwrap_or(1);
         note!(self, "{} -> #{link} {} bytes", self.nodes[node].name, bytes.len());
         self.transmit(link, end, bytes);
+    }
+
+    /// An empty buffer.
+    fn buffer(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// What was in a buffer is not needed any more.
+    pub(super) fn give_back(&mut self, mut buffer: Vec<u8>) {
+        if self.spare.len() < SPARE_MAX && buffer.capacity() <= SPARE_BYTES_MAX {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
     }
 
     /// Until when the producer that an event concerns stands still.

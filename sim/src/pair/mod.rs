@@ -140,6 +140,8 @@ struct Pair {
     now: Instant,
     events: BTreeMap<(Instant, u64), Event>,
     sequence: u64,
+    /// Buffers of bytes that have arrived, for others.
+    spare: Vec<Vec<u8>>,
     clients: Vec<Client>,
     nodes: Vec<Slot>,
     weather: Vec<Weather>,
@@ -194,6 +196,9 @@ enum Event {
     Over,
 }
 
+/// Room for so many sends is made beforehand at most.
+const RESERVED_MAX: usize = 1 << 18;
+
 /// Wall clock at the start, in ms since 1970.
 pub(crate) const UNIX_MS: u64 = 1_793_491_200_000;
 
@@ -203,10 +208,16 @@ impl Pair {
         let by_address = nodes.iter().enumerate().map(|(at, n)| (n.address.clone(), at)).collect();
         let ways = nodes.len() as u16;
         let latency = |way| Dice::new(plan.seed, Concern::Latency(way));
+        let sends = plan.workloads.iter().map(|workload| workload.total as usize).sum::<usize>();
+        let mut history = History::new(plan.clone(), Duration::ZERO);
+        // All at once is quicker than by doubling.
+        history.sends.reserve(sends.min(RESERVED_MAX));
+        history.requests.reserve(sends.min(RESERVED_MAX));
         let mut pair = Self {
             now: Instant::ZERO,
             events: BTreeMap::new(),
             sequence: 0,
+            spare: Vec::new(),
             clients: (0..plan.producers()).map(|n| Client::new(plan, n)).collect(),
             weather: nodes.iter().map(|_| Weather::default()).collect(),
             nodes,
@@ -222,7 +233,7 @@ impl Pair {
             over: false,
             trace: Trace::new(lines == Lines::Keep),
             recorder: (lines == Lines::Keep).then(Box::default),
-            history: History::new(plan.clone(), Duration::ZERO),
+            history,
             plan: plan.clone(),
         };
         pair.begin();

@@ -1,6 +1,7 @@
 //! Who is master, who is slave, and whose log counts?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use super::node::{Power, Server};
 use super::steps::broker_number;
@@ -196,37 +197,46 @@ impl Log {
 
 /// Writes down the log of a master, which comes first, and what was in it or its slave's and is in
 /// it no more.
-pub(crate) fn read_logs(history: &mut History, logs: Vec<Log>) {
-    let mut cuts: BTreeMap<Identity, (Message, Why)> = BTreeMap::new();
-    let Some(name) = logs.first().map(|master| master.broker.clone()) else { return };
-    let stored = logs[0].messages.clone();
-    for Log { messages, cuts: cut, .. } in logs {
-        let rest = messages.into_iter().map(|message| Cut { message, why: Why::NotCopied });
-        for Cut { message, why } in cut.into_iter().chain(rest) {
-            let known = cuts.entry(identity(&name, &message)).or_insert((message, why));
-            known.1 = known.1.max(why);
+pub(crate) fn read_logs(history: &mut History, mut logs: Vec<Log>) {
+    if logs.is_empty() {
+        return;
+    }
+    let Log { broker, messages: stored, cuts: mut gone } = logs.remove(0);
+    for Log { messages, cuts, .. } in logs {
+        gone.extend(cuts);
+        gone.extend(messages.into_iter().map(|message| Cut { message, why: Why::NotCopied }));
+    }
+    let left = without(gone, &stored);
+    let cut = |Cut { message, why }| CutFromLog { broker: broker.clone(), message, why };
+    history.cuts.extend(left.into_iter().map(cut));
+    history.stored.reserve(stored.len());
+    let stored = stored.into_iter().map(|message| Stored { broker: broker.clone(), message });
+    history.stored.extend(stored);
+}
+
+/// What is gone and is not stored, once each, for the best reason that there is.
+fn without(gone: Vec<Cut>, stored: &[Message]) -> Vec<Cut> {
+    if gone.is_empty() {
+        return Vec::new();
+    }
+    let stored: BTreeSet<Identity<'_>> = stored.iter().map(identity).collect();
+    let mut left: BTreeMap<Identity<'_>, (&Message, Why)> = BTreeMap::new();
+    for Cut { message, why } in &gone {
+        if !stored.contains(&identity(message)) {
+            let known = left.entry(identity(message)).or_insert((message, *why));
+            known.1 = known.1.max(*why);
         }
     }
-    for message in stored {
-        cuts.remove(&identity(&name, &message));
-        history.stored.push(Stored { broker: name.clone(), message });
-    }
-    for ((broker, ..), (message, why)) in cuts {
-        history.cuts.push(CutFromLog { broker, message, why });
-    }
+    let left = left.into_values();
+    left.map(|(message, why)| Cut { message: message.clone(), why }).collect()
 }
 
 /// By what copies of one stored message are known to be the same.
-type Identity = (String, i64, String, i64, String);
+type Identity<'m> = (i64, SocketAddr, i64, &'m str);
 
-fn identity(broker: &str, message: &Message) -> Identity {
-    (
-        broker.to_owned(),
-        message.physical_offset,
-        message.offset_message_id(),
-        message.store_timestamp,
-        message.uniq_key().unwrap_or("").to_owned(),
-    )
+fn identity(message: &Message) -> Identity<'_> {
+    let id = message.uniq_key().unwrap_or("");
+    (message.physical_offset, message.store_host, message.store_timestamp, id)
 }
 
 /// Begins or ends the time in which a broker is a slave by itself, beside the slave it may have.

@@ -48,10 +48,11 @@ impl Tap {
                 let topic = header.ext.text("topic").unwrap_or_default();
                 self.routes.insert(header.opaque, topic);
             }
-            let form = SendForm::of_code(header.code).filter(|_| !header.is_response());
-            let Some(Ok(send)) = form.map(|form| SendRequest::from_ext(form, &header.ext)) else {
+            let Some(form) = SendForm::of_code(header.code).filter(|_| !header.is_response())
+            else {
                 continue;
             };
+            let Ok(send) = SendRequest::from_ext(form, &header.ext) else { continue };
             asked.extend(ids(&send, frame.body).map(|message_id| Asked {
                 opaque: header.opaque,
                 topic: send.topic.clone().into_owned(),

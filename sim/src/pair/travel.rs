@@ -110,7 +110,7 @@ impl Pair {
     /// Bytes leave an end.
     pub(super) fn transmit(&mut self, link: usize, from: usize, mut bytes: Vec<u8>) {
         if bytes.is_empty() || !self.links[link].alive[from] {
-            return;
+            return self.give_back(bytes);
         }
         record!(self, sent(self.now, link, from, &bytes));
         let node = self.links[link].node();
@@ -230,7 +230,10 @@ impl Pair {
         match freight {
             Freight::Silence => self.links[link].pipes[1 - end].cut = true,
             Freight::End(why) => self.hear_end(link, end, why),
-            Freight::Bytes(bytes) => self.hear_bytes(link, end, &bytes),
+            Freight::Bytes(bytes) => {
+                self.hear_bytes(link, end, &bytes);
+                self.give_back(bytes);
+            }
         }
     }
 

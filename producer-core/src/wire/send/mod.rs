@@ -74,9 +74,13 @@ impl<'a> SendRequest<'a> {
     pub fn from_ext(form: SendForm, ext: &Ext<'a>) -> Result<Self, WireError> {
         let names = form.names();
         let mut found: [Option<Text<'a>>; FIELDS] = [None; FIELDS];
+        // Most writers keep the order of the names, so the next one is looked for first.
+        let mut next = 0;
         for (key, value) in ext.iter() {
-            if let Some(at) = names.iter().position(|name| key.eq_str(name)) {
+            let mut places = (next..FIELDS).chain(0..next);
+            if let Some(at) = places.find(|at| key.eq_str(names[*at])) {
                 found[at] = Some(value);
+                next = at + 1;
             }
         }
         let got = Found { names, found };

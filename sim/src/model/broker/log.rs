@@ -34,8 +34,8 @@ pub struct Message {
     pub store_host: SocketAddr,
     /// How often a consumer has given it back.
     pub reconsume_times: i32,
-    /// Properties in stored order; of duplicates the last one counts.
-    pub properties: Vec<(String, String)>,
+    /// Properties.
+    pub properties: Properties,
     /// The body as stored: compressed if the flag says so.
     pub body: Vec<u8>,
 }
@@ -43,8 +43,7 @@ pub struct Message {
 impl Message {
     /// The value of a property.
     pub fn property(&self, name: &str) -> Option<&str> {
-        let found = self.properties.iter().rev().find(|property| property.0 == name);
-        found.map(|property| property.1.as_str())
+        self.properties.get(name)
     }
 
     /// The id by which its client knows the message.
@@ -60,7 +59,6 @@ impl Message {
 
 impl From<&StoredMessage<'_>> for Message {
     fn from(stored: &StoredMessage<'_>) -> Self {
-        let pairs = properties::decode(&stored.properties);
         Self {
             topic: stored.topic.to_string(),
             queue_id: stored.queue_id,
@@ -73,9 +71,31 @@ impl From<&StoredMessage<'_>> for Message {
             store_timestamp: stored.store_timestamp,
             store_host: stored.store_host,
             reconsume_times: stored.reconsume_times,
-            properties: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            properties: Properties(stored.properties.to_string()),
             body: stored.body.to_vec(),
         }
+    }
+}
+
+/// Properties of a stored message, in stored order.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Properties(String);
+
+impl Properties {
+    /// The value of a property; of duplicates the last one counts.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        properties::get(&self.0, name)
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        properties::decode(&self.0)
+    }
+}
+
+impl std::fmt::Debug for Properties {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

@@ -46,7 +46,7 @@ pub use acl::Account;
 pub use config::{BrokerConfig, Replication, TopicConfig};
 pub use delay::DelayedMessage;
 pub use fault::{Fault, Malformed, Refusal, Status, Times};
-pub use log::{Cut, Message, Why};
+pub use log::{Cut, Message, Properties, Why};
 pub use transaction_log::Transaction;
 
 use clients::Clients;
