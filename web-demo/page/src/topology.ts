@@ -81,7 +81,7 @@ export class Topology {
       const { card, state: text } = this.cards.get(node.id) ?? this.make(node);
       const wrong = ailment(node);
       card.dataset["state"] = !node.up ? "down" : wrong === "" ? "up" : "ill";
-      say(text, wrong !== "" ? wrong : node.kind === "name-server" ? "routes" : node.kind === "slave" ? "copies broker-a" : `${count(node.stored ?? 0)} stored`);
+      say(text, wrong !== "" ? wrong : node.kind === "name-server" ? "routes" : node.kind === "slave" ? "slave of broker-a" : `${count(node.stored ?? 0)} stored`);
     }
   }
 
