@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Result;
 
 /// Asks `ready` every few milliseconds until it has a value; `None` when `limit` has passed.
-pub(super) fn wait_for<T>(
+pub(crate) fn wait_for<T>(
     limit: Duration,
     mut ready: impl FnMut() -> Result<Option<T>>,
 ) -> Result<Option<T>> {

@@ -47,6 +47,7 @@ pub use topic::{Topic, create_at, read_from};
 
 use home::Home;
 use interop_wait::wait_for;
+pub(crate) use interop_wait::wait_for as within;
 
 /// A running cluster. Dropping it kills all nodes and removes their files; if the test panics it
 /// first prints the end of their logs.

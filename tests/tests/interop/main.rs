@@ -4,6 +4,7 @@
 //! What starts one begins with `interop_`; the others are about the tests themselves.
 
 mod batch;
+mod browser;
 mod compat;
 mod features;
 mod harness;
