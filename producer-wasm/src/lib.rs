@@ -63,6 +63,9 @@ mod kind {
     pub(super) const REPLY: u32 = 4;
 }
 
+/// Capacity of a buffer that is used again.
+const FRAME_KEPT_MAX: usize = 256 * 1024;
+
 /// Most batches' messages that are put together before they are sent.
 const BATCH_MAX: usize = 65_536;
 
@@ -281,6 +284,10 @@ impl Core {
     /// [`frame`](Self::frame) until the next call.
     pub fn take(&mut self, conn: u32) -> u32 {
         self.begin();
+        // The connection goes on with this buffer: one that was large once would stay so.
+        if self.frame.capacity() > FRAME_KEPT_MAX {
+            self.frame = Vec::new();
+        }
         self.frame.clear();
         if let Some(conn) = self.conn(conn) {
             self.core.take_bytes(conn, &mut self.frame);

@@ -29,6 +29,8 @@ const DECISIONS: readonly Decision[] = ["commit", "rollback", "unknown"];
 const CHECKS_MAX = 16;
 const CLOSE_DEADLINE = 5_000;
 const SEND_TIMEOUT = 3_000;
+/** Bytes of a body that is written at once. */
+const LARGE = 16 << 10;
 
 /** Makes a producer from what `connect` was given. */
 export function makeProducer(memory: WebAssembly.Memory, options: ConnectOptions): Producer {
@@ -260,7 +262,10 @@ class WebProducer implements Producer {
     // What is compressed is counted once more.
     const bytes = counted(head, body) + (packs ? body.length : 0);
     if (!packs && (lane === undefined || !this.lanes.has(lane))) {
-      return this.engine.begin<T>(signal, bytes, (core, now, ticket) => core.send(now, ticket, kind, head, body, timeout));
+      const sending = this.engine.begin<T>(signal, bytes, (core, now, ticket) => core.send(now, ticket, kind, head, body, timeout));
+      // Nothing is gained by writing large ones together, and waiting they would be there twice.
+      if (body.length >= LARGE) this.engine.flushNow();
+      return sending;
     }
     if (signal?.aborted) throw aborted(signal, "not-sent");
     // The caller may change its array and its message after the call.

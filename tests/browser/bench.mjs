@@ -3,8 +3,11 @@
 // bare WebSocket echo of frames as long as the producer's.
 import { Stage } from "./stage.mjs";
 
-const ROUNDS = Number(process.argv[2] ?? 5);
-const [SIZE, WINDOW, MS, PINGS] = [256, 1_024, 2_000, 2_000];
+// A smoke run shows that it works, and not how fast anything is.
+const IS_SMOKE = process.argv[2] === "smoke";
+const ROUNDS = IS_SMOKE ? 1 : Number(process.argv[2] ?? 5);
+const [SIZE, WINDOW] = [256, 1_024];
+const [MS, PINGS] = IS_SMOKE ? [200, 50] : [2_000, 2_000];
 // A profile of the page's sending, if a file for it is named.
 const { PROFILE } = process.env;
 
@@ -56,7 +59,7 @@ try {
 for (const { what, measured, goal, held } of rows) {
   console.log(`${what.padEnd(30)} ${measured.padStart(36)}   ${goal.padEnd(16)} ${held ? "held" : "MISSED"}`);
 }
-process.exitCode = rows.every(({ held }) => held) ? 0 : 1;
+process.exitCode = rows.length > 0 && (IS_SMOKE || rows.every(({ held }) => held)) ? 0 : 1;
 
 /** Where the time of the page's main thread goes, to a file for the browser's tools, and in a list. */
 async function profile(page, rate) {

@@ -2,7 +2,8 @@
 //! a bare WebSocket echo of frames of the same size, in turns.
 //!
 //! `cargo bench -p tests --bench page` prints a table with the goals, and fails if one is missed. It
-//! needs Node, Chromium and the package (`scripts/web-package`). `-- ROUNDS` tells how often.
+//! needs Node, Chromium and the package (`scripts/web-package`). `-- ROUNDS` tells how often, `-- smoke` only
+//! whether it runs.
 
 use tests::browser::{Embedded, play};
 

@@ -79,11 +79,10 @@ export class Actor {
         const n = job.begun++;
         const lane = lanes > 0 ? n % lanes : undefined;
         const called = lane === undefined ? `${prefix}/${n}` : `${prefix}-${lane}/${Math.floor(n / lanes)}`;
-        const message = { topic, body: padded(called, size) };
-        if (lane !== undefined) message.orderingKey = String(lane);
+        const key = lane === undefined ? {} : { orderingKey: String(lane) };
         const begun = performance.now();
         try {
-          job.lines.push(acked(called, await producer.send(message, options)));
+          job.lines.push(acked(called, await producer.send({ topic, body: padded(called, size), ...key }, options)));
           job.ackedAt.push(performance.timeOrigin + performance.now());
         } catch (error) {
           job.lines.push(failed(called, error));
