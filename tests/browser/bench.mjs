@@ -28,7 +28,7 @@ try {
   const frame = Math.round(warm.bytes / warm.acked);
   console.log(`a frame has ${frame} bytes, a WebSocket message ${Math.round(warm.bytes / warm.messages)}`);
 
-  const all = { page: [], worker: [], echo: [], ping: [], echoPing: [], pingWorst: [] };
+  const all = { page: [], worker: [], echo: [], ping: [], echoPing: [], pingWorst: [], script: [] };
   for (let round = 0; round < ROUNDS; round += 1) {
     all.echo.push(await page.call("echoRate", { url: echo, size: frame, window: WINDOW, ms: MS }));
     all.page.push((await page.call("rate", "main", rate)).rate);
@@ -38,6 +38,7 @@ try {
     all.echoPing.push(bare.p50);
     all.ping.push(pings.p50);
     all.pingWorst.push(pings.p99);
+    all.script.push(pings.before + pings.after);
   }
   if (PROFILE) await profile(page, rate);
   const of = (name) => all[name].sort((one, other) => one - other)[all[name].length >> 1];
@@ -50,6 +51,7 @@ try {
   row("the same in a worker", thousands(of("worker")), "40 k/s", of("worker") >= 40e3);
   row("page, window 1, p50", `${slower.toFixed(2)}x: ${of("ping").toFixed(0)} us, echo ${of("echoPing").toFixed(0)} us`,
     "1.3x", slower <= 1.3);
+  row("of it in the page's script", `${of("script").toFixed(0)} us`, "-", true);
   row("page, window 1, p99", `${of("pingWorst").toFixed(0)} us`, "-", true);
   await page.leave(stage.complaints);
   stage.complaints.none();

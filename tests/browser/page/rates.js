@@ -18,16 +18,33 @@ export async function rate(producer, { topic, size, window, ms }) {
   return { acked, rate: (acked / spent) * 1e3, ...counted() };
 }
 
-/** Microseconds that one send takes, one after the other. */
+/** Microseconds that one send takes, one after the other; and what of it is before and after the way. */
 export async function pings(producer, { topic, size, count }) {
   const body = new Uint8Array(size).fill(0x78);
-  const times = [];
+  const [times, before, after] = [[], [], []];
+  const { send } = WebSocket.prototype;
+  let [left, back] = [0, 0];
+  WebSocket.prototype.send = function (data) {
+    left = performance.now();
+    send.call(this, data);
+  };
+  const came = Object.getOwnPropertyDescriptor(MessageEvent.prototype, "data");
+  const get = function () {
+    back = performance.now();
+    return came.get.call(this);
+  };
+  Object.defineProperty(MessageEvent.prototype, "data", { ...came, get });
   for (let n = 0; n < count; n += 1) {
     const begun = performance.now();
     await producer.send({ topic, body });
-    times.push(performance.now() - begun);
+    const end = performance.now();
+    times.push(end - begun);
+    before.push(left - begun);
+    after.push(end - back);
   }
-  return quantiles(times);
+  WebSocket.prototype.send = send;
+  Object.defineProperty(MessageEvent.prototype, "data", came);
+  return { ...quantiles(times), before: quantiles(before).p50, after: quantiles(after).p50 };
 }
 
 /** Messages a second that come back to a bare WebSocket. */
