@@ -16,6 +16,7 @@ use core::time::Duration;
 use hashbrown::HashMap;
 
 use crate::config::AutoBatch;
+use crate::has;
 use crate::producer::Producer;
 use crate::route::{Hasher, TopicId};
 use crate::send::{QueueChoice, Reply, Send, SendOptions, Stage};
@@ -118,13 +119,16 @@ impl Accumulator {
     /// When a gathering batch leaves at the latest.
     #[inline]
     pub(crate) fn due(&self) -> Instant {
+        if !has::AUTO_BATCH {
+            return Instant::FAR;
+        }
         self.lingering.first().map_or(Instant::FAR, |&(at, _)| at)
     }
 
     /// Whether batches leave before the producer has nothing more to do.
     #[inline]
     pub(crate) fn leaves(&self) -> bool {
-        !self.leaving.is_empty()
+        has::AUTO_BATCH && !self.leaving.is_empty()
     }
 }
 
@@ -180,10 +184,16 @@ impl<T> Send<T> {
 const RETRY_PREFIX: &str = "%RETRY%";
 
 impl<T> Producer<T> {
+    /// Whether sends share requests, and how.
+    #[inline]
+    pub(crate) fn shares(&self) -> Option<AutoBatch> {
+        self.config.auto_batch.filter(|_| has::AUTO_BATCH)
+    }
+
     /// A send that has its room waits for others to share a request with; false if it goes alone.
     #[inline(never)]
     pub(crate) fn accumulate(&mut self, key: Key) -> bool {
-        let Some(limits) = self.config.auto_batch else { return false };
+        let Some(limits) = self.shares() else { return false };
         let Some(send) = self.sends.get(key) else { return true };
         let patient = self.now + limits.linger < send.deadline;
         if send.lane().is_some() || !patient || !send.may_share(&limits) {
@@ -363,6 +373,9 @@ impl<T> Producer<T> {
     }
 
     pub(crate) fn all_leave(&mut self) {
+        if !has::AUTO_BATCH {
+            return;
+        }
         let classes = self.accumulator.classes.iter();
         let gathering = classes.filter(|(_, class)| class.gathering.is_some());
         let mut gathering: Vec<u64> = gathering.map(|(&id, _)| id).collect();

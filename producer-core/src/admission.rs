@@ -167,7 +167,7 @@ impl<T> Producer<T> {
         self.bytes_admitted += send.bytes;
         self.account.deposit();
         let lane = send.lane();
-        if self.config.auto_batch.is_some() && self.accumulate(key) {
+        if self.shares().is_some() && self.accumulate(key) {
             return;
         }
         match lane {

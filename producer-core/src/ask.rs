@@ -12,6 +12,7 @@ use core::time::Duration;
 use crate::connection::State;
 use crate::connection_end::ConnectionEnd;
 use crate::error::{ErrorKind, Outcome, SendError};
+use crate::has;
 use crate::in_flight::Purpose;
 use crate::names::Address;
 use crate::output::Output;
@@ -190,6 +191,9 @@ impl<T> Producer<T> {
     /// Tries again what could not be dialled. Returns when the next one is due.
     pub(crate) fn tend_asks(&mut self) -> Instant {
         let mut next = Instant::FAR;
+        if !has::QUESTIONS {
+            return next;
+        }
         for slot in 0..self.asks.slots() {
             let Some(key) = self.asks.key_at(slot) else { continue };
             let Some(ask) = self.asks.get(key) else { continue };
@@ -210,6 +214,9 @@ impl<T> Producer<T> {
     /// A question was answered.
     #[cold]
     pub(crate) fn ask_answered(&mut self, key: Key, frame: Frame<'_>) -> Result<(), String> {
+        if !has::QUESTIONS {
+            return Ok(());
+        }
         let header =
             Header::decode(frame.serialize, frame.header).map_err(|error| error.to_string())?;
         let Some(ask) = self.asks.remove(key) else { return Ok(()) };
@@ -220,7 +227,7 @@ impl<T> Producer<T> {
             fields: header.ext.iter().map(|(name, value)| (text(name), text(value))).collect(),
             body: Vec::from(frame.body),
         };
-        if self.tracer.is_some() && ask.request.code == code::request::RECALL_MESSAGE {
+        if self.traces() && ask.request.code == code::request::RECALL_MESSAGE {
             self.trace_recall(&ask.request, &answer);
         }
         self.outputs.push_back(Output::Answered { ticket: ask.ticket, result: Ok(answer) });
@@ -229,7 +236,7 @@ impl<T> Producer<T> {
 
     /// The connection of a question has ended.
     pub(crate) fn ask_cut(&mut self, key: Key, state: State, end: &ConnectionEnd) {
-        let Some(ask) = self.asks.get_mut(key) else { return };
+        let Some(ask) = self.asks.get_mut(key).filter(|_| has::QUESTIONS) else { return };
         if state == State::Dialling && self.closing.is_none() {
             let at = (self.now + ASK_AGAIN).min(ask.deadline);
             ask.again_at = Some(at);
@@ -246,13 +253,18 @@ impl<T> Producer<T> {
 
     /// A question was not answered in time.
     pub(crate) fn ask_timed_out(&mut self, key: Key) {
-        if let Some(ask) = self.asks.remove(key) {
+        if has::QUESTIONS
+            && let Some(ask) = self.asks.remove(key)
+        {
             self.fail_ask(ask, ErrorKind::AttemptTimeout, Outcome::Unknown);
         }
     }
 
     /// The producer is closed: questions that are on no connection have no answer.
     pub(crate) fn fail_asks(&mut self) {
+        if !has::QUESTIONS {
+            return;
+        }
         for slot in 0..self.asks.slots() {
             let Some(key) = self.asks.key_at(slot) else { continue };
             if let Some(ask) = self.asks.remove(key) {

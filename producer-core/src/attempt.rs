@@ -7,6 +7,7 @@ use core::mem;
 
 use crate::error::{Attempt, ErrorKind, Outcome, Phase, SendError};
 use crate::expiry::attempt_deadline;
+use crate::has;
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
 use crate::output::Output;
@@ -80,7 +81,7 @@ impl<T> Producer<T> {
         let queue = choice.queue;
         let mut reason = choice.reason;
         let now = self.now;
-        if self.accumulator.carriers > 0 {
+        if has::AUTO_BATCH && self.accumulator.carriers > 0 {
             self.pack(key);
         }
         let born_ms = self.unix_ms();
@@ -401,7 +402,7 @@ impl<T> Producer<T> {
     /// Ends a send with an error.
     pub(crate) fn fail(&mut self, key: Key, kind: ErrorKind) {
         let Some(outcome) = self.sends.get(key).map(|send| send.outcome) else { return };
-        if self.tracer.is_some() && self.trace_failed(key) {
+        if self.traces() && self.trace_failed(key) {
             return;
         }
         let ended = self.remove(key, outcome, |send| {
@@ -409,7 +410,9 @@ impl<T> Producer<T> {
             (send.ticket.take(), send.id, send.accepted, mem::take(&mut send.trail), special)
         });
         let Some((ticket, id, accepted, trail, (special, group))) = ended else { return };
-        if let Some(Special { form: Form::Accumulated(carried), .. }) = special.as_deref() {
+        if has::AUTO_BATCH
+            && let Some(Special { form: Form::Accumulated(carried), .. }) = special.as_deref()
+        {
             return self.carried_failed(key, carried, &kind, outcome, &trail);
         }
         self.count_failed(outcome, id);

@@ -6,6 +6,7 @@ use crate::accumulator::Carried;
 use crate::connection::State;
 use crate::connection_end::ConnectionEnd;
 use crate::error::{Attempt, ErrorKind, Outcome, Phase, SendError};
+use crate::has;
 use crate::output::Output;
 use crate::producer::Producer;
 use crate::receipt::Receipt;
@@ -16,14 +17,18 @@ use crate::special::{Form, Special, Told};
 impl<T> Send<T> {
     pub(crate) fn carried(&self) -> Option<&Carried> {
         match self.special.as_deref() {
-            Some(Special { form: Form::Accumulated(carried), .. }) => Some(carried),
+            Some(Special { form: Form::Accumulated(carried), .. }) if has::AUTO_BATCH => {
+                Some(carried)
+            }
             _ => None,
         }
     }
 
     pub(crate) fn carried_mut(&mut self) -> Option<&mut Carried> {
         match self.special.as_deref_mut() {
-            Some(Special { form: Form::Accumulated(carried), .. }) => Some(carried),
+            Some(Special { form: Form::Accumulated(carried), .. }) if has::AUTO_BATCH => {
+                Some(carried)
+            }
             _ => None,
         }
     }
@@ -183,7 +188,7 @@ impl<T> Producer<T> {
 
     /// A member's time is up, whatever becomes of the others.
     pub(crate) fn member_expired(&mut self, member: Key, carrier: Key) {
-        let Some(send) = self.sends.get(carrier) else { return };
+        let Some(send) = self.sends.get(carrier).filter(|_| has::AUTO_BATCH) else { return };
         if self.now >= send.deadline {
             // The others' too: they end together, and what that teaches is learned.
             self.expire(carrier);
@@ -241,7 +246,7 @@ impl<T> Producer<T> {
 
     /// All carriers, for the end of a close.
     pub(crate) fn carriers(&self) -> Vec<Key> {
-        if self.accumulator.carriers == 0 {
+        if !has::AUTO_BATCH || self.accumulator.carriers == 0 {
             return Vec::new();
         }
         let carriers = self.sends.iter().filter(|(_, send)| send.carried().is_some());

@@ -5,6 +5,7 @@ use core::mem;
 
 use crate::names::Address;
 use crate::slab::Key;
+use crate::sort::sort;
 use crate::time::Instant;
 
 /// Names a connection towards the driver. Reports about one that is gone are ignored.
@@ -178,7 +179,7 @@ impl Connection {
         remove_stretches(&mut self.out, &stretches);
         self.out.shrink_to(2 * self.out.len());
         self.gone.append(&mut self.dead);
-        self.gone.sort_unstable();
+        sort(&mut self.gone, |a, b| a < b);
         self.gone.dedup_by(|next, last| {
             let joined = last.1 == next.0;
             if joined {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::slab::Key;
+use crate::sort::sort;
 
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,9 +99,8 @@ impl InFlight {
         }
         self.len -= drained.len();
         let next = self.next & 0x7FFF_FFFF;
-        drained.sort_unstable_by_key(|request| {
-            (request.opaque as u32).wrapping_sub(next) & 0x7FFF_FFFF
-        });
+        let age = |request: &Request| (request.opaque as u32).wrapping_sub(next) & 0x7FFF_FFFF;
+        sort(&mut drained, |a, b| age(a) < age(b));
         drained
     }
 

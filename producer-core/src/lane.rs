@@ -72,7 +72,7 @@ impl<T> Producer<T> {
             }
             return;
         }
-        if let Some(limits) = self.config.auto_batch {
+        if let Some(limits) = self.shares() {
             return self.lane_goes_on(id, &limits);
         }
         let Some(lane) = self.lanes.get_mut(&id) else { return };

@@ -110,7 +110,7 @@ impl<T> Producer<T> {
             reached!(DialRests);
             return Err(Unconnected::Until(broker.rest.until));
         }
-        let vip = self.config.vip_channel;
+        let vip = self.config.uses_vip();
         let conn = self.connection_to(address, !vip || planted!(VipForAll));
         self.routes.broker_mut(id).conn = conn;
         if vip {

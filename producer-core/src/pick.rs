@@ -3,6 +3,7 @@
 use crate::config::{Health, Rotation};
 use crate::connection::Connection;
 use crate::error::ErrorKind;
+use crate::has;
 use crate::random::Random;
 use crate::reason::Reason;
 use crate::route::{Broker, BrokerId, Empty, Known, QueueRef, Topic};
@@ -165,6 +166,7 @@ fn none_at_all(topic: &Topic) -> ErrorKind {
 #[inline]
 fn rotate(topic: &mut Topic, rotation: Rotation, view: &View<'_>) -> Option<Choice> {
     match (rotation, view.health) {
+        _ if !has::JAVA_WAYS => broker_first(topic, view),
         (Rotation::BrokerFirst, _) => broker_first(topic, view),
         (Rotation::Java, Health::Java(_)) => java_with_faults(topic, view),
         (Rotation::Java, _) => java(topic, view),

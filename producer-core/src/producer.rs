@@ -16,6 +16,7 @@ use crate::connection::{ConnId, Connection};
 use crate::connection_end::ConnectionEnd;
 use crate::error::{ErrorKind, Outcome, SendError};
 use crate::groups::{Group, GroupId};
+use crate::has;
 use crate::in_flight::InFlight;
 use crate::lane::Lane;
 use crate::message::Message;
@@ -185,7 +186,7 @@ impl<T> Producer<T> {
             default_topic: String::from("TBW102"),
             account: Account::new(config.retry_budget),
             client_id,
-            tracer: config.trace.as_ref().map(Tracer::new),
+            tracer: config.trace.as_ref().filter(|_| has::TRACE).map(Tracer::new),
             config,
             ids,
             random,
@@ -327,7 +328,7 @@ impl<T> Producer<T> {
             }
         }
         self.wake_by(deadline.max(self.now));
-        if self.config.auto_batch.is_some() && !planted!(CloseKeepsBatches) {
+        if self.shares().is_some() && !planted!(CloseKeepsBatches) {
             self.all_leave();
         }
         self.go_on_closing();

@@ -4,7 +4,7 @@
 //! broker, which pushes it down the connection on which that sender last said who it is.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -96,8 +96,9 @@ struct Waiting<T> {
 /// Requests by correlation id.
 pub(crate) struct Requests<T> {
     waiting: HashMap<RequestId, Waiting<T>, Hasher>,
-    /// By deadline, so that nothing depends on the order of a map.
-    due: BTreeSet<(Instant, RequestId)>,
+    /// Sorted by deadline, so that nothing depends on the order of a map. Most come in at the end
+    /// and go near the start.
+    due: VecDeque<(Instant, RequestId)>,
 }
 
 /// Most requests that wait for their replies. A sixteenth of a million replies are not awaited by
@@ -106,7 +107,7 @@ const REQUESTS_MAX: usize = 1 << 16;
 
 impl<T> Requests<T> {
     pub(crate) fn new() -> Self {
-        Self { waiting: HashMap::with_hasher(Hasher::with_seed(0)), due: BTreeSet::new() }
+        Self { waiting: HashMap::with_hasher(Hasher::with_seed(0)), due: VecDeque::new() }
     }
 
     /// Whether no reply is awaited.
@@ -119,13 +120,21 @@ impl<T> Requests<T> {
     }
 
     fn insert(&mut self, id: RequestId, waiting: Waiting<T>) {
-        self.due.insert((waiting.deadline, id));
+        self.note_due(waiting.deadline, id);
         self.waiting.insert(id, waiting);
+    }
+
+    fn note_due(&mut self, deadline: Instant, id: RequestId) {
+        if let Err(at) = self.due.binary_search(&(deadline, id)) {
+            self.due.insert(at, (deadline, id));
+        }
     }
 
     fn remove(&mut self, id: RequestId) -> Option<Waiting<T>> {
         let removed = self.waiting.remove(&id)?;
-        self.due.remove(&(removed.deadline, id));
+        if let Ok(at) = self.due.binary_search(&(removed.deadline, id)) {
+            self.due.remove(at);
+        }
         Some(removed)
     }
 }
@@ -203,7 +212,7 @@ impl<T> Producer<T> {
                 waiting.message_id = Some(receipt.message_id);
                 // It may be that only the send was waited for any more.
                 let deadline = waiting.deadline;
-                self.requests.due.insert((deadline, id));
+                self.requests.note_due(deadline, id);
                 self.wake_by(deadline);
             }
             Err(error) => {
@@ -243,7 +252,7 @@ impl<T> Producer<T> {
         let text = pushed.properties.unwrap_or_default();
         let id = properties::get(&text, names::CORRELATION_ID).and_then(RequestId::parse);
         let id = match planted!(AnyReplyTaken) {
-            true => self.requests.due.first().map(|&(_, id)| id),
+            true => self.requests.due.front().map(|&(_, id)| id),
             false => id,
         };
         let Some(waiting) = id.and_then(|id| self.requests.remove(id)) else {
@@ -287,11 +296,11 @@ impl<T> Producer<T> {
 
     /// Requests whose time is up. Returns when the next one's is.
     pub(crate) fn expire_requests(&mut self) -> Instant {
-        while let Some(&(deadline, id)) = self.requests.due.first() {
+        while let Some(&(deadline, id)) = self.requests.due.front() {
             if deadline > self.now {
                 return deadline;
             }
-            self.requests.due.pop_first();
+            self.requests.due.pop_front();
             // What is still being sent ends as a send does.
             let sent = |waiting: &Waiting<T>| waiting.ticket.is_some();
             if self.requests.waiting.get(&id).is_some_and(sent)
@@ -305,7 +314,7 @@ impl<T> Producer<T> {
 
     /// The producer is closed: replies that have not come will not.
     pub(crate) fn fail_requests(&mut self) {
-        while let Some((_, id)) = self.requests.due.pop_first() {
+        while let Some((_, id)) = self.requests.due.pop_front() {
             if let Some(waiting) = self.requests.waiting.remove(&id) {
                 self.fail_request(waiting, ErrorKind::Closed);
             }

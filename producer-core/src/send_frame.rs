@@ -68,7 +68,7 @@ impl Templates {
     /// fields a, b, c, d, j, k, m).
     pub(crate) fn topic_head(&self, config: &Config, group: &str, topic: &str) -> Vec<u8> {
         let mut head = Vec::from([0; LENGTHS]);
-        match self.serialize {
+        match self.serialize.allowed() {
             SerializeType::Json => {
                 head.extend_from_slice(b"{\"code\":");
                 digits::push_i32(&mut head, SEND_MESSAGE_V2);
@@ -93,7 +93,7 @@ impl Templates {
             (b'm', b"false"),
         ];
         for (name, value) in fields {
-            push_field(self.serialize, &mut head, name, value);
+            push_field(self.serialize.allowed(), &mut head, name, value);
         }
         head
     }
@@ -102,8 +102,8 @@ impl Templates {
     /// number of a queue; in the binary form all but the last byte of its length.
     pub(crate) fn broker_part(&self, broker: &str) -> Vec<u8> {
         let mut part = Vec::new();
-        push_field(self.serialize, &mut part, b'n', broker.as_bytes());
-        part.extend_from_slice(match self.serialize {
+        push_field(self.serialize.allowed(), &mut part, b'n', broker.as_bytes());
+        part.extend_from_slice(match self.serialize.allowed() {
             SerializeType::Json => b"\"e\":\"",
             SerializeType::RocketMq => b"\0\x01e\0\0\0",
         });
@@ -116,12 +116,12 @@ impl Templates {
         let Filling { born_ms, sys_flag, flag, wait_store_ok, .. } = *filling;
         let kind = Kind::new(born_ms, sys_flag, flag, wait_store_ok);
         if self.middle.kind != kind {
-            self.middle.write(self.serialize, kind);
+            self.middle.write(self.serialize.allowed(), kind);
         }
         let start = out.len();
         out.extend_from_slice(filling.topic_head);
         out.extend_from_slice(filling.broker_part);
-        match self.serialize {
+        match self.serialize.allowed() {
             SerializeType::Json => {
                 digits::push_u64(out, filling.queue_id.into());
                 self.middle.append(out, filling.id);

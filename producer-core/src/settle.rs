@@ -8,6 +8,7 @@ use crate::attempt::Failure;
 use crate::connection::ConnId;
 use crate::connection_end::ConnectionEnd;
 use crate::error::{ErrorKind, Outcome, Phase};
+use crate::has;
 use crate::health::Verdict;
 use crate::in_flight::Purpose;
 use crate::output::Output;
@@ -220,7 +221,7 @@ impl<T> Producer<T> {
             let problem = String::from("it names no queue or no offset");
             return self.attempt_failed(key, stored_but(ErrorKind::BadAnswer { problem }));
         };
-        if self.tracer.is_some() && self.trace_stored(key, under, status, answer) {
+        if self.traces() && self.trace_stored(key, under, status, answer) {
             return;
         }
         let broker = &self.routes.brokers[under.queue.broker as usize];
@@ -267,7 +268,9 @@ impl<T> Producer<T> {
         let Some((ticket, special, group, sent)) = ended else { return };
         let receipt = self.receipt(under, status, answer, place, sent, broker);
         let told = Told::new(answer);
-        if let Some(Special { form: Form::Accumulated(carried), .. }) = special.as_deref() {
+        if has::AUTO_BATCH
+            && let Some(Special { form: Form::Accumulated(carried), .. }) = special.as_deref()
+        {
             return self.carried_stored(key, carried, receipt, &told);
         }
         self.count_stored();

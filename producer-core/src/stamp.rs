@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::Config;
+use crate::has;
 use crate::wire::acl::{self, Credentials};
 use crate::wire::{Fields, Head, Language, SerializeType, encode_frame};
 
@@ -95,12 +96,13 @@ impl Stamp {
         for (name, value) in &self.fields {
             fields.push(*name, Cow::Borrowed(&**value));
         }
-        let signed = match &self.credentials {
+        let signed = match self.credentials.as_ref().filter(|_| has::SIGNING) {
             Some(credentials) => acl::sign(fields, credentials, body),
             None => Ok(fields),
         };
-        let encoded =
-            signed.and_then(|fields| encode_frame(out, self.serialize, &head, fields.iter(), body));
+        let encoded = signed.and_then(|fields| {
+            encode_frame(out, self.serialize.allowed(), &head, fields.iter(), body)
+        });
         // Credentials, properties and bodies were checked when they were set.
         debug_assert!(encoded.is_ok(), "{encoded:?}");
     }

@@ -13,6 +13,7 @@ use core::time::Duration;
 
 use crate::error::Outcome;
 use crate::groups::GroupId;
+use crate::has;
 use crate::message::{Message, PROPERTY_BYTES_MAX};
 use crate::names::TopicName;
 use crate::output::Stats;
@@ -188,6 +189,12 @@ fn index_keys(joined: &str) -> String {
 }
 
 impl<T> Producer<T> {
+    /// Whether anything is traced.
+    #[inline]
+    pub(crate) fn traces(&self) -> bool {
+        has::TRACE && self.tracer.is_some()
+    }
+
     /// Keeps a record.
     pub(crate) fn trace(
         &mut self,
@@ -241,7 +248,9 @@ impl<T> Producer<T> {
 
     /// Sends what has waited for long enough. Returns when that is so again.
     pub(crate) fn tend_traces(&mut self) -> Instant {
-        let Some(tracer) = &mut self.tracer else { return Instant::FAR };
+        let Some(tracer) = self.tracer.as_mut().filter(|_| has::TRACE) else {
+            return Instant::FAR;
+        };
         if tracer.flush_at <= self.now {
             tracer.flush_at = self.now + tracer.policy.interval;
             while self.flush_one(TIMEOUT) {}
@@ -251,6 +260,9 @@ impl<T> Producer<T> {
 
     /// Nothing is left to do but to send the last traces: whether there are some.
     pub(crate) fn flush_last_traces(&mut self) -> bool {
+        if !self.traces() {
+            return false;
+        }
         while self.flush_one(LAST_TIMEOUT) {}
         self.tracer.as_ref().is_some_and(|tracer| !tracer.in_hand.is_empty())
     }
@@ -317,7 +329,7 @@ impl<T> Producer<T> {
 
     /// Takes out of the counters what is not the application's.
     pub(crate) fn without_traces(&self, stats: Stats) -> Stats {
-        let Some(tracer) = &self.tracer else { return stats };
+        let Some(tracer) = self.tracer.as_ref().filter(|_| has::TRACE) else { return stats };
         let in_hand = tracer.in_hand.iter().filter_map(|&key| self.sends.get(key));
         let under_way: u64 = in_hand.map(|send| u64::from(send.attempts_all)).sum();
         let ours = if planted!(TracesCounted) { 0 } else { tracer.in_hand.len() };

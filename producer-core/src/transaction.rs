@@ -157,7 +157,7 @@ impl<T> Producer<T> {
         let group = self.wire_group(options.group);
         let (half, of) = (names::TRANSACTION_PREPARED, names::PRODUCER_GROUP);
         let properties = alloc::format!("{half}\u{1}true\u{2}{of}\u{1}{group}\u{2}");
-        let labels = self.tracer.is_some().then(|| TraceLabels::new(|name| message.property(name)));
+        let labels = self.traces().then(|| TraceLabels::new(|name| message.property(name)));
         let special = Some(Box::new(Special {
             form: Form::Half(message.topic().clone(), labels),
             properties,
@@ -287,7 +287,7 @@ impl<T> Producer<T> {
         connection.last_used = self.now;
         self.stats.transactions_ended += 1;
         self.announce(conn);
-        if self.tracer.is_some() {
+        if self.traces() {
             self.trace_end(transaction, decision, checked, conn);
         }
         true
@@ -352,7 +352,7 @@ impl<T> Producer<T> {
         let id = stored.uniq_key().map(String::from).or_else(|| asked.msg_id.clone());
         let namespace = self.config.namespace.as_deref().unwrap_or("");
         let property = |name: &str| properties::get(&stored.properties, name);
-        let labels = self.tracer.is_some().then(|| TraceLabels::new(property));
+        let labels = self.traces().then(|| TraceLabels::new(property));
         let times = properties::get(&stored.properties, names::TRANSACTION_CHECK_TIMES);
         let transaction = Transaction {
             id: id.unwrap_or_else(|| stored.offset_message_id().encode()),

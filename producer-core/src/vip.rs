@@ -4,6 +4,7 @@
 //! knows a client by, and by what it asks clients, stays at the advertised port.
 
 use crate::config::Config;
+use crate::has;
 use crate::names::Address;
 use crate::peers::Unconnected;
 use crate::producer::Producer;
@@ -36,10 +37,15 @@ pub(crate) fn may_ask(code: i32) -> bool {
 }
 
 impl Config {
+    /// Whether the second port is used.
+    pub(crate) fn uses_vip(&self) -> bool {
+        has::JAVA_WAYS && self.vip_channel
+    }
+
     /// The address to dial for sends to a broker that a route names.
     pub(crate) fn dialled_for_sends(&self, advertised: &Address) -> Address {
         let vip = || Address::new(&address::vip(advertised.as_str())?).ok();
-        match self.vip_channel.then(vip).flatten() {
+        match self.uses_vip().then(vip).flatten() {
             Some(vip) => self.dialled(&vip).clone(),
             None => self.dialled(advertised).clone(),
         }
@@ -57,7 +63,7 @@ impl Config {
 impl<T> Producer<T> {
     /// The connection to the port that a broker advertises, dialled if there is none.
     pub(crate) fn main_connection(&mut self, id: BrokerId) -> Result<Key, Unconnected> {
-        if !self.config.vip_channel || planted!(VipForAll) {
+        if !self.config.uses_vip() || planted!(VipForAll) {
             return self.broker_connection(id);
         }
         let advertised = self.routes.broker(id).advertised.as_ref();
@@ -68,7 +74,7 @@ impl<T> Producer<T> {
     /// The same, if there is one.
     pub(crate) fn main_connected(&self, id: BrokerId) -> Option<Key> {
         let broker = self.routes.broker(id);
-        if !self.config.vip_channel {
+        if !self.config.uses_vip() {
             return self.conns.get(broker.conn).map(|_| broker.conn);
         }
         let address = self.config.dialled(broker.advertised.as_ref()?);
@@ -78,7 +84,7 @@ impl<T> Producer<T> {
 
     /// Whether a connection leads to a broker that some route names.
     pub(crate) fn leads_to_a_broker(&self, key: Key) -> bool {
-        if !self.config.vip_channel {
+        if !self.config.uses_vip() {
             return self.routes.brokers.iter().any(|broker| broker.conn == key);
         }
         let Some(conn) = self.conns.get(key) else { return false };

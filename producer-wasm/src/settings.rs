@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use producer_core::wire::SerializeType;
-use producer_core::{Address, Backoff, Config, Credentials, GroupName, OnUnknown, Require};
+use producer_core::{Address, Backoff, Config, GroupName, OnUnknown, Require};
 
 /// Reads names and values in turn, each ended by U+0001, over what suits a page.
 pub(crate) fn read(settings: &str) -> Result<Config, String> {
@@ -69,11 +69,6 @@ fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
         "createTopics" => config.auto_create_topics = value == "true",
         "redialFirst" => config.redial.first = ms()?,
         "redialLongest" => config.redial.longest = ms()?,
-        "credentials" => {
-            let (key, secret) = value.split_once('\u{2}').ok_or("wants access key and secret")?;
-            let credentials = Credentials::new(key, secret);
-            config.credentials = Some(credentials.map_err(|problem| problem.to_string())?);
-        }
         _ => return Err("there is no such setting".to_owned()),
     }
     Ok(())

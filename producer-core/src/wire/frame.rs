@@ -1,6 +1,7 @@
 //! Where does one frame end and the next begin?
 
 use super::WireError;
+use crate::has;
 
 /// Largest frame in bytes, its four length bytes included: 16 MiB, Java's default of
 /// `com.rocketmq.remoting.frameMaxLength` (spec §1.1).
@@ -23,6 +24,12 @@ pub enum SerializeType {
 }
 
 impl SerializeType {
+    /// The type for requests of a build that may not have them all.
+    #[inline]
+    pub(crate) const fn allowed(self) -> Self {
+        if has::JSON_REQUESTS { self } else { Self::RocketMq }
+    }
+
     /// The byte on the wire.
     pub const fn code(self) -> u8 {
         match self {

@@ -334,9 +334,36 @@ fn number_to_i64(raw: &[u8]) -> Option<i64> {
     if let Some(value) = crate::wire::digits::parse_i64(raw) {
         return Some(value);
     }
-    let value: f64 = core::str::from_utf8(raw).ok()?.parse().ok()?;
-    // The cast cuts the fraction, as Java's BigDecimal.longValue does for this range.
-    (value.is_finite() && value.abs() < 9.0e18).then_some(value as i64)
+    cut_decimal(raw).filter(|value| value.unsigned_abs() < 9_000_000_000_000_000_000)
+}
+
+/// A number with a fraction, an exponent or both, its fraction cut as Java's
+/// `BigDecimal.longValue` does. By hand, for the library's way through `f64` is long and not exact.
+fn cut_decimal(raw: &[u8]) -> Option<i64> {
+    let negative = raw.first() == Some(&b'-');
+    let raw = raw.strip_prefix(b"-").or_else(|| raw.strip_prefix(b"+")).unwrap_or(raw);
+    let mut parts = raw.splitn(2, |byte| matches!(byte, b'e' | b'E'));
+    let mantissa = parts.next()?;
+    let exponent = parts.next().map_or(Some(0), crate::wire::digits::parse_i64)?;
+    let mut parts = mantissa.splitn(2, |&byte| byte == b'.');
+    let (whole, fraction) = (parts.next()?, parts.next().unwrap_or_default());
+    let mut digits = whole.iter().chain(fraction);
+    if whole.len() + fraction.len() == 0 || !digits.clone().all(u8::is_ascii_digit) {
+        return None;
+    }
+    // So many digits stand before the point once the exponent has moved it.
+    let mut left = exponent.saturating_add_unsigned(whole.len() as u64);
+    let mut value: i64 = 0;
+    while left > 0 {
+        let digit = match digits.next() {
+            Some(digit) => i64::from(digit - b'0'),
+            None if value == 0 => break,
+            None => 0,
+        };
+        value = value.checked_mul(10)?.checked_add(digit)?;
+        left -= 1;
+    }
+    Some(if negative { -value } else { value })
 }
 
 /// Offset of the first `quote` or backslash. Looks at eight bytes at once: nearly all bytes of a
@@ -361,4 +388,40 @@ fn find(bytes: &[u8], quote: u8) -> Option<usize> {
         rest = tail;
     }
     rest.iter().position(|&byte| byte == quote || byte == b'\\').map(|found| at + found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_cut_as_java_does() {
+        let cases: [(&str, Option<i64>); 22] = [
+            ("1.5", Some(1)),
+            ("-1.9", Some(-1)),
+            ("1e3", Some(1_000)),
+            ("1.25E+1", Some(12)),
+            ("125e-1", Some(12)),
+            ("-125e-9", Some(0)),
+            ("0e999999999999", Some(0)),
+            ("1e999999999999", None),
+            ("1e-99999999999999999999", None),
+            (".5", Some(0)),
+            ("5.", Some(5)),
+            ("+7.5", Some(7)),
+            ("0.00012e5", Some(12)),
+            ("8.9e18", Some(8_900_000_000_000_000_000)),
+            ("9.1e18", None),
+            ("9007199254740993.5", Some(9_007_199_254_740_993)),
+            (".", None),
+            ("e5", None),
+            ("1.2.3", None),
+            ("1e", None),
+            ("NaN", None),
+            ("-", None),
+        ];
+        for (text, value) in cases {
+            assert_eq!(number_to_i64(text.as_bytes()), value, "{text}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{QueueMapping, TopicRouteData};
+use crate::sort::sort;
 use crate::wire::{WireError, digits, java_hash, perm};
 
 /// Broker that Java names for a queue of a static topic that no broker holds.
@@ -53,10 +54,12 @@ impl TopicRouteData {
     }
 
     fn plain_queues(&self) -> Result<Vec<PublishQueue<'_>>, WireError> {
-        let mut sorted: Vec<_> = self.queues.iter().collect();
-        sorted.sort_by(|a, b| java_hash::compare(&a.broker_name, &b.broker_name));
+        let mut sorted: Vec<_> = self.queues.iter().enumerate().collect();
+        sort(&mut sorted, |(at, a), (other_at, b)| {
+            java_hash::compare(&a.broker_name, &b.broker_name).then(at.cmp(other_at)).is_lt()
+        });
         let mut queues = Vec::new();
-        for data in sorted {
+        for (_, data) in sorted {
             if !perm::is_writable(data.perm) && !planted!(NotWritableUsed) {
                 continue;
             }
@@ -108,10 +111,10 @@ fn push_queues<'a>(
 fn static_queues(mapping: &[(String, QueueMapping)]) -> Result<Vec<PublishQueue<'_>>, WireError> {
     let mut scopes: Vec<&str> =
         mapping.iter().filter_map(|entry| entry.1.scope.as_deref()).collect();
-    scopes.sort_unstable();
+    sort(&mut scopes, |a, b| a < b);
     scopes.dedup();
     let mut queues = Vec::new();
-    for scope in scopes {
+    for (at, scope) in scopes.into_iter().enumerate() {
         let infos: Vec<&QueueMapping> = mapping
             .iter()
             .map(|entry| &entry.1)
@@ -125,15 +128,13 @@ fn static_queues(mapping: &[(String, QueueMapping)]) -> Result<Vec<PublishQueue<
         }
         let name = mock_broker_name(scope);
         for (queue_id, host) in hosts(&infos, count).into_iter().enumerate() {
-            queues.push(PublishQueue {
-                broker_name: Cow::Owned(name.clone()),
-                queue_id: queue_id as i32,
-                host,
-            });
+            let (broker_name, queue_id) = (Cow::Owned(name.clone()), queue_id as i32);
+            queues.push((at, PublishQueue { broker_name, queue_id, host }));
         }
     }
-    queues.sort_by_key(|queue| queue.queue_id);
-    Ok(queues)
+    // Of one number, scopes in their order.
+    sort(&mut queues, |(at, a), (other_at, b)| (a.queue_id, at) < (b.queue_id, other_at));
+    Ok(queues.into_iter().map(|(_, queue)| queue).collect())
 }
 
 /// The broker of each global queue id below `count`.
