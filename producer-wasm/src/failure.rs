@@ -15,7 +15,8 @@ pub(crate) fn response_code(kind: &ErrorKind) -> i32 {
 pub(crate) fn trail(attempts: &[Attempt]) -> String {
     let mut text = String::new();
     for attempt in attempts {
-        let ms = attempt.elapsed.as_millis();
+        // Half a billion years fit.
+        let ms = attempt.elapsed.as_millis() as u64;
         let queue = attempt.queue_id.map_or_else(String::new, |queue| queue.to_string());
         let message = attempt.kind.to_string().replace(['\u{1}', '\u{2}'], " ");
         let parts = [

@@ -91,7 +91,7 @@ fn ask(
                 wanted.message_id = Some(id.ok_or("the message id is not 32 hex digits")?);
             }
             "t" => {
-                let ms: u32 = value.parse().map_err(|_| format!("attempt timeout {value:?}"))?;
+                let ms: u32 = value.parse().map_err(|_| format!("attempt timeout \"{value}\""))?;
                 wanted.attempt_timeout = Some(Duration::from_millis(u64::from(ms)));
             }
             "R" => wanted.require = Some(require(value)?),
@@ -106,7 +106,7 @@ fn ask(
 
 /// An option of the message itself.
 fn more(message: Message, name: &str, value: &str) -> Result<Message, String> {
-    let number = || value.parse::<u64>().map_err(|_| format!("{value:?} is no number"));
+    let number = || value.parse::<u64>().map_err(|_| format!("\"{value}\" is no number"));
     let small =
         || number().and_then(|n| u32::try_from(n).map_err(|_| format!("{value} is too large")));
     let with = match name {
@@ -119,7 +119,7 @@ fn more(message: Message, name: &str, value: &str) -> Result<Message, String> {
         }
         "s" => message.sharding_key(value),
         "f" => {
-            let flag = value.parse().map_err(|_| format!("flag {value:?}"))?;
+            let flag = value.parse().map_err(|_| format!("flag \"{value}\""))?;
             Ok(message.flag(flag))
         }
         "w" => Ok(message.wait_store_ok(value != "0")),
@@ -128,7 +128,7 @@ fn more(message: Message, name: &str, value: &str) -> Result<Message, String> {
             let body = message.body().clone();
             Ok(message.with_compressed(Compression::Zlib, body))
         }
-        _ => return Err(format!("no option {name:?}")),
+        _ => return Err(format!("no option \"{name}\"")),
     };
     with.map_err(|problem| problem.to_string())
 }
@@ -139,7 +139,7 @@ fn require(value: &str) -> Result<Require, String> {
         "flushed" => Require::Flushed,
         "replicated" => Require::Replicated,
         "ok" => Require::SendOk,
-        _ => return Err(format!("require {value:?}")),
+        _ => return Err(format!("require \"{value}\"")),
     })
 }
 
@@ -153,9 +153,9 @@ fn choice(queue: &str) -> Result<QueueChoice, String> {
         'r' => QueueChoice::Random,
         'q' => {
             let (broker, id) = argument.split_once(WITHIN).ok_or("a queue is broker and number")?;
-            let id = id.parse().map_err(|_| format!("queue {id:?} is no number"))?;
+            let id = id.parse().map_err(|_| format!("queue \"{id}\" is no number"))?;
             QueueChoice::Queue(Queue::new(broker, id))
         }
-        _ => return Err(format!("no choice of queue {letter:?}")),
+        _ => return Err(format!("no choice of queue \"{letter}\"")),
     })
 }

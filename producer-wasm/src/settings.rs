@@ -34,7 +34,7 @@ fn of_a_page() -> Result<Config, String> {
 }
 
 fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
-    let number = || value.parse::<u64>().map_err(|_| format!("{value:?} is no number"));
+    let number = || value.parse::<u64>().map_err(|_| format!("\"{value}\" is no number"));
     let count =
         || number().and_then(|n| usize::try_from(n).map_err(|_| format!("{value} is too large")));
     let few = || number().map(|n| u32::try_from(n).unwrap_or(u32::MAX));
@@ -51,7 +51,7 @@ fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
             config.on_unknown = match value {
                 "retry" => OnUnknown::Retry,
                 "stop" => OnUnknown::Stop,
-                _ => return Err(format!("{value:?} is neither retry nor stop")),
+                _ => return Err(format!("\"{value}\" is neither retry nor stop")),
             };
         }
         "require" => {
@@ -60,7 +60,7 @@ fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
                 "flushed" => Require::Flushed,
                 "replicated" => Require::Replicated,
                 "ok" => Require::SendOk,
-                _ => return Err(format!("{value:?} is none of stored, flushed, replicated, ok")),
+                _ => return Err(format!("\"{value}\" is none of stored, flushed, replicated, ok")),
             };
         }
         "pendingMessages" => config.sends_max = count()?,
