@@ -461,8 +461,8 @@ pub async fn soon<F: Future>(future: F) -> F::Output {
 pub async fn until(condition: impl Fn() -> bool) {
     soon(async {
         while !condition() {
-            tokio::task::yield_now().await;
-            tokio::time::advance(Duration::from_millis(1)).await;
+            // Not `advance`, which goes on while the lookup of a name is at work on its thread.
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
     .await;
