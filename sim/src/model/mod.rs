@@ -30,6 +30,7 @@ impl ConnId {
     }
 
     /// Whether the other end has made it.
+    #[cfg(feature = "serve")]
     pub(crate) const fn is_accepted(self) -> bool {
         self.0 & OUTGOING == 0
     }
