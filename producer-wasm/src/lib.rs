@@ -170,8 +170,8 @@ impl Core {
     }
 
     /// Ends a transaction: 0 commits, 1 rolls back, any other number leaves it open to be asked
-    /// about. The first number that is left is 1 if the broker will hear of it. A transaction from a
-    /// check is forgotten in any case, one of our own only if it is ended.
+    /// about. The first number that is left is 1 if the broker will hear of it; one that does not
+    /// hear asks. The transaction is forgotten in any case.
     pub fn end_transaction(&mut self, now: f64, transaction: u32, decision: u32, why: &str) -> u32 {
         self.begin();
         let decision = match decision {
