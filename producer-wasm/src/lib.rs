@@ -94,7 +94,7 @@ impl Core {
         })
     }
 
-    /// Sends a message: see [`message`] for the head. A `timeout` that is not a number, or not
+    /// Sends a message: see module `message` for the head. A `timeout` that is not a number, or not
     /// above zero, is that of the settings.
     pub fn send(
         &mut self,

@@ -318,7 +318,7 @@ fn pairs<'p>(properties: impl Iterator<Item = (&'p str, &'p str)>) -> String {
     text
 }
 
-/// Names of what [`stats`] gives, in JavaScript's way of writing.
+/// Names of what `Core::stats` gives, in JavaScript's way of writing.
 pub const STATS: [&str; 21] = [
     "accepted",
     "stored",

@@ -115,7 +115,7 @@ impl Simulation {
     }
 
     /// Goes on until so many ms have passed in the run, and says how far it is as
-    /// [`figures::Progress`].
+    /// `Progress` of `sim.d.ts`.
     pub fn advance(&mut self, until_ms: u32) -> Told<String> {
         let running = self.running.as_mut().ok_or_else(finished)?;
         let goes_on = running.go_on(Duration::from_millis(until_ms.into()));

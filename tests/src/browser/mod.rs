@@ -2,7 +2,8 @@
 //! hurts servers and bridges for it, and reads back what was stored.
 //!
 //! The script writes a line `@ {"do": …}` for each thing that it wants, and gets a line of JSON for
-//! it, `{"ok": …}` or `{"error": "…"}`; its other lines are for people. [`commands`] has the words.
+//! it, `{"ok": …}` or `{"error": "…"}`; its other lines are for people. Module `commands` has the
+//! words.
 
 mod bridges;
 mod commands;
