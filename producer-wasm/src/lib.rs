@@ -331,7 +331,7 @@ impl Core {
         vec![stats.in_hand as f64, stats.bytes_in_hand as f64]
     }
 
-    /// Their names, a word each.
+    /// Names of what [`stats`](Self::stats) gives, a word each.
     pub fn stats_names() -> String {
         outputs::STATS.join(" ")
     }

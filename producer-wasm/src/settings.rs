@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use producer_core::wire::SerializeType;
+use producer_core::wire::{SerializeType, bridge};
 use producer_core::{Address, Backoff, Config, GroupName, OnUnknown, Require};
 
 /// Reads names and values in turn, each ended by U+0001, over what suits a page.
@@ -19,7 +19,7 @@ pub(crate) fn read(settings: &str) -> Result<Config, String> {
 /// come back at once. Memory is a page's, and what does not fit is said at once.
 fn of_a_page() -> Result<Config, String> {
     Ok(Config {
-        name_servers: Address::list("ns:9876").map_err(|problem| problem.to_string())?,
+        name_servers: Address::list(bridge::NAME_SERVERS).map_err(|problem| problem.to_string())?,
         header: SerializeType::RocketMq,
         redial: Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(5) },
         sends_max: 4_096,

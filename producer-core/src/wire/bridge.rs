@@ -9,6 +9,9 @@ use core::time::Duration;
 
 use crate::connection_end::ConnectionEnd;
 
+/// The address that stands for the bridge's own name servers; its target is `ns`.
+pub const NAME_SERVERS: &str = "ns:9876";
+
 /// It goes away; its connections are spread over some time.
 pub const DRAINING: u16 = 1001;
 /// The WebSocket closed without saying why.

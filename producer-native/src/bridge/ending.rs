@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use producer_core::wire::bridge;
+
 /// The code of a WebSocket close frame. Those from 4000 on are the bridge's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(pub u16);
@@ -10,35 +12,35 @@ impl CloseCode {
     /// The page is done.
     pub const DONE: Self = Self(1000);
     /// The bridge stops; come back in a moment.
-    pub const DRAINING: Self = Self(1001);
+    pub const DRAINING: Self = Self(bridge::DRAINING);
     /// The page broke the WebSocket protocol.
     pub const PROTOCOL: Self = Self(1002);
     /// Nothing was said, or nothing could be: never in a frame.
     pub const ABNORMAL: Self = Self(1006);
     /// The filter refused a frame.
-    pub const REFUSED: Self = Self(1008);
+    pub const REFUSED: Self = Self(bridge::REFUSED_FRAME);
     /// A message or a frame is too big.
-    pub const TOO_BIG: Self = Self(1009);
+    pub const TOO_BIG: Self = Self(bridge::TOO_LARGE);
     /// A mistake in the bridge.
-    pub const BUG: Self = Self(1011);
+    pub const BUG: Self = Self(bridge::FAILED);
     /// A limit was reached; the reason says when to come back.
-    pub const LIMIT: Self = Self(1013);
+    pub const LIMIT: Self = Self(bridge::OVERLOADED);
     /// The token has expired, or its successor is not good.
-    pub const TOKEN: Self = Self(4001);
+    pub const TOKEN: Self = Self(bridge::TOKEN);
     /// The target is not allowed any more.
-    pub const TARGET: Self = Self(4003);
+    pub const TARGET: Self = Self(bridge::TARGET);
     /// No data for too long.
-    pub const IDLE: Self = Self(4008);
+    pub const IDLE: Self = Self(bridge::IDLE);
     /// The connection is too old.
-    pub const LIFETIME: Self = Self(4009);
+    pub const LIFETIME: Self = Self(bridge::LIFETIME);
     /// The broker cannot be reached.
-    pub const DIAL_REFUSED: Self = Self(4502);
+    pub const DIAL_REFUSED: Self = Self(bridge::DIAL_REFUSED);
     /// The broker did not answer the dial in time.
-    pub const DIAL_TIMEOUT: Self = Self(4504);
+    pub const DIAL_TIMEOUT: Self = Self(bridge::DIAL_TIMEOUT);
     /// The broker reset its connection.
-    pub const BROKER_RESET: Self = Self(4510);
+    pub const BROKER_RESET: Self = Self(bridge::TARGET_RESET);
     /// The broker closed its connection.
-    pub const BROKER_CLOSED: Self = Self(4511);
+    pub const BROKER_CLOSED: Self = Self(bridge::TARGET_CLOSED);
 }
 
 /// Who ended a connection.

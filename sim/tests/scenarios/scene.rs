@@ -4,8 +4,8 @@ use std::fmt;
 
 use sim::pair::{self, Lines};
 use sim::plan::{
-    ClusterPlan, FaultKind, FaultPlan, HealthPlan, Mode, NetworkPlan, Overrides, Plan, Preset,
-    ProducerPlan, TopicPlan, Workload,
+    ClusterPlan, FaultKind, FaultPlan, HealthPlan, Mode, Overrides, Plan, Preset, TopicPlan,
+    Workload,
 };
 
 use super::Seen;
@@ -58,17 +58,8 @@ impl Scene {
     /// Three brokers with four queues each, a name server, a millisecond each way; nothing is sent
     /// and nothing breaks.
     pub(crate) fn new(seed: u64) -> Self {
-        let scene = Self(Plan {
-            version: Plan::VERSION,
-            seed,
-            cluster: ClusterPlan::default(),
-            bridge: None,
-            network: NetworkPlan { latency_us: 1_000, jitter_us: 0 },
-            config: ProducerPlan { preset: Preset::Default, overrides: Overrides::default() },
-            workloads: Vec::new(),
-            faults: Vec::new(),
-            run_ms: 0,
-        });
+        let plan = sim::ready::small::cluster(&[4; 3]);
+        let scene = Self(Plan { seed, cluster: ClusterPlan::default(), ..plan });
         scene.brokers(3, 4)
     }
 

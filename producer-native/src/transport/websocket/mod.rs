@@ -65,7 +65,6 @@ type TokenSource = Arc<dyn Fn() -> Fetching + Send + Sync>;
 const PROTOCOL: &str = "rmq-tcp.v1";
 /// The host that stands for the bridge's own name servers.
 const NAME_SERVERS: &str = "ns";
-const NAME_SERVERS_ADDRESS: &str = "ns:9876";
 
 /// Why a text is no URL of a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +169,7 @@ impl WebSocket {
 
     /// The address that leads to the bridge's own name servers.
     pub(crate) fn name_servers() -> Option<Address> {
-        Address::new(NAME_SERVERS_ADDRESS).ok()
+        Address::new(producer_core::wire::bridge::NAME_SERVERS).ok()
     }
 
     /// A transport that dials the bridge by `base`. Files are read now.
