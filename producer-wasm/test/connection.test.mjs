@@ -214,6 +214,26 @@ test("a token provider that never answers costs no more than the dial", inWorld(
   await world.settled(producer.close({ deadlineMs: 0 }));
 }));
 
+test("a socket that is closing takes no more bytes, and is left when it does not end", inWorld(async (world) => {
+  const producer = await producerOf(world);
+  await world.settled(producer.send(message("1")));
+  const [old] = world.sockets.filter(({ target }) => target !== "ns");
+  old.end(1001, "", 60_000);
+  await world.pass(10);
+  assert.equal(old.readyState, 2);
+  const begun = world.now;
+  const sent = [];
+  for (let n = 0; n < 20; n++) {
+    sent.push(producer.send(message(`2-${n}`)));
+    await world.pass(100);
+  }
+  await world.settled(Promise.all(sent));
+  const late = world.stored.filter(({ broker, at }) => at > begun + 1_300 && broker === world.brokers.find(({ address }) => address === old.target).name);
+  assert.ok(late.length > 0, "its broker is in use again");
+  assert.equal(world.dropped, 0);
+  await world.settled(producer.close());
+}));
+
 test("a connection that is to end soon is left in time", inWorld(async (world) => {
   const producer = await producerOf(world);
   await world.settled(producer.send(message("1")));

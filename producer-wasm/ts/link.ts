@@ -25,6 +25,8 @@ const RENEW_AFTER_MAX = 0x7fffffff;
 const MESSAGE_BYTES = 64 << 10;
 /** A message that is longer ends the connection: nothing that the bridge sends is. */
 const RECEIVED_BYTES_MAX = 1 << 20;
+/** `WebSocket.OPEN`, which other implementations need not have. */
+const OPEN = 1;
 
 export class Link {
   private socket: WebSocket | undefined;
@@ -59,12 +61,16 @@ export class Link {
 
   /** Hands bytes to the browser, which copies them. */
   write(bytes: Uint8Array): void {
+    // Closing: its close event is on the way, with the reason. The bytes are as lost as those before
+    // them, and a browser that gets them says so on the console of the page. Should the event never
+    // come, the core misses its answers and leaves the connection.
+    if (this.socket?.readyState !== OPEN) return;
     // A view of the module's memory, which a browser's `send` copies before it returns. Another
     // implementation may do so later, such as package ws while it compresses.
     const own = this.webSocket === globalThis.WebSocket ? bytes : bytes.slice();
     try {
       for (let from = 0; from < own.length; from += MESSAGE_BYTES) {
-        this.socket?.send(own.subarray(from, from + MESSAGE_BYTES) as Uint8Array<ArrayBuffer>);
+        this.socket.send(own.subarray(from, from + MESSAGE_BYTES) as Uint8Array<ArrayBuffer>);
       }
     } catch (error) {
       // Not now: the core is at work.
@@ -132,7 +138,7 @@ export class Link {
       const renewed = this.bridge.token("expiring").then((token) => {
         if (this.over || token === undefined) return;
         this.token = token;
-        this.socket?.send(JSON.stringify({ token }));
+        if (this.socket?.readyState === OPEN) this.socket.send(JSON.stringify({ token }));
       });
       renewed.catch(() => undefined);
     }, Math.min(Math.max(ms, RENEW_AFTER_MIN), RENEW_AFTER_MAX));

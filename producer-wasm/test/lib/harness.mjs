@@ -47,6 +47,7 @@ export function inWorld(test, seed = 1) {
     } finally {
       world.restore();
     }
+    if (world.dropped > 0) throw new Error(`${world.dropped} messages were sent into a closing socket`);
     if (unhandled.length > 0) throw new Error(`unhandled: ${unhandled.splice(0).map((e) => e?.stack ?? e).join("; ")}`);
   };
 }

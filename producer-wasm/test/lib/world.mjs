@@ -28,6 +28,8 @@ export class World {
   /** Every request that came, with its broker's address. */
   requests = [];
   sockets = [];
+  /** Messages sent into sockets that were closing or closed. */
+  dropped = 0;
   /** What `fetch` is asked for, and answers: an object, or an error. */
   diagnoses = [];
   diagnosis = new Error("fetch failed");
@@ -278,7 +280,11 @@ class FakeSocket {
 
   send(data) {
     if (this.readyState === 0) throw new Error("InvalidStateError");
-    if (this.readyState !== 1) return;
+    if (this.readyState !== 1) {
+      // It drops the bytes, and a browser writes a warning into the console of the page.
+      this.world.dropped += 1;
+      return;
+    }
     if (typeof data === "string") return void this.texts.push(JSON.parse(data));
     // As browsers do: the bytes are copied at once.
     const bytes = Buffer.from(data.slice());
@@ -305,10 +311,13 @@ class FakeSocket {
     this.world.at(Math.max(1, this.#outAt - this.world.now), () => this.#over(code, ""));
   }
 
-  /** The bridge closes it. */
-  end(code, reason = "") {
+  /** The bridge closes it. The page is told when the connection has ended, which is a while later. */
+  end(code, reason = "", whileMs = this.world.dice.below(4)) {
     this.#inAt = Math.max(this.#inAt, this.world.now);
-    this.world.at(this.#inAt - this.world.now, () => this.#over(code, reason));
+    this.world.at(this.#inAt - this.world.now, () => {
+      if (this.readyState < 2) this.readyState = 2;
+      this.world.at(whileMs, () => this.#over(code, reason));
+    });
   }
 
   #over(code, reason) {
