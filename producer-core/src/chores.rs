@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::config::Health;
 use crate::connection::{ConnId, Connection, State};
+use crate::connection_end::ConnectionEnd;
 use crate::error::{ErrorKind, Phase};
 use crate::groups::GroupId;
 use crate::in_flight::Purpose;
@@ -80,7 +81,8 @@ impl<T> Producer<T> {
         match purpose {
             Purpose::Route { topic, lookup, server } => {
                 reached!(ChoreRoute);
-                self.route_failed(topic, lookup, server, "no answer in time");
+                let silent = ConnectionEnd::Other("no answer in time".into());
+                self.route_failed(topic, lookup, server, &silent);
                 self.close_if_dead(conn);
             }
             Purpose::Probe { broker } => {
@@ -106,7 +108,7 @@ impl<T> Producer<T> {
         if self.has_been_silent(key, self.config.request_timeout) {
             reached!(SilentClosed);
             self.outputs.push_back(Output::Close { conn: ConnId(key) });
-            self.connection_ended(key, &crate::ConnectionEnd::Other("it fell silent".into()));
+            self.connection_ended(key, &ConnectionEnd::Other("it fell silent".into()));
         }
     }
 

@@ -32,6 +32,9 @@ pub enum ConnectionEnd {
     /// The proxy on the way could not be reached, or refused; the text says which and why, and
     /// never the password.
     Proxy(String),
+    /// Who is on the way, a bridge, takes no token of ours: it is refused or over, or there is none;
+    /// the text says which, and never the token.
+    Token(String),
     /// Who is on the way, a bridge, has too much to do, and asks to come back later. No address that
     /// is reached through it is dialled sooner.
     Overloaded {
@@ -151,7 +154,7 @@ impl fmt::Display for ConnectionEnd {
             Self::Malformed(text) => write!(f, "the peer sent a malformed frame: {text}"),
             Self::Tls { fault, detail } if detail.is_empty() => write!(f, "{fault}"),
             Self::Tls { fault, detail } => write!(f, "{fault} ({detail})"),
-            Self::Proxy(text) | Self::Other(text) => f.write_str(text),
+            Self::Proxy(text) | Self::Token(text) | Self::Other(text) => f.write_str(text),
             Self::Overloaded { after, detail } if after.is_zero() => f.write_str(detail),
             Self::Overloaded { after, detail } => {
                 write!(f, "{detail} (come back after {} ms)", after.as_millis())

@@ -1,6 +1,7 @@
 //! What failed, in which phase, at which broker, whose fault is it, and may the message be stored?
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -164,6 +165,12 @@ pub enum ErrorKind {
     NoReply,
     /// No route that is known names this broker.
     BrokerNotFound,
+    /// The bridge on the way takes no token of ours. It is tried again while there is time, for each
+    /// connection asks its source for a token anew.
+    TokenRefused {
+        /// Who refuses which token, and why.
+        detail: String,
+    },
     /// The connection to the broker could not be made.
     Connect(ConnectionEnd),
     /// The connection ended before the broker answered.
@@ -233,6 +240,7 @@ impl ErrorKind {
             Self::NotForTransactions { .. } => "not_for_transactions",
             Self::NoReply => "no_reply",
             Self::BrokerNotFound => "broker_not_found",
+            Self::TokenRefused { .. } => "token_refused",
             Self::Connect(_) => "connect",
             Self::ConnectionLost(_) => "connection_lost",
             Self::AttemptTimeout => "attempt_timeout",
@@ -243,6 +251,22 @@ impl ErrorKind {
             Self::NotPermitted { .. } => "not_permitted",
             Self::BelowRequired { .. } => "below_required",
             Self::BadAnswer { .. } => "bad_answer",
+        }
+    }
+
+    /// A connection that could not be made.
+    pub(crate) fn no_connection(end: &ConnectionEnd) -> Self {
+        match end {
+            ConnectionEnd::Token(detail) => Self::TokenRefused { detail: detail.clone() },
+            end => Self::Connect(end.clone()),
+        }
+    }
+
+    /// A name server that gave no answer.
+    pub(crate) fn no_name_server(address: &dyn fmt::Display, end: &ConnectionEnd) -> Self {
+        match end {
+            ConnectionEnd::Token(detail) => Self::TokenRefused { detail: detail.clone() },
+            end => Self::NameServersUnreachable { last: format!("{address}: {end}") },
         }
     }
 
@@ -277,6 +301,7 @@ impl ErrorKind {
                 "if the advertised address cannot be reached from here (docker, kubernetes, NAT), \
                  set brokerIP1 on the broker or an address map in this producer",
             ),
+            Self::TokenRefused { .. } => Some("check where the tokens for the bridge come from"),
             Self::BadCredentials { .. } => Some("check access key, secret key and security token"),
             Self::NotPermitted { .. } => Some("have the account granted this on the brokers"),
             Self::Full | Self::Busy { .. } => Some("send more slowly"),
@@ -321,6 +346,7 @@ impl fmt::Display for ErrorKind {
             }
             Self::NoReply => f.write_str("the request is stored, but no reply came in time"),
             Self::BrokerNotFound => f.write_str("no known route names this broker"),
+            Self::TokenRefused { detail } => write!(f, "no way past the bridge: {detail}"),
             Self::Connect(end) => write!(f, "cannot connect: {end}"),
             Self::ConnectionLost(end) => write!(f, "connection lost: {end}"),
             Self::AttemptTimeout => f.write_str("no answer in time"),

@@ -30,6 +30,16 @@ impl<T> Producer<T> {
         }
     }
 
+    /// A deadline passed between two attempts. Who has no token for the bridge hears of that: more
+    /// time would not have helped.
+    fn why_none_was_tried_again(&self, key: Key) -> ErrorKind {
+        let last = self.sends.get(key).and_then(|send| send.trail.last());
+        match last.map(|attempt| &attempt.kind) {
+            Some(kind @ ErrorKind::TokenRefused { .. }) => kind.clone(),
+            _ => ErrorKind::Deadline,
+        }
+    }
+
     pub(crate) fn expire(&mut self, key: Key) {
         let Some(send) = self.sends.get(key) else { return };
         let (stage, topic, over) = (send.stage, send.topic, self.now >= send.deadline);
@@ -57,7 +67,8 @@ impl<T> Producer<T> {
             }
             Stage::Backoff if over => {
                 reached!(ExpiredInBackoff);
-                self.fail_before_attempt(key, Phase::Backoff, ErrorKind::Deadline);
+                let kind = self.why_none_was_tried_again(key);
+                self.fail_before_attempt(key, Phase::Backoff, kind);
             }
             Stage::Backoff => {
                 reached!(BackoffOver);

@@ -147,9 +147,9 @@ impl<T> Producer<T> {
         let Some(conn) = conn else {
             reached!(ServerRests);
             let resting = &self.name_servers[server];
-            let end = resting.failed.as_deref().unwrap_or("cannot be reached");
-            let last = alloc::format!("{}: {end}", resting.address);
-            lookup.problem.get_or_insert(ErrorKind::NameServersUnreachable { last });
+            let unknown = || ConnectionEnd::Other("cannot be reached".into());
+            let end = resting.failed.clone().unwrap_or_else(unknown);
+            lookup.problem.get_or_insert_with(|| ErrorKind::no_name_server(&resting.address, &end));
             return self.ask_next(id);
         };
         let topic = self.routes.topic_mut(id);
@@ -215,17 +215,21 @@ impl<T> Producer<T> {
     }
 
     /// A name server cannot be reached, or did not answer in time.
-    pub(crate) fn route_failed(&mut self, id: TopicId, number: u32, server: u32, end: &str) {
+    pub(crate) fn route_failed(
+        &mut self,
+        id: TopicId,
+        number: u32,
+        server: u32,
+        end: &ConnectionEnd,
+    ) {
         let Some(lookup) = self.open_lookup(id, number) else { return };
         lookup.open -= 1;
-        let failed = self.name_servers.get_mut(server as usize);
-        let address = failed.map(|server| {
-            server.failed = Some(String::from(end));
-            server.address.to_string()
-        });
-        let last = alloc::format!("{}: {end}", address.unwrap_or_default());
         reached!(ServerFailed);
-        self.note(id, ErrorKind::NameServersUnreachable { last });
+        if let Some(server) = self.name_servers.get_mut(server as usize) {
+            server.failed = Some(end.clone());
+            let problem = ErrorKind::no_name_server(&server.address, end);
+            self.note(id, problem);
+        }
         if self.current_server == server as usize {
             reached!(ServerChanged);
             self.current_server = (self.current_server + 1) % self.name_servers.len().max(1);
@@ -383,7 +387,9 @@ impl<T> Producer<T> {
     fn may_pass(kind: &ErrorKind) -> bool {
         matches!(
             kind,
-            ErrorKind::NameServersUnreachable { .. } | ErrorKind::NameServerRefused { .. }
+            ErrorKind::NameServersUnreachable { .. }
+                | ErrorKind::NameServerRefused { .. }
+                | ErrorKind::TokenRefused { .. }
         )
     }
 

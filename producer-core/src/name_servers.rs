@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::connection_end::ConnectionEnd;
 use crate::error::ErrorKind;
 use crate::names::Address;
 use crate::peers::Rest;
@@ -16,7 +17,7 @@ pub(crate) struct NameServer {
     pub(crate) conn: Key,
     pub(crate) rest: Rest,
     /// How it failed last.
-    pub(crate) failed: Option<String>,
+    pub(crate) failed: Option<ConnectionEnd>,
 }
 
 impl NameServer {

@@ -1,6 +1,5 @@
 //! Connections: when is one made, when is one given up, and what becomes of its requests?
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -296,7 +295,7 @@ impl<T> Producer<T> {
                 Purpose::Send(_) if planted!(LostConnectionWaits) => {}
                 Purpose::Send(send) => self.cut(send, conn.state, left, end),
                 Purpose::Route { topic, lookup, server } => {
-                    self.route_failed(topic, lookup, server, &end.to_string());
+                    self.route_failed(topic, lookup, server, end);
                 }
                 Purpose::Probe { broker } => self.probe_failed(broker),
                 Purpose::Ask(ask) => self.ask_cut(ask, conn.state, end),
@@ -328,7 +327,7 @@ impl<T> Producer<T> {
             },
             outcome: if held { Outcome::NotSent } else { Outcome::Unknown },
             kind: match dialling {
-                true => ErrorKind::Connect(end.clone()),
+                true => ErrorKind::no_connection(end),
                 false => ErrorKind::ConnectionLost(end.clone()),
             },
             verdict: if retired { Verdict::RequestRefused } else { Verdict::Gone },

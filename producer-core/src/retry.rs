@@ -62,7 +62,7 @@ pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -
         return Step::GiveUp;
     }
     let worth_it = match kind {
-        ErrorKind::Connect(_) => !planted!(DialNotRetried),
+        ErrorKind::Connect(_) | ErrorKind::TokenRefused { .. } => !planted!(DialNotRetried),
         ErrorKind::ConnectionLost(_) | ErrorKind::AttemptTimeout | ErrorKind::GoAway => true,
         ErrorKind::Busy { .. } => config.retry_codes.contains(&2) && !planted!(BusyNotRetried),
         ErrorKind::Broker { code, .. } => {

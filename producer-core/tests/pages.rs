@@ -151,6 +151,30 @@ fn nobody_is_told_who_did_not_ask() {
     assert_eq!(events(&mut world), []);
 }
 
+/// At the name servers or at the broker: it is the same cause. Another token may be there in time.
+#[test]
+fn a_token_that_the_bridge_refuses_is_said_so_and_tried_anew() {
+    for at_broker in [true, false] {
+        let mut world = World::new(of_a_page());
+        world.routes.insert("t".into(), route_json(&[("a", "a:1")], 4));
+        let set = |world: &mut World, dial| match at_broker {
+            true => world.broker("a:1").dial = dial,
+            false => world.name_servers.values_mut().for_each(|(_, of)| *of = dial),
+        };
+        set(&mut world, Dial::NoToken);
+
+        let error = world.sent("refused").expect_err("no token is good");
+        assert_eq!((error.kind().code(), error.outcome()), ("token_refused", Outcome::NotSent));
+        assert!(error.to_string().contains("the token has expired"), "{error}");
+
+        let renewed = world.send("renewed");
+        world.run(ms(700));
+        set(&mut world, Dial::Accept);
+        let receipt = world.finish(renewed).expect("the next token is good");
+        assert!(!receipt.maybe_duplicate);
+    }
+}
+
 #[test]
 fn what_a_cancelled_send_may_have_done_is_known_before() {
     let mut world = one_broker();

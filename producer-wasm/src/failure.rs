@@ -10,6 +10,15 @@ pub(crate) fn response_code(kind: &ErrorKind) -> i32 {
     }
 }
 
+/// What usually helps. A page has no name servers to look after: what it is told of them says what
+/// is wrong with the bridge.
+pub(crate) fn hint(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NameServersUnreachable { .. } => "",
+        kind => kind.hint().unwrap_or_default(),
+    }
+}
+
 /// The attempts, each ended by U+0002: broker, address, queue, why this queue, phase, milliseconds,
 /// outcome, code, message, with U+0001 in between.
 pub(crate) fn trail(attempts: &[Attempt]) -> String {

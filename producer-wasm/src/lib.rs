@@ -247,9 +247,11 @@ impl Core {
         self.ended(now, conn, bridge::connection_end(code, reason))
     }
 
-    /// A connection could not be made, or broke, for a reason that is no code of the bridge.
-    pub fn failed(&mut self, now: f64, conn: u32, problem: &str) -> u32 {
-        self.ended(now, conn, ConnectionEnd::Proxy(problem.to_owned()))
+    /// A connection could not be made, or broke, for a reason that is no code of the bridge;
+    /// `is_token`: because the bridge takes no token of ours.
+    pub fn failed(&mut self, now: f64, conn: u32, problem: &str, is_token: bool) -> u32 {
+        let end = if is_token { ConnectionEnd::Token } else { ConnectionEnd::Proxy };
+        self.ended(now, conn, end(problem.to_owned()))
     }
 
     /// Whoever is at the other end closes the connection soon.

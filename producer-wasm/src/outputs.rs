@@ -189,7 +189,7 @@ impl Outputs {
         self.numbers.extend(numbers);
         self.say(error.kind().code());
         self.say(&error.to_string());
-        self.say(error.kind().hint().unwrap_or_default());
+        self.say(failure::hint(error.kind()));
         self.say(error.message_id().as_ref().map_or("", |id| id.as_str()));
         self.say(last.unwrap_or_default());
         self.say(&failure::trail(error.attempts()));

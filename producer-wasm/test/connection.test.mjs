@@ -133,6 +133,7 @@ for (const [name, page, options, diagnosis, expected, code] of [
       const error = await world.fails(producer.send(message()));
       assert.match(error.message, expected);
       assert.deepEqual([error.code, error.outcome], [code, "not-sent"]);
+      assert.doesNotMatch(error.hint, /9876/, "a page has no name servers to look after");
       const seen = [];
       void producer.close({ deadlineMs: 0 });
       for await (const event of events) if (event.type === "hint") seen.push(event.text);
@@ -206,6 +207,14 @@ for (const [name, token] of [
     await world.settled(producer.close({ deadlineMs: 0 }));
   }));
 }
+
+test("a token that is good for the name servers and for no broker", inWorld(async (world) => {
+  world.on.connect = (socket) => (socket.target === "ns" ? {} : { close: [4001, "expired"] });
+  const producer = await producerOf(world, { timeoutMs: 1_000, token: "t" });
+  const error = await world.fails(producer.send(message()));
+  assert.deepEqual([error.code, error.detail, error.outcome], ["UNAUTHORIZED", "token_refused", "not-sent"]);
+  await world.settled(producer.close({ deadlineMs: 0 }));
+}));
 
 test("a token provider that never answers costs no more than the dial", inWorld(async (world) => {
   const producer = await producerOf(world, { timeoutMs: 6_000, token: () => new Promise(() => undefined) });

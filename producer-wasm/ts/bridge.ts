@@ -10,13 +10,19 @@ const NAME_SERVERS = "ns:9876";
 const DIAGNOSIS_LASTS = 5_000;
 const DIAGNOSIS_TIMEOUT = 1_000;
 
+/** Why there is no connection, in a sentence, and whether it is for want of a token. */
+export interface Explanation {
+  readonly text: string;
+  readonly isToken: boolean;
+}
+
 type Why = "first" | "reconnect" | "expiring";
 
 export class Bridge {
   /** What stands before `/v1/connect`, with scheme ws or wss. */
   private readonly base: string;
   private asked = false;
-  private diagnosis: { at: number; text: Promise<string> } | undefined;
+  private diagnosis: { at: number; explanation: Promise<Explanation> } | undefined;
 
   constructor(
     url: string | URL,
@@ -54,15 +60,15 @@ export class Bridge {
   }
 
   /** Why no connection came about, in a sentence: pages are told nothing by their browser. */
-  explain(token: string | undefined, now: number): Promise<string> {
+  explain(token: string | undefined, now: number): Promise<Explanation> {
     const known = this.diagnosis;
-    if (known !== undefined && now - known.at < DIAGNOSIS_LASTS) return known.text;
-    const text = this.diagnose(token);
-    this.diagnosis = { at: now, text };
-    return text;
+    if (known !== undefined && now - known.at < DIAGNOSIS_LASTS) return known.explanation;
+    const explanation = this.diagnose(token).then((said) => (typeof said === "string" ? { text: said, isToken: false } : said));
+    this.diagnosis = { at: now, explanation };
+    return explanation;
   }
 
-  private async diagnose(token: string | undefined): Promise<string> {
+  private async diagnose(token: string | undefined): Promise<string | Explanation> {
     const place = this.base;
     const page = globalThis.location as Location | undefined;
     const secure = place.startsWith("wss:");
@@ -94,10 +100,10 @@ export class Bridge {
       return `the bridge ${place} does not allow pages of ${page?.origin ?? "no origin"}: its operator lists origins`;
     }
     if (typeof said.token === "string" && !["ok", "not-told"].includes(said.token)) {
-      return `the bridge ${place} refuses the token: ${said.token}`;
+      return { text: `the bridge ${place} refuses the token: ${said.token}`, isToken: true };
     }
     if (said.token === "not-told" && token === undefined && said.target === "not-told") {
-      return `the bridge ${place} wants a token`;
+      return { text: `the bridge ${place} wants a token`, isToken: true };
     }
     if (typeof said.retryAfterMs === "number") return `the bridge ${place} has too much to do; it says to come back`;
     if (said.dial === "refused" || said.dial === "timeout") {

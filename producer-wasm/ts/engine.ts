@@ -261,10 +261,10 @@ export class Engine implements LinkHost {
     this.react((core, now) => core.closed(now, link.conn, code, reason));
   }
 
-  failed(link: Link, problem: string): void {
+  failed(link: Link, problem: string, isToken: boolean): void {
     this.down(link, 0, problem);
     this.events.put({ type: "hint", text: problem });
-    this.react((core, now) => core.failed(now, link.conn, problem));
+    this.react((core, now) => core.failed(now, link.conn, problem, isToken));
   }
 
   private down(link: Link, code: number, reason: string): void {

@@ -71,15 +71,15 @@ const CODES: Record<string, ErrorCode> = {
   message_too_large: "TOO_LARGE",
   order_broken: "ORDER_BROKEN",
   no_reply: "NO_REPLY",
+  token_refused: "UNAUTHORIZED",
   bad_credentials: "UNAUTHORIZED",
   not_permitted: "UNAUTHORIZED",
 };
 
 export const OUTCOMES: readonly Outcome[] = ["not-sent", "rejected", "unknown"];
 
-/** Our code for one of the core's; its text tells tokens that were refused. */
-export function codeOf(core: string, text: string): ErrorCode {
-  if (/\b(the token is good no more|refuses the token|wants a token|no token: )/.test(text)) return "UNAUTHORIZED";
+/** Our code for one of the core's. */
+export function codeOf(core: string): ErrorCode {
   return CODES[core] ?? "BROKER";
 }
 

@@ -12,8 +12,8 @@ export interface LinkHost {
   leaving(link: Link): void;
   /** It ended with a code of the bridge. */
   closed(link: Link, code: number, reason: string): void;
-  /** It was never made, or broke without a code. */
-  failed(link: Link, problem: string): void;
+  /** It was never made, or broke without a code; `isToken`: for want of a token that the bridge takes. */
+  failed(link: Link, problem: string, isToken: boolean): void;
 }
 
 /** Of the time that a token is good, the part after which the next one is fetched. */
@@ -96,7 +96,7 @@ export class Link {
     try {
       this.token = await this.bridge.token();
     } catch (error) {
-      return this.fail(`no token: ${error instanceof Error ? error.message : String(error)}`);
+      return this.fail(`no token: ${error instanceof Error ? error.message : String(error)}`, true);
     }
     if (this.over) return;
     try {
@@ -154,15 +154,15 @@ export class Link {
 
   /** It was never open, and the browser does not say why. */
   private broken(problem: string): void {
-    void this.bridge.explain(this.token, this.host.now()).then((explanation) => {
-      this.fail(problem === "" ? explanation : `${explanation} (${problem})`);
+    void this.bridge.explain(this.token, this.host.now()).then(({ text, isToken }) => {
+      this.fail(problem === "" ? text : `${text} (${problem})`, isToken);
     });
   }
 
-  private fail(problem: string): void {
+  private fail(problem: string, isToken = false): void {
     if (this.over) return;
     this.close();
-    this.host.failed(this, problem);
+    this.host.failed(this, problem, isToken);
   }
 
   private end(): void {

@@ -105,7 +105,7 @@ export function failureOf(outputs: Reader): RocketError {
   const [detail, message, hint, messageId, broker] =
     [outputs.text(), outputs.text(), outputs.text(), outputs.text(), outputs.text()];
   const attempts = attemptsOf(outputs.text());
-  return new RocketError(codeOf(detail, message), message, {
+  return new RocketError(codeOf(detail), message, {
     outcome: OUTCOMES[outcome] ?? "unknown",
     detail,
     hint,

@@ -49,6 +49,7 @@ pub fn connection_end(code: u16, reason: &str) -> ConnectionEnd {
         DIAL_TIMEOUT => ConnectionEnd::DialTimeout,
         TARGET_RESET => ConnectionEnd::Reset,
         TARGET_CLOSED => ConnectionEnd::Closed,
+        TOKEN => ConnectionEnd::Token(explanation(code, reason)),
         OVERLOADED => {
             let after = Duration::from_millis(retry_after_ms(reason));
             ConnectionEnd::Overloaded { after, detail: explanation(code, reason) }
@@ -112,6 +113,11 @@ mod tests {
         let mute = connection_end(1005, "").to_string();
         assert_eq!(mute, "the bridge closed the connection without a word");
         assert!(matches!(connection_end(4999, "new"), ConnectionEnd::Proxy(_)));
+    }
+
+    #[test]
+    fn a_token_that_is_over_is_no_fault_of_the_broker() {
+        assert!(matches!(connection_end(4001, "expired"), ConnectionEnd::Token(_)));
     }
 
     #[test]

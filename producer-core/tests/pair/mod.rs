@@ -339,6 +339,10 @@ impl World {
                 let end = ConnectionEnd::Overloaded { after, detail };
                 self.later(LATENCY, Event::Ended(conn, end));
             }
+            Dial::NoToken => {
+                let end = ConnectionEnd::Token(String::from("the token has expired"));
+                self.later(LATENCY, Event::Ended(conn, end));
+            }
             Dial::BlackHole => {
                 self.later(deadline.since(self.now), Event::Ended(conn, ConnectionEnd::DialTimeout))
             }

@@ -53,6 +53,8 @@ pub(crate) enum Dial {
     Refuse,
     /// Refused by a bridge on the way, which says when to come back.
     ComeBack(core::time::Duration),
+    /// Refused by a bridge on the way, for want of a token that it takes.
+    NoToken,
     /// No answer at all.
     BlackHole,
 }

@@ -71,7 +71,7 @@ async fn a_token_that_is_no_good_is_said_so_and_not_repeated() {
         (dial(&expired, BROKER).await.err(), "401"),
         (dial(&none, BROKER).await.err(), "no token: the vault is shut"),
     ] {
-        let Some(ConnectionEnd::Proxy(text)) = end else { panic!("{end:?}") };
+        let Some(ConnectionEnd::Token(text)) = end else { panic!("{end:?}") };
         assert!(text.contains(wanted) && !text.contains(&secret), "{text}");
     }
 }

@@ -78,6 +78,7 @@ fn ended_too_soon(
 fn may_pass(config: &Config, kind: &ErrorKind) -> bool {
     match kind {
         ErrorKind::Connect(_)
+        | ErrorKind::TokenRefused { .. }
         | ErrorKind::ConnectionLost(_)
         | ErrorKind::AttemptTimeout
         | ErrorKind::GoAway => true,

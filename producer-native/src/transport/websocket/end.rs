@@ -46,6 +46,11 @@ pub(crate) fn end_of(error: &io::Error) -> Option<ConnectionEnd> {
     Some(bridge::connection_end(closed.code, &closed.reason))
 }
 
+/// Whether it is the token that a bridge refuses.
+pub(super) fn refuses_token(error: &tungstenite::Error) -> bool {
+    matches!(error, tungstenite::Error::Http(answer) if answer.status().as_u16() == 401)
+}
+
 /// Why there is no WebSocket, in words.
 pub(super) fn refusal(error: &tungstenite::Error) -> String {
     let tungstenite::Error::Http(answer) = error else { return error.to_string() };

@@ -212,11 +212,19 @@ impl WebSocket {
     async fn fetch_token(&self) -> Result<Option<Secret>, ConnectionEnd> {
         let Some(token) = &self.token else { return Ok(None) };
         let fetched = token().await;
-        fetched.map(Some).map_err(|error| self.end(&format_args!("no token: {error}")))
+        fetched.map(Some).map_err(|error| self.no_token(&format_args!("no token: {error}")))
     }
 
     fn end(&self, problem: &dyn fmt::Display) -> ConnectionEnd {
-        ConnectionEnd::Proxy(format!("bridge {}: {problem}", self.place()))
+        ConnectionEnd::Proxy(self.says(problem))
+    }
+
+    fn no_token(&self, problem: &dyn fmt::Display) -> ConnectionEnd {
+        ConnectionEnd::Token(self.says(problem))
+    }
+
+    fn says(&self, problem: &dyn fmt::Display) -> String {
+        format!("bridge {}: {problem}", self.place())
     }
 
     fn place(&self) -> String {
@@ -277,7 +285,10 @@ impl Way {
         let request = request.map_err(|problem| bridge.end(&problem))?;
         let stream = self.dial(deadline).await.map_err(|end| bridge.end(&end))?;
         let opened = client_async_with_config(request, stream, Some(tunnel::config())).await;
-        let (socket, answer) = opened.map_err(|error| bridge.end(&end::refusal(&error)))?;
+        let (socket, answer) = opened.map_err(|error| match end::refuses_token(&error) {
+            true => bridge.no_token(&end::refusal(&error)),
+            false => bridge.end(&end::refusal(&error)),
+        })?;
         let protocol = answer.headers().get(SEC_WEBSOCKET_PROTOCOL);
         if protocol.is_none_or(|protocol| protocol != PROTOCOL) {
             return Err(bridge.end(&"it does not speak rmq-tcp.v1"));
@@ -287,6 +298,7 @@ impl Way {
             Ok(()) => Ok(Box::new(tunnel)),
             Err(error) => Err(match super::end_of(&error) {
                 ConnectionEnd::Proxy(problem) => bridge.end(&problem),
+                ConnectionEnd::Token(problem) => bridge.no_token(&problem),
                 end => end,
             }),
         }

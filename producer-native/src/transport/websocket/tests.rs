@@ -64,7 +64,7 @@ fn close_codes_say_what_happened_to_the_broker_or_what_the_bridge_did() {
     assert_eq!(end(4504, ""), ConnectionEnd::DialTimeout);
     assert_eq!(end(4510, ""), ConnectionEnd::Reset);
     assert_eq!(end(4511, ""), ConnectionEnd::Closed);
-    let ConnectionEnd::Proxy(text) = end(4001, "expired\r\n") else { panic!("the bridge did it") };
+    let ConnectionEnd::Token(text) = end(4001, "expired\r\n") else { panic!("the bridge did it") };
     assert_eq!(
         text,
         "the bridge closed the connection with 4001 (expired): the token is good no more"
