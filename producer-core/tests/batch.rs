@@ -224,10 +224,15 @@ fn a_refused_batch_tells_all_with_one_error() {
     assert!(world.log.is_empty());
 }
 
+/// So many letters at most, without a regular expression: tests in wasm have none.
+fn word(bytes_max: usize) -> impl Strategy<Value = String> {
+    vec(b'a'..=b'z', 1..=bytes_max).prop_map(|bytes| bytes.into_iter().map(char::from).collect())
+}
+
 proptest! {
     #[test]
     fn a_split_loses_nothing_and_keeps_the_order(
-        bodies in vec("[a-z]{1,200}", 1..60),
+        bodies in vec(word(200), 1..60),
         limit in 1_usize..1_500,
     ) {
         let all = messages(&bodies);
@@ -249,9 +254,9 @@ proptest! {
 
     #[test]
     fn the_length_that_is_foretold_is_the_one_sent(
-        bodies in vec("[a-z]{1,50}", 1..10),
+        bodies in vec(word(50), 1..10),
         wait in any::<bool>(),
-        value in "[a-z]{1,30}",
+        value in word(30),
     ) {
         let made = messages(&bodies).into_iter().map(|message| {
             message.wait_store_ok(wait).with_property("name", &value).expect("valid")

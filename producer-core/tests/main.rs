@@ -16,7 +16,7 @@ mod java;
 mod lifecycle;
 mod name_servers;
 mod pages;
-mod pair;
+pub(crate) mod pair;
 mod peers;
 mod queues;
 mod reasons;

@@ -10,8 +10,12 @@ import { fileURLToPath } from "node:url";
 import { Complaints, launch } from "./chromium.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const FOLDERS = { "/dist/": join(here, "../../producer-wasm/dist"), "/page/": join(here, "page") };
-const TYPES = { ".js": "text/javascript", ".html": "text/html; charset=utf-8", ".wasm": "application/wasm", ".map": "application/json" };
+const FOLDERS = {
+  "/dist/": join(here, "../../producer-wasm/dist"),
+  "/page/": join(here, "page"),
+  "/sim/": join(here, "../../sim/wasm/pkg"),
+};
+const TYPES = { ".js": "text/javascript", ".html": "text/html; charset=utf-8", ".wasm": "application/wasm", ".map": "application/json", ".json": "application/json" };
 
 /** Asks Rust for something; one after the other. */
 export class Servers {
@@ -45,6 +49,8 @@ export class Site {
   secret = "";
   /** Beacons that pages left. */
   beacons = [];
+  /** What else there is, by path: functions that give the content. */
+  files = {};
   #server = createServer((request, response) => {
     this.#answer(request, response).catch(() => response.writeHead(404).end());
   });
@@ -69,14 +75,12 @@ export class Site {
       this.beacons.push(JSON.parse(text));
       return void response.writeHead(204).end();
     }
-    const folder = Object.keys(FOLDERS).find((prefix) => pathname.startsWith(prefix));
-    const file = join(FOLDERS[folder], normalize(pathname.slice(folder.length)));
-    const content = await readFile(file);
+    const content = this.files[pathname]?.() ?? (await fromFolder(pathname));
     const policy = ["default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "worker-src 'self'",
       `connect-src 'self' ${this.connect.join(" ")}`, "base-uri 'none'", "form-action 'none'",
       "require-trusted-types-for 'script'", "trusted-types own"];
     response.writeHead(200, {
-      "content-type": TYPES[extname(file)] ?? "application/octet-stream",
+      "content-type": TYPES[extname(pathname)] ?? "application/octet-stream",
       "content-security-policy": policy.join("; "),
       "cross-origin-opener-policy": "same-origin",
       "cross-origin-embedder-policy": "require-corp",
@@ -93,6 +97,11 @@ export class Site {
     const signed = `${part({ alg: "HS256" })}.${part({ aud: "bridge", sub: "page", exp, topics: ["*"], groups: ["*"] })}`;
     return `${signed}.${createHmac("sha256", this.secret).update(signed).digest("base64url")}`;
   }
+}
+
+function fromFolder(pathname) {
+  const folder = Object.keys(FOLDERS).find((prefix) => pathname.startsWith(prefix));
+  return readFile(join(FOLDERS[folder], normalize(pathname.slice(folder.length))));
 }
 
 /** All that a scenario has. */

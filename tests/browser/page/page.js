@@ -25,3 +25,19 @@ window.startWorker = async () => {
     }),
   };
 };
+
+// A task of `wasm-worker.js`, in a worker of its own.
+window.inWasm = async (task) => {
+  const url = "wasm-worker.js";
+  const worker = new Worker(own ? own.createScriptURL(url) : url, { type: "module" });
+  const done = new Promise((resolve, reject) => {
+    worker.addEventListener("message", ({ data: { value, error } }) => (error === undefined ? resolve(value) : reject(new Error(error))));
+    worker.addEventListener("error", (event) => reject(new Error(event.message)));
+  });
+  worker.postMessage(task);
+  try {
+    return await done;
+  } finally {
+    worker.terminate();
+  }
+};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::{env, fs};
 
-use crate::support::{files, root, short};
+use crate::support::{files, read, root, short};
 use producer_core::wire::crc32::crc32;
 
 const MANIFEST: &str = "MANIFEST";
@@ -16,7 +16,7 @@ fn current() -> String {
         if name == MANIFEST {
             continue;
         }
-        let bytes = fs::read(&path).expect("golden file");
+        let bytes = read(&path).into_bytes();
         writeln!(lines, "{:08x} {:>7} {name}", crc32(&bytes), bytes.len()).expect("in memory");
     }
     lines
@@ -30,7 +30,7 @@ fn every_golden_file_is_as_recorded() {
         fs::write(root().join(MANIFEST), &current).expect("manifest");
     }
 
-    let recorded = fs::read_to_string(root().join(MANIFEST)).expect("manifest");
+    let recorded = read(&root().join(MANIFEST));
 
     for line in current.lines() {
         assert!(recorded.lines().any(|known| known == line), "not in the manifest: {line}");

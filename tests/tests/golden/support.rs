@@ -1,39 +1,16 @@
 //! Reading the recorded cases under `tests/golden` (see the README there).
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use producer_core::wire::route::{BrokerData, QueueData, RouteJson, TopicRouteData};
 use serde_json::Value;
 
-/// The folder of the recorded cases.
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
-}
-
-/// All files below `folder`, sorted by path.
-pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("golden folder") {
-            let path = entry.expect("golden entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
+pub(crate) use crate::disk::{files, read, root};
 
 /// The JSON of a file.
 pub(crate) fn json(path: &Path) -> Value {
-    let text = fs::read_to_string(path).expect("golden file");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    serde_json::from_str(&read(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The path below the golden folder, for messages.
