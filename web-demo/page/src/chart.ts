@@ -4,14 +4,18 @@ import { byId, h, ms, token } from "./dom.js";
 import type { Snapshot } from "./messages.js";
 
 const SECONDS = 60;
+/** A page that has just been opened shows what there is, not an empty minute. */
+const SECONDS_MIN = 15;
+/** Seconds between two of the lines. */
+const steps = (seconds: number): number => (seconds > 30 ? 10 : 5);
 const POINTS = SECONDS * 10;
 export const BROKERS = ["broker-a", "broker-b", "broker-c"];
 
 const isDecade = (tick: number): boolean => Math.abs(Math.log10(tick) - Math.round(Math.log10(tick))) < 1e-9;
 
-function ago(seconds: number, width: number): string {
+function ago(seconds: number, width: number, step: number): string {
   if (seconds === 0) return "now";
-  return width < 420 && seconds % 20 !== 0 ? "" : `${seconds} s ago`;
+  return width < 420 && seconds % (2 * step) !== 0 ? "" : `${seconds} s ago`;
 }
 
 type Column = (number | null)[];
@@ -71,6 +75,12 @@ export class Latency {
     if (!document.hidden) this.plot?.setData([this.at, ...this.columns] as uPlot.AlignedData, true);
   }
 
+  /** How far back it goes. */
+  private seconds(): number {
+    const first = this.at[0] ?? Infinity;
+    return Math.min(SECONDS, Math.max(SECONDS_MIN, performance.now() / 1_000 - first));
+  }
+
   private resize(): void {
     const width = this.box.clientWidth;
     const height = this.box.clientHeight;
@@ -95,15 +105,18 @@ export class Latency {
       legend: { show: false },
       cursor: { show: false },
       scales: {
-        x: { time: false, range: () => [performance.now() / 1_000 - SECONDS, performance.now() / 1_000] },
+        x: { time: false, range: () => [performance.now() / 1_000 - this.seconds(), performance.now() / 1_000] },
         y: { distr: 3, log: 10, range: (_, least, most) => [Math.min(0.3, 10 ** Math.floor(Math.log10(least || 1))), Math.max(100, 10 ** Math.ceil(Math.log10(most || 1)))] },
       },
       axes: [
         {
           ...axis,
           // So long ago, rather than at such a time of a clock that nobody sees.
-          splits: (plot) => [60, 50, 40, 30, 20, 10, 0].map((ago) => (plot.scales["x"]!.max ?? 0) - ago),
-          values: (plot, ticks) => ticks.map((tick) => ago(Math.round((plot.scales["x"]!.max ?? 0) - tick), plot.width)),
+          splits: (plot) => {
+            const step = steps(this.seconds());
+            return Array.from({ length: Math.floor(this.seconds() / step) + 1 }, (_, number) => (plot.scales["x"]!.max ?? 0) - number * step).reverse();
+          },
+          values: (plot, ticks) => ticks.map((tick) => ago(Math.round((plot.scales["x"]!.max ?? 0) - tick), plot.width, steps(this.seconds()))),
         },
         { ...axis, grid: { ...grid, filter: (_, ticks) => ticks.map((tick) => (isDecade(tick) ? tick : null)) }, size: 54, values: (_, ticks) => ticks.map((tick) => (isDecade(tick) ? ms(tick).replace(".00", "").replace(".0", "") : "")) },
       ],
@@ -125,16 +138,19 @@ export class Latency {
     const rows: number[] = [];
     for (const band of this.bands) {
       const until = band.until ?? now;
-      if (until < now - SECONDS) continue;
-      const from = plot.valToPos(Math.max(band.from, now - SECONDS), "x", true);
+      if (until < now - this.seconds()) continue;
+      const from = plot.valToPos(Math.max(band.from, now - this.seconds()), "x", true);
+      const width = ctx.measureText(band.text).width + 16;
+      // Whole, even if it has just begun.
+      const text = Math.max(bbox.left, Math.min(from, bbox.left + bbox.width - width));
       ctx.fillStyle = token("--band");
       ctx.fillRect(from, bbox.top, plot.valToPos(until, "x", true) - from, bbox.height);
       ctx.fillStyle = token("--bad");
       // Words that would stand in each other's way stand below each other.
-      let row = rows.findIndex((end) => end < from);
+      let row = rows.findIndex((end) => end < text);
       if (row < 0) row = rows.push(0) - 1;
-      rows[row] = from + ctx.measureText(band.text).width + 16;
-      ctx.fillText(band.text, from + 5 * devicePixelRatio, bbox.top + (14 + 14 * row) * devicePixelRatio);
+      rows[row] = text + width;
+      ctx.fillText(band.text, text + 5 * devicePixelRatio, bbox.top + (14 + 14 * row) * devicePixelRatio);
     }
     ctx.restore();
   }

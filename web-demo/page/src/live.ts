@@ -122,8 +122,13 @@ export class Live {
     this.names = Object.fromEntries(state.nodes.map((node) => [node.address, node.id]));
     this.order({ type: "brokers", names: this.names });
     this.topology.show(state);
-    const ills = state.nodes.map((node) => [node.id, ailment(node)]).filter(([, wrong]) => wrong !== "");
-    this.latency.faults(ills.map(([id, wrong]) => `${id} ${wrong}`).join("; "));
+    // Brokers that have the same are told together: broker-a, b, c paused.
+    const ills = new Map<string, string[]>();
+    for (const node of state.nodes) {
+      const wrong = ailment(node);
+      if (wrong !== "") ills.set(wrong, [...(ills.get(wrong) ?? []), node.id]);
+    }
+    this.latency.faults([...ills].map(([wrong, ids]) => `${ids.join(", ").replaceAll(", broker-", ", ")} ${wrong}`).join("; "));
   }
 
   private async look(): Promise<void> {

@@ -167,8 +167,10 @@ const SCENES: Scene[] = [
     title: "The tab closes",
     tease: "With messages on their way",
     async play(stage, say) {
-      await calm(stage, { rate: 5_000 });
-      say("The producer is closed with messages in flight. It takes no more, finishes what it has, and accounts for every one.");
+      await calm(stage, { rate: 2_000 });
+      say("Every answer takes 150 ms, so that hundreds of messages are in flight when the producer is closed. It takes no more, finishes what it has, and accounts for every one.");
+      await Promise.all(["broker-a", "broker-b", "broker-c"].map((broker) => order(broker, "slow?ms=150")));
+      await until(stage, 10, "messages on their way", (snapshot) => snapshot.totals.pending > 100);
       const { pending } = stage.last().totals;
       const report = await stage.close(1_500);
       await pause(stage, 1.5);
@@ -176,6 +178,8 @@ const SCENES: Scene[] = [
       claim(totals.pending === 0, `${totals.pending} messages have no end`);
       claim(totals.lost === 0, `${totals.lost} lost`);
       const said = `${count(report.acked)} acknowledged, ${count(report.notSent)} never sent, ${count(report.unknown)} unknown`;
+      claim(report.acked + report.notSent + report.rejected + report.unknown > 0, "nothing was in hand when it closed");
+      await heal();
       await stage.open();
       return `${count(pending)} were on their way at the last look; the report of the close: ${said}. 0 lost of ${count(totals.acked)}.`;
     },

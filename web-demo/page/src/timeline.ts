@@ -12,7 +12,7 @@ export class Timeline {
   private readonly stories: Story[] = [];
   private readonly list = h("ol", { class: "stories", testid: "stories", "aria-label": "Messages" });
   private readonly detail = h("div", { class: "story", testid: "story", "aria-live": "polite" });
-  private readonly events = h("ol", { class: "events", testid: "events", "aria-label": "Events of the producer" });
+  private readonly events = h("ol", { class: "events", testid: "events", tabindex: "0", "aria-label": "Events of the producer" });
   private chosen: number | undefined;
   private pinned = false;
 

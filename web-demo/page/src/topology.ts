@@ -57,7 +57,7 @@ export class Topology {
       const card = h("div", { class: `node node-fixed ${place}`, id: `node-${id}`, testid: `node-${id}` }, h("b", {}, name), h("span", { class: "node-state" }, what));
       return card;
     };
-    const pages = h("div", { class: "column column-page" }, fixed("page", "This page", "producer core in wasm", ""));
+    const pages = h("div", { class: "column column-page" }, fixed("page", "This page", "the core, in wasm", ""));
     const bridges = h("div", { class: "column column-bridge" }, fixed("bridge", "Bridge", "WebSocket to TCP", ""));
     const names = h("div", { class: "column column-names" });
     const brokers = h("div", { class: "column column-brokers" });
