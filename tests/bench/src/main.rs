@@ -11,6 +11,7 @@ mod figures;
 mod load;
 mod matrix;
 mod ours;
+mod peers;
 mod raw;
 mod report;
 mod sample;

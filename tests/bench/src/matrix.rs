@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::child::{Brokers, Places, measure};
 use crate::figures::{median, range};
 use crate::load::{Client, Load};
+use crate::peers;
 use crate::report;
 use crate::sample::Sample;
 
@@ -16,6 +17,7 @@ const HELP: &str = "\
   --rounds N       how often each is measured (5)
   --measure MS     how long (400); warming up takes another 250
   --only WORD      only rows that contain it; may be repeated
+  --peers          beside the clients of others, too: Java 5.4.0 (wants Java 17 and Maven), Go 2.1.2 (Go)
   --disturbed      let other jobs of the machine come in between
   --json FILE      all that was measured
   --svg FILE       the shares of the limit as a picture
@@ -26,6 +28,7 @@ struct Options {
     measure_ms: u64,
     only: Vec<String>,
     undisturbed: bool,
+    peers: bool,
     json: Option<String>,
     svg: Option<String>,
     list: bool,
@@ -33,10 +36,16 @@ struct Options {
 
 impl Options {
     fn read(words: &[String]) -> Result<Self, String> {
-        let (rounds, measure_ms) = (5, 400);
-        let (only, json, svg) = (Vec::new(), None, None);
-        let mut options =
-            Self { rounds, measure_ms, only, undisturbed: true, json, svg, list: false };
+        let mut options = Self {
+            rounds: 5,
+            measure_ms: 400,
+            only: Vec::new(),
+            undisturbed: true,
+            peers: false,
+            json: None,
+            svg: None,
+            list: false,
+        };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().cloned().ok_or_else(|| format!("{word} wants a value"));
@@ -47,6 +56,7 @@ impl Options {
                 "--measure" => options.measure_ms = number(value()?)?,
                 "--only" => options.only.push(value()?),
                 "--disturbed" => options.undisturbed = false,
+                "--peers" => options.peers = true,
                 "--json" => options.json = Some(value()?),
                 "--svg" => options.svg = Some(value()?),
                 "--list" => options.list = true,
@@ -147,8 +157,12 @@ pub(crate) fn main(words: &[String]) {
         one_round(places, &mut rows);
     }
     report::table(&rows);
+    let races = if options.peers { peers::race(places, options.rounds) } else { Vec::new() };
+    if options.peers {
+        peers::table(&races);
+    }
     if let Some(file) = options.json {
-        std::fs::write(&file, report::json(places, &rows)).unwrap();
+        std::fs::write(&file, report::json(places, &rows, &races)).unwrap();
     }
     if let Some(file) = options.svg {
         std::fs::write(&file, report::svg(&rows)).unwrap();

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::child::Places;
 use crate::matrix::Row;
+use crate::peers::Race;
 
 pub(crate) fn begin(places: Places, rounds: usize) {
     println!("{}", machine());
@@ -72,7 +73,7 @@ pub(crate) fn table(rows: &[Row]) {
     );
 }
 
-pub(crate) fn json(places: Places, rows: &[Row]) -> String {
+pub(crate) fn json(places: Places, rows: &[Row], races: &[Race]) -> String {
     let row = |row: &Row| {
         json!({
             "name": row.name,
@@ -93,6 +94,7 @@ pub(crate) fn json(places: Places, rows: &[Row]) -> String {
         "pinned": places.pinned,
         "undisturbed": places.undisturbed,
         "rows": rows,
+        "peers": races,
     });
     serde_json::to_string_pretty(&all).unwrap() + "\n"
 }
