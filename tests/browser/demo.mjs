@@ -12,7 +12,7 @@ import { createInterface } from "node:readline";
 
 import { findings } from "./axe.mjs";
 import { Complaints, launch } from "./chromium.mjs";
-import { bare, frames, LATE_MAX } from "./frames.mjs";
+import { bare, frames, LATE_MAX, percent } from "./frames.mjs";
 import * as pictures from "./pictures.mjs";
 
 const SCENES = ["kill", "answer-lost", "slow", "back-pressure", "close"];
@@ -43,15 +43,12 @@ try {
     await page.waitForFunction(() => Number(document.querySelector("[data-testid=tally-acked]")?.textContent?.replace(/\D/g, "")) > 500, null, { timeout: 60_000 });
   });
 
-  const smooth = async (seconds, lateMax) => {
-    const { late, told } = await frames(page, seconds);
-    console.log(`   ${told}`);
-    assert.ok(late <= lateMax, told);
-  };
   if (flag === "--frames") {
     await test("the page is smooth", async () => {
-      await smooth(20, LATE_MAX);
-      console.log(`   ${await bare(page, 5)}`);
+      const { late, told } = await frames(page, 20);
+      const machine = await bare(page, 10);
+      console.log(`   ${told}\n   an empty page: ${percent(machine)} late; goal: ${percent(LATE_MAX)} more at most`);
+      assert.ok(late <= machine + LATE_MAX);
     });
   } else await all();
 
@@ -101,8 +98,12 @@ try {
       assert.match(await part("sim-hash").textContent(), /7eee6a635a6fe657/);
     });
 
-    // What else the machine does costs frames too: the goal itself is for --frames.
-    await test("the page draws while it sends", () => smooth(3, 10 * LATE_MAX));
+    // What else the machine does makes frames late too: that goal is for --frames.
+    await test("the page has time to draw while it sends", async () => {
+      const { cpu, told } = await frames(page, 3);
+      console.log(`   ${told}`);
+      assert.ok(cpu < 12, told);
+    });
 
     await test("nothing is complained about", () => assert.deepEqual(complaints.all, []));
   }
