@@ -8,6 +8,7 @@
 // 10,000 messages a second.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 import { findings } from "./axe.mjs";
@@ -96,6 +97,30 @@ try {
       await part("sim-hash").scrollIntoViewIfNeeded();
       await page.waitForFunction(() => /[0-9a-f]{16}/.test(document.querySelector("[data-testid=sim-hash]")?.textContent ?? ""), null, { timeout: 60_000 });
       assert.match(await part("sim-hash").textContent(), /7eee6a635a6fe657/);
+    });
+
+    await test("a run is saved for Perfetto", async () => {
+      const coming = page.waitForEvent("download");
+      await part("sim-save").click();
+      const file = readFileSync(await (await coming).path(), "utf8");
+      const { traceEvents, otherData } = JSON.parse(file);
+      assert.equal(otherData.hash, "7eee6a635a6fe657");
+      const spans = (ph) => traceEvents.filter((event) => event.ph === ph).map((event) => event.id).sort();
+      assert.deepEqual(spans("b"), spans("e"));
+      assert.ok(spans("b").filter((id) => id.startsWith("send ")).length > 100);
+    });
+
+    await test("with a retry more another producer takes over", async () => {
+      // It begins a ledger of its own.
+      const acked = () => part("tally-acked").textContent().then((text) => Number(text.replace(/\D/g, "")));
+      const before = await acked();
+      await page.evaluate(() => {
+        const slider = document.querySelector("[data-testid=retries]");
+        slider.value = "3";
+        for (const type of ["input", "change"]) slider.dispatchEvent(new Event(type));
+      });
+      for (const is of [(now) => now < before, (now) => now > 500]) while (!is(await acked())) await page.waitForTimeout(50);
+      assert.equal(await part("lost").textContent(), "0");
     });
 
     // What else the machine does makes frames late too: that goal is for --frames.

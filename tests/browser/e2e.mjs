@@ -7,7 +7,9 @@ import { SCENARIOS } from "./scenarios.mjs";
 const words = process.argv.slice(2);
 const chosen = words.length > 0 ? words : Object.keys(SCENARIOS);
 // Memory is measured when it is asked for, and not some seconds later.
-const stage = await Stage.open({ args: ["--js-flags=--expose-gc"] });
+// And playwright would leave out the cache that a page comes back from.
+const options = { args: ["--js-flags=--expose-gc"], ignoreDefaultArgs: ["--disable-back-forward-cache"] };
+const stage = await Stage.open(options);
 let failed = 0;
 try {
   await stage.bridge("main");

@@ -69,6 +69,30 @@ export async function offline(stage) {
   return { ...ledger, backAfterMs };
 }
 
+/** Left for another page and come back to, out of the browser's cache, which has closed its connections. */
+export async function cached(stage) {
+  const page = await stage.page();
+  await page.open();
+  await page.call("start", "job", "main", { topic: "cached", prefix: "cached", window: 32 });
+  await until("some are acked", 10_000, async () => (await page.call("acked", "job")) > 300);
+  await page.page.evaluate(() => addEventListener("pageshow", (event) => (window.cameBack = event.persisted)));
+  // The browser says that it has closed them.
+  stage.complaints.networkIsDown = true;
+  await page.page.goto(`${stage.site.origin}/page/other.html`);
+  await pause(2_000);
+  await page.page.goBack({ waitUntil: "commit" });
+  await until("it is the same page", 5_000, async () => (await page.page.evaluate(() => window.cameBack)) === true);
+  const [before, back] = [await page.call("acked", "job"), Date.now()];
+  await until("it goes on", 10_000, async () => (await page.call("acked", "job")) > before + 300);
+  const backAfterMs = Date.now() - back;
+  stage.complaints.networkIsDown = false;
+  const { lines, errors } = await page.call("finish", "job");
+  const ledger = await allAcked(stage, "cached", lines, errors);
+  assert.ok(backAfterMs < 3_000, `back after ${backAfterMs} ms`);
+  await page.leave(stage.complaints);
+  return { ...ledger, backAfterMs };
+}
+
 /** Hidden, then asleep for longer than an attempt may take, then looked at again. */
 export async function hidden(stage) {
   const others = stage.renderers();

@@ -12,6 +12,7 @@ const all = WIDTHS.flatMap((width) => ["dark", "light"].map((theme) => ({ width,
 /** Takes them anew of what the page shows now. */
 export async function take(page) {
   mkdirSync(FOLDER, { recursive: true });
+  await page.mouse.move(0, 0);
   const chromium = await page.context().newCDPSession(page);
   for (const { width, theme, path } of all) {
     await page.emulateMedia({ colorScheme: theme });

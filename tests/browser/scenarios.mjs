@@ -2,7 +2,7 @@
 // end what its ledger was.
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
-import { hidden, offline, tokens } from "./life.mjs";
+import { cached, hidden, offline, tokens } from "./life.mjs";
 import { pressure, stream } from "./pressure.mjs";
 
 /** Everything was acked, and nothing but that is stored. */
@@ -195,5 +195,5 @@ export async function until(what, limit, ask) {
 }
 
 export const SCENARIOS = {
-  send, batch, transaction, lanes, kill, restart, ...tokens, offline, hidden, close, worker, stream, pressure, bad,
+  send, batch, transaction, lanes, kill, restart, ...tokens, offline, hidden, cached, close, worker, stream, pressure, bad,
 };

@@ -85,7 +85,7 @@ export class Site {
       "cross-origin-opener-policy": "same-origin",
       "cross-origin-embedder-policy": "require-corp",
       "x-content-type-options": "nosniff",
-      "cache-control": "no-store",
+      "cache-control": "no-cache",
     });
     response.end(content);
   }

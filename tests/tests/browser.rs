@@ -8,7 +8,7 @@ use tests::browser::{Embedded, play};
 /// One for each scenario: a ledger is that of a topic.
 const TOPICS: &[&str] = &[
     "send", "batch", "commit", "rollback", "check", "lanes", "kill", "restart", "token", "offline",
-    "hidden", "close", "worker", "stream", "pressure", "refused", "bad",
+    "hidden", "cached", "close", "worker", "stream", "pressure", "refused", "bad",
 ];
 
 fn main() {

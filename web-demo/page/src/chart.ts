@@ -145,6 +145,8 @@ export class Latency {
       const text = Math.max(bbox.left, Math.min(from, bbox.left + bbox.width - width));
       ctx.fillStyle = token("--band");
       ctx.fillRect(from, bbox.top, plot.valToPos(until, "x", true) - from, bbox.height);
+      // One that only led to the next has no name.
+      if (until - band.from < 0.4) continue;
       ctx.fillStyle = token("--bad");
       // Words that would stand in each other's way stand below each other.
       let row = rows.findIndex((end) => end < text);

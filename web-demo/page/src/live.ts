@@ -28,12 +28,14 @@ export class Live {
   private cursors = "";
   private again = false;
   private booked: (() => void) | undefined;
+  private renewed = Promise.resolve();
 
   constructor(state: State) {
     this.publish = new Publish({
       settings: (settings) => this.order({ type: "settings", settings: { ...settings } }),
       going: (going) => this.order({ type: going ? "go" : "halt" }),
       one: () => this.order({ type: "one" }),
+      renew: () => void (this.renewed = this.renewed.then(() => this.renew())),
     });
     const ledgerView = new Ledger();
     this.timeline.tellEventsIn(byId("ledger"));
@@ -64,6 +66,15 @@ export class Live {
     this.timeline.clear();
     this.order({ type: "connect", bridge: new URL("/", location.href).href.replace(/^http/, "ws"), run });
     return new Promise((resolve) => this.opened.push(resolve));
+  }
+
+  /** Another producer takes over, with a ledger of its own. */
+  private async renew(): Promise<void> {
+    const closed = new Promise((resolve) => this.closed.push(resolve));
+    this.order({ type: "close", deadlineMs: 1_500 });
+    await closed;
+    await this.open();
+    if (this.publish.isGoing) this.order({ type: "go" });
   }
 
   private order(order: Order, transfer: Transferable[] = []): void {

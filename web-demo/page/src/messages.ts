@@ -8,6 +8,10 @@ export interface Settings {
   size: number;
   /** Sends at a time. */
   window: number;
+  /** Milliseconds a send may take in all. */
+  timeoutMs: number;
+  /** Attempts after the first. A producer keeps what it was made with: another one takes over. */
+  retries: number;
   /** Ordering keys; 0 for messages without order. */
   lanes: number;
   /** The sending code. */

@@ -9,10 +9,11 @@ export { RocketError };
 export const ROOM_BYTES = 4 << 20;
 
 /** A producer through the bridge of this page, listened to. */
-export function open(bridge: string, tap: Tap): Promise<Producer> {
+export function open(bridge: string, tap: Tap, retries: number): Promise<Producer> {
   return connect({
     bridge,
     group: "web-demo",
+    retries,
     maxPendingMessages: 16_384,
     maxPendingBytes: ROOM_BYTES,
     webSocket: tap.webSocket(),

@@ -22,6 +22,8 @@ const SLIDERS: Slider[] = [
   { name: "size", title: "Body", steps: [0, 64, 256, 1_024, 4_096, 16_384, 65_536], start: 256, show: (value) => (value === 0 ? "as written" : value < 1_024 ? `${value} B` : `${value / 1_024} KiB`) },
   { name: "lanes", title: "Ordering keys", steps: [0, 1, 4, 16, 64, 256], start: 0, show: (value) => (value === 0 ? "none" : String(value)) },
   { name: "window", title: "Window", steps: [1, 8, 64, 256, 1_024, 4_096, 16_384], start: 1_024, show: (value) => count(value) },
+  { name: "timeoutMs", title: "Timeout", steps: [100, 250, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 30_000], start: 3_000, show: (value) => (value < 1_000 ? `${value} ms` : `${value / 1_000} s`) },
+  { name: "retries", title: "Retries", steps: [0, 1, 2, 3, 5, 8], start: 2, show: (value) => (value === 0 ? "none" : String(value)) },
 ];
 
 /** What the panel asks for. */
@@ -29,16 +31,18 @@ export interface Asked {
   settings(settings: Settings): void;
   going(going: boolean): void;
   one(): void;
+  /** What a producer keeps for good is another value now. */
+  renew(): void;
 }
 
 export class Publish {
-  readonly settings: Settings = { rate: 0, size: 0, window: 0, lanes: 0, code: CODE };
+  readonly settings: Settings = { rate: 0, size: 0, window: 0, timeoutMs: 0, retries: 0, lanes: 0, code: CODE };
   private readonly go = h("button", { type: "button", class: "primary", testid: "go", "aria-pressed": "false" }, "Publish");
   private readonly error = h("p", { class: "code-error", role: "alert", testid: "code-error" });
   private readonly room = h("meter", { min: "0", max: "1", value: "1", testid: "room", "aria-label": "Room in the producer" });
   private readonly roomText = h("span", { class: "room-text", testid: "room-text" }, "4.0 MiB");
   private readonly inputs = new Map<string, { input: HTMLInputElement; slider: Slider; shown: HTMLElement }>();
-  private isGoing = false;
+  isGoing = false;
 
   constructor(private readonly asked: Asked) {
     const code = h("textarea", { class: "code", id: "code", testid: "code", spellcheck: "false", autocomplete: "off", rows: "5", "aria-describedby": "code-note" });
@@ -74,9 +78,12 @@ export class Publish {
     for (const [name, value] of Object.entries(change)) {
       const known = this.inputs.get(name);
       if (known === undefined) continue;
-      const at = known.slider.steps.findIndex((step) => step >= value);
-      known.input.value = String(at < 0 ? known.slider.steps.length - 1 : at);
+      const found = known.slider.steps.findIndex((step) => step >= value);
+      const at = String(found < 0 ? known.slider.steps.length - 1 : found);
+      if (known.input.value === at) continue;
+      known.input.value = at;
       known.input.dispatchEvent(new Event("input"));
+      known.input.dispatchEvent(new Event("change"));
     }
   }
 
@@ -109,6 +116,7 @@ export class Publish {
       change();
       this.asked.settings(this.settings);
     });
+    if (slider.name === "retries") input.addEventListener("change", () => this.asked.renew());
     change();
     this.inputs.set(slider.name, { input, slider, shown });
     return h("div", { class: "slider" }, h("label", { for: id }, slider.title), shown, input);

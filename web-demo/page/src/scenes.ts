@@ -67,7 +67,7 @@ async function settle(stage: Stage): Promise<Totals> {
 
 async function calm(stage: Stage, settings: Partial<Omit<Settings, "code">>): Promise<void> {
   await heal();
-  stage.set({ lanes: 0, size: 256, window: 1_024, ...settings });
+  stage.set({ lanes: 0, size: 256, window: 1_024, timeoutMs: 3_000, retries: 2, ...settings });
   stage.going(true);
   await until(stage, 15, "a cluster that is well", (snapshot) => flows(snapshot) && ["broker-a", "broker-b", "broker-c"].every((broker) => gets(broker)(snapshot)));
   await pause(stage, 1);

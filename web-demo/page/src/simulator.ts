@@ -1,11 +1,14 @@
 // The simulator: the same core among models of brokers, in virtual time. Seed and plan are in the URL.
 import type { Comparison, Lane, Opened, ReadyPlan, Result, Timeline } from "sim-wasm";
 import { byId, count, h, ms, say } from "./dom.js";
+import { perfetto } from "./perfetto.js";
 import { SimulatorChart } from "./simulator-chart.js";
 import type { Ask, Told } from "./simulate.js";
 
 type Kind = "swarm" | "drill" | "small";
 const EVENTS = 200;
+/** Of longer runs a file has the beginning. */
+const EVENTS_SAVED = 100_000;
 /** What is shown to whoever asks for nothing: two of three brokers lose power. */
 const FIRST = "two of three lose power/rotation";
 type Unnumbered<A> = A extends Ask ? Omit<A, "id"> : never;
@@ -127,7 +130,19 @@ export class Simulator {
       const result = JSON.parse(told.text ?? "") as Result;
       this.show(result, told.tookMs);
       const events = JSON.parse(await this.text({ what: "events", text: this.plan, from: 0, limit: EVENTS })) as Timeline;
-      this.out.replaceChildren(...this.about(), figures([["this producer", result]]), violations(result), lanes(events));
+      this.out.replaceChildren(...this.about(), figures([["this producer", result]]), violations(result), lanes(events, () => void this.save()));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** A file of the run for Perfetto. */
+  private async save(): Promise<void> {
+    try {
+      const run = JSON.parse(await this.text({ what: "events", text: this.plan, from: 0, limit: EVENTS_SAVED })) as Timeline;
+      const href = URL.createObjectURL(new Blob([perfetto(run)], { type: "application/json" }));
+      h("a", { href, download: `${run.hash}.trace.json` }).click();
+      setTimeout(() => URL.revokeObjectURL(href), 60_000);
     } catch (error) {
       this.fail(error);
     }
@@ -253,9 +268,10 @@ function violations(result: Result): HTMLElement {
   return h("div", { class: "invariants", testid: "sim-invariants" }, h("h3", {}, `${held} of ${result.invariants.length} invariants hold`), h("ul", {}, ...broken), h("ul", { class: "held" }, ...result.invariants.map((one) => h("li", { class: one.held ? "" : "bad", title: one.sentence }, one.name))));
 }
 
-function lanes(run: Timeline): HTMLElement {
+function lanes(run: Timeline, save: () => void): HTMLElement {
   const rows = run.events.map((event) => h("li", { "data-kind": event.kind }, h("time", {}, `${(event.t / 1e6).toFixed(4)} s`), h("b", {}, event.host === undefined ? "" : (run.hosts[event.host] ?? "")), h("span", {}, words(event, run))));
-  return h("div", { class: "sim-events" }, h("h3", {}, `The first ${count(run.events.length)} of ${count(run.total)} events`), h("ol", { tabindex: "0", "aria-label": "Events" }, ...rows));
+  const button = h("button", { type: "button", class: "quiet small", testid: "sim-save", title: "a trace to open at ui.perfetto.dev", onclick: save }, "Save for Perfetto");
+  return h("div", { class: "sim-events" }, h("div", { class: "panel-head" }, h("h3", {}, `The first ${count(run.events.length)} of ${count(run.total)} events`), button), h("ol", { tabindex: "0", "aria-label": "Events" }, ...rows));
 }
 
 function words(event: Lane, run: Timeline): string {

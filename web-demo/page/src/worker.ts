@@ -18,7 +18,7 @@ const tap = new Tap();
 let producer: Producer | undefined;
 let book = new Book(0);
 let run = 0;
-let settings: Settings = { rate: 0, size: 0, window: 256, lanes: 0, code: "" };
+let settings: Settings = { rate: 0, size: 0, window: 256, timeoutMs: 3_000, retries: 2, lanes: 0, code: "" };
 let recipe: Recipe | undefined;
 let going = false;
 let number = 0;
@@ -78,8 +78,10 @@ async function begin(bridge: string, newRun: number): Promise<void> {
   book = new Book(run);
   book.setLanes(0, settings.lanes);
   number = 0;
+  acks.length = 0;
+  acksBefore = 0;
   try {
-    producer = await open(bridge, tap);
+    producer = await open(bridge, tap, settings.retries);
   } catch (error) {
     tell({ type: "failed", text: error instanceof Error ? error.message : String(error) });
     return;
@@ -92,8 +94,8 @@ async function close(deadlineMs: number): Promise<void> {
   going = false;
   const closing = producer;
   producer = undefined;
-  if (closing === undefined) return;
-  const { acked, notSent, rejected, unknown } = await closing.close({ deadlineMs });
+  const nothing = { acked: 0, notSent: 0, rejected: 0, unknown: 0 };
+  const { acked, notSent, rejected, unknown } = (await closing?.close({ deadlineMs })) ?? nothing;
   tell({ type: "closed", report: { acked, notSent, rejected, unknown } });
 }
 
@@ -142,7 +144,7 @@ function publish(make: Recipe, always: boolean): boolean {
   const startedAt = performance.now();
   let sent: Promise<Receipt> | null;
   try {
-    sent = producer.trySend({ topic: TOPIC, ...made, ...lane, body, properties });
+    sent = producer.trySend({ topic: TOPIC, ...made, ...lane, body, properties }, { timeoutMs: settings.timeoutMs });
   } catch (error) {
     going = false;
     tell({ type: "code", error: error instanceof Error ? error.message : String(error) });
