@@ -1,6 +1,7 @@
 // Latency over the last minute, a line a broker, with the faults that were on.
 import uPlot from "uplot";
 import { byId, h, ms, token } from "./dom.js";
+import { Heat } from "./heat.js";
 import type { Snapshot } from "./messages.js";
 
 const SECONDS = 60;
@@ -26,6 +27,7 @@ export class Latency {
   private readonly bands: { from: number; until: number | undefined; text: string }[] = [];
   private readonly box = h("div", { class: "chart" });
   private readonly figures = new Map<string, HTMLElement>();
+  private readonly heat = new Heat(POINTS);
   private plot: uPlot | undefined;
 
   constructor() {
@@ -36,7 +38,7 @@ export class Latency {
       legend.append(h("li", { "data-broker": broker.slice(-1) }, h("i", {}), broker, figure));
     }
     byId("latency").append(
-      h("div", { class: "panel-head" }, h("h2", { id: "latency-title" }, "Latency"), h("p", { class: "note" }, "from send() to its receipt; p50 strong, p99 faint")),
+      h("div", { class: "panel-head" }, h("h2", { id: "latency-title" }, "Latency"), h("p", { class: "note" }, "from send() to its receipt; p50 strong, p99 faint, all of them as a shade")),
       this.box,
       legend,
     );
@@ -45,6 +47,7 @@ export class Latency {
 
   /** Draws anew: the colours are other ones. */
   repaint(): void {
+    this.heat.repaint();
     this.plot?.destroy();
     this.plot = undefined;
     this.resize();
@@ -64,6 +67,7 @@ export class Latency {
   show(snapshot: Snapshot): void {
     // The worker's clock is another one; what is drawn is when it came.
     this.at.push(performance.now() / 1_000);
+    this.heat.add(snapshot.heat);
     BROKERS.forEach((broker, number) => {
       const told = snapshot.brokers[broker];
       this.columns[2 * number]!.push(told?.p50 ?? null);
@@ -134,6 +138,8 @@ export class Latency {
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
+    const last = this.at.at(-1);
+    if (last !== undefined) this.heat.draw(plot, this.at.length, this.at[0]!, last);
     ctx.font = `${11 * devicePixelRatio}px ${token("--sans")}`;
     const rows: number[] = [];
     for (const band of this.bands) {

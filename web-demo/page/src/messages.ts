@@ -75,6 +75,8 @@ export interface Snapshot {
   rate: number;
   /** By broker: acknowledged in this tenth, and percentiles of its latency in ms. */
   brokers: Record<string, { acked: number; p50: number; p99: number }>;
+  /** How many were acknowledged in this tenth, by how long they took: see `stepOf`. */
+  heat: number[];
   /** By target: frames sent and received in this tenth, and requests without an answer. */
   targets: Record<string, { sent: number; received: number; open: number; up: boolean }>;
   /** Bytes there is room for, and most of them. */

@@ -4,6 +4,7 @@ import type { Happening, News, Order, Settings, Snapshot, Story } from "./messag
 import { PROPERTY, TOPIC } from "./messages.js";
 import { open, RocketError, ROOM_BYTES, type Producer, type ProducerEvent, type Receipt } from "./producer.js";
 import { read, RecipeError, type Recipe } from "./recipe.js";
+import { STEPS, stepOf } from "./steps.js";
 import { tell as tellStory, type Ending } from "./stories.js";
 import { Tap } from "./tap.js";
 
@@ -237,7 +238,9 @@ setInterval(() => {
   acksBefore = totals.acked;
   if (acks.length > 10) acks.shift();
   const brokers: Snapshot["brokers"] = {};
+  const heat: number[] = Array.from({ length: STEPS }, () => 0);
   for (const [broker, took] of latencies) {
+    for (const ms of took) heat[stepOf(ms)]! += 1;
     took.sort((a, b) => a - b);
     const at = (share: number): number => took[Math.min(took.length - 1, Math.floor(took.length * share))] ?? 0;
     brokers[broker] = { acked: took.length, p50: at(0.5), p99: at(0.99) };
@@ -247,7 +250,7 @@ setInterval(() => {
   const rate = (acks.reduce((sum, one) => sum + one, 0) * 1_000) / (SNAPSHOT_MS * acks.length);
   tell({
     type: "snapshot",
-    snapshot: { at: performance.now(), totals, rate, brokers, targets: tap.take(), room, roomMax: ROOM_BYTES, held, avoided: [...avoided] },
+    snapshot: { at: performance.now(), totals, rate, brokers, heat, targets: tap.take(), room, roomMax: ROOM_BYTES, held, avoided: [...avoided] },
   });
   held = 0;
 }, SNAPSHOT_MS);
