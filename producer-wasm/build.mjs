@@ -51,6 +51,7 @@ for (const entry of ["web", "node", "inline", "slim"]) {
   });
 }
 cpSync("pkg/producer_wasm_bg.wasm", "dist/rocketmq_bg.wasm");
+cpSync("pkg/producer_wasm.symbols", "dist/rocketmq_bg.symbols"); // what a trap's numbers mean; no page asks for it
 cpSync("../LICENSE", "LICENSE"); // npm packs the one beside package.json
 // Nobody sees the inside.
 const shown = ["web", "slim", "index", "types", "errors", "source"];

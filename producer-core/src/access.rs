@@ -8,6 +8,7 @@
 use alloc::string::String;
 
 use crate::error::ErrorKind;
+use crate::say::says;
 use crate::wire::code::response;
 
 /// What an access control said, if it was one.
@@ -16,11 +17,11 @@ pub(crate) fn denial(code: i32, remark: &str) -> Option<ErrorKind> {
         return None;
     }
     let about_credentials = match code {
-        response::SYSTEM_ERROR if remark.contains("AclException") => {
-            OLD_CREDENTIALS.iter().any(|said| remark.contains(said))
+        response::SYSTEM_ERROR if says(remark, "AclException") => {
+            OLD_CREDENTIALS.iter().any(|said| says(remark, said))
         }
-        response::NO_PERMISSION if NEW_CREDENTIALS.iter().any(|said| remark.contains(said)) => true,
-        response::NO_PERMISSION if remark.contains("has no permission") => false,
+        response::NO_PERMISSION if NEW_CREDENTIALS.iter().any(|said| says(remark, said)) => true,
+        response::NO_PERMISSION if says(remark, "has no permission") => false,
         _ => return None,
     };
     let remark = String::from(remark);

@@ -340,6 +340,9 @@ impl<T> Producer<T> {
 
     /// Batches that have lingered leave.
     pub(crate) fn end_lingering(&mut self) {
+        if !has::AUTO_BATCH {
+            return;
+        }
         while let Some(&(at, carrier)) = self.accumulator.lingering.first() {
             if at > self.now {
                 return;
@@ -354,6 +357,9 @@ impl<T> Producer<T> {
     /// Batches leave that have nothing to wait for: the caller has begun all that it wanted to.
     #[cold]
     pub(crate) fn leave(&mut self) {
+        if !has::AUTO_BATCH {
+            return;
+        }
         for id in core::mem::take(&mut self.accumulator.leaving) {
             let class = self.accumulator.classes.get(&id);
             if let Some(carrier) = class.and_then(|class| class.gathering) {
@@ -385,6 +391,9 @@ impl<T> Producer<T> {
 
     /// A carrier has ended: what gathers behind it may leave.
     pub(crate) fn carrier_gone(&mut self, key: Key, carried: &Carried) {
+        if !has::AUTO_BATCH {
+            return;
+        }
         self.accumulator.carriers -= 1;
         let limits = self.config.auto_batch.unwrap_or_default();
         let Some(id) = carried.class else { return };

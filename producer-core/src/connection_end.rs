@@ -4,6 +4,8 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
+use crate::time::millis;
+
 /// Why a connection ended, as the driver saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -157,7 +159,7 @@ impl fmt::Display for ConnectionEnd {
             Self::Proxy(text) | Self::Token(text) | Self::Other(text) => f.write_str(text),
             Self::Overloaded { after, detail } if after.is_zero() => f.write_str(detail),
             Self::Overloaded { after, detail } => {
-                write!(f, "{detail} (come back after {} ms)", after.as_millis())
+                write!(f, "{detail} (come back after {} ms)", millis(*after))
             }
         }
     }

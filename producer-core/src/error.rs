@@ -12,6 +12,8 @@ use crate::connection_end::ConnectionEnd;
 use crate::names::{Address, InvalidName};
 use crate::reason::Reason;
 use crate::receipt::SendStatus;
+use crate::say::says;
+use crate::time::millis;
 use crate::unique_id::MessageId;
 use crate::wire::code::response;
 
@@ -275,7 +277,7 @@ impl ErrorKind {
     pub(crate) fn lacks_queue(&self) -> bool {
         const CODES: [i32; 2] = [response::INVALID_PARAMETER, response::SYSTEM_ERROR];
         matches!(self, Self::Broker { code, remark }
-            if CODES.contains(code) && remark.contains("request queueId["))
+            if CODES.contains(code) && says(remark, "request queueId["))
     }
 
     /// What usually helps, when there is something that usually helps.
@@ -465,7 +467,7 @@ impl SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Details { kind, outcome, elapsed, attempts, .. } = &*self.0;
-        write!(f, "{kind} ({outcome}, after {} ms", elapsed.as_millis())?;
+        write!(f, "{kind} ({outcome}, after {} ms", millis(*elapsed))?;
         for (number, attempt) in attempts.iter().enumerate() {
             write!(f, "; attempt {}", number + 1)?;
             if let Some(broker) = &attempt.broker {
@@ -478,7 +480,7 @@ impl fmt::Display for SendError {
                 (Some(advertised), _) => write!(f, " [{advertised}]")?,
                 _ => {}
             }
-            write!(f, ", {}, {} ms: {}", attempt.phase, attempt.elapsed.as_millis(), attempt.kind)?;
+            write!(f, ", {}, {} ms: {}", attempt.phase, millis(attempt.elapsed), attempt.kind)?;
         }
         f.write_str(")")
     }

@@ -17,3 +17,5 @@ pub(crate) const JSON_REQUESTS: bool = cfg!(feature = "json-requests");
 /// Java's ways to choose queues and to avoid brokers ([`Config::java`](crate::Config::java)), and
 /// its second port.
 pub(crate) const JAVA_WAYS: bool = cfg!(feature = "java-ways");
+/// The address of this machine ([`Environment::ip`](crate::Environment::ip)), which a page cannot know.
+pub(crate) const OWN_IP: bool = cfg!(feature = "own-ip");

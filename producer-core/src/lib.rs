@@ -97,10 +97,13 @@ mod receipt;
 mod request_reply;
 mod retry;
 mod route;
+mod say;
 mod send;
 mod send_frame;
 mod settle;
 mod slab;
+#[cfg(any(test, not(feature = "fast-hash")))]
+mod small_hash;
 mod sort;
 mod special;
 mod stamp;

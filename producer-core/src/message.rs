@@ -6,6 +6,7 @@ use bytes::Bytes;
 use core::fmt;
 
 use crate::names::{InvalidName, TopicName};
+use crate::say::Quoted;
 use crate::wire::names::is_blank;
 use crate::wire::property_names;
 use crate::wire::sys_flag::{self, Compression};
@@ -80,13 +81,16 @@ impl fmt::Display for InvalidMessage {
             Self::Topic(name) => write!(f, "invalid topic: {name}"),
             Self::EmptyBody => write!(f, "the body is empty"),
             Self::BlankProperty { name } => {
-                write!(f, "property {name:?} has a blank name or value")
+                write!(f, "property {} has a blank name or value", Quoted('"', name))
             }
             Self::PropertySeparator { name, position } => write!(
                 f,
-                "property {name:?} holds a separator (U+0001 or U+0002) at byte {position}"
+                "property {} holds a separator (U+0001 or U+0002) at byte {position}",
+                Quoted('"', name)
             ),
-            Self::ReservedProperty { name } => write!(f, "property {name:?} is reserved"),
+            Self::ReservedProperty { name } => {
+                write!(f, "property {} is reserved", Quoted('"', name))
+            }
             Self::UnknownDelayLevel { level } => {
                 let highest = Message::DELAY_LEVEL_MAX;
                 write!(f, "there is no delay level {level}, only 1 to {highest}")
@@ -96,7 +100,7 @@ impl fmt::Display for InvalidMessage {
             }
             Self::DelayTooLong => f.write_str("the delay is longer than brokers can count"),
             Self::InvalidDispatch { name } => {
-                write!(f, "{name:?} cannot be the name of a light queue")
+                write!(f, "{} cannot be the name of a light queue", Quoted('"', name))
             }
             Self::NotARequest { name } => {
                 write!(f, "the message is no request that can be answered: it has no {name}")

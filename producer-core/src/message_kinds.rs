@@ -73,8 +73,8 @@ impl Message {
     /// [`DelayedTwice`](InvalidMessage::DelayedTwice);
     /// [`DelayTooLong`](InvalidMessage::DelayTooLong) past 2^63 ms.
     pub fn delay(self, delay: Duration) -> Result<Self, InvalidMessage> {
-        let ms = delay.as_nanos().div_ceil(1_000_000);
-        let ms = i64::try_from(ms).map_err(|_| InvalidMessage::DelayTooLong)?;
+        let rounded = delay.saturating_add(Duration::from_nanos(999_999));
+        let ms = i64::try_from(rounded.as_millis()).map_err(|_| InvalidMessage::DelayTooLong)?;
         self.put_delay(names::TIMER_DELAY_MS, ms)
     }
 

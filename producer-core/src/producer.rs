@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -168,7 +168,7 @@ impl<T> Producer<T> {
             Some(name) => name.clone(),
             None => alloc::format!("{}#{}", environment.process, random.next_u64() >> 1),
         };
-        let ip = alloc::format!("{}", environment.ip);
+        let ip = if has::OWN_IP { environment.ip.to_string() } else { String::from("127.0.0.1") };
         let unit = config.unit_name.as_deref();
         let client_id = client::client_id(&ip, &instance, unit, config.stream_requests);
         let groups = alloc::vec![Group::new(&config, config.group.clone())];

@@ -6,6 +6,7 @@ use crate::admin::{Places, Questions};
 use crate::ask::{Answer, AskTarget, Request};
 use crate::ask_error::{AskError, InvalidQuestion};
 use crate::names::TopicName;
+use crate::say::says;
 use crate::wire::code::{request, response};
 use crate::wire::namespace::{is_dlq_topic, is_retry_topic};
 use crate::wire::recall::{RecallHandle, RecallRequest};
@@ -54,7 +55,7 @@ impl Recall {
             response::ILLEGAL_OPERATION if !planted!(RecallAlwaysDone) => {
                 return Err(AskError::NotRecallable { remark: remark() });
             }
-            response::NO_PERMISSION if remark().contains("operation is forbidden") => {
+            response::NO_PERMISSION if says(&remark(), "operation is forbidden") => {
                 return Err(AskError::RecallDisabled);
             }
             response::ILLEGAL_OPERATION => return Ok(remark()),

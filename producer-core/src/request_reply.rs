@@ -21,7 +21,7 @@ use crate::route::Hasher;
 use crate::send::{Reply, SendId, SendOptions};
 use crate::slab::Key;
 use crate::special::{Form, Special};
-use crate::time::Instant;
+use crate::time::{Instant, millis};
 use crate::unique_id::MessageId;
 use crate::wire::code::response;
 use crate::wire::frame::Frame;
@@ -159,7 +159,7 @@ impl<T> Producer<T> {
         options.reply = Reply::Awaited;
         let id = self.next_request_id();
         let timeout = options.timeout.unwrap_or(self.config.send_timeout);
-        let ttl = timeout.as_millis();
+        let ttl = millis(timeout);
         let properties = format!(
             "{}\u{1}{id}\u{2}{}\u{1}{}\u{2}{}\u{1}{ttl}\u{2}",
             names::CORRELATION_ID,

@@ -21,7 +21,10 @@ use crate::wire::perm;
 use crate::wire::route::{PublishInfo, TopicRouteData};
 
 /// Hashing with a seed of the producer's own: deterministic, and not guessable from outside.
+#[cfg(feature = "fast-hash")]
 pub(crate) type Hasher = foldhash::fast::FixedState;
+#[cfg(not(feature = "fast-hash"))]
+pub(crate) type Hasher = crate::small_hash::Seed;
 
 pub(crate) type TopicId = u32;
 pub(crate) type BrokerId = u32;

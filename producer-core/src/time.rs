@@ -10,6 +10,12 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
+/// Whole milliseconds. Half a billion years fit; those of the library are of 128 bits, which are long
+/// to show and to divide.
+pub(crate) const fn millis(span: Duration) -> u64 {
+    span.as_millis() as u64
+}
+
 impl Instant {
     /// The driver's origin.
     pub const ZERO: Self = Self(0);

@@ -1,5 +1,7 @@
 //! What of an error crosses to JavaScript?
 
+use alloc::string::{String, ToString};
+
 use producer_core::{Attempt, ErrorKind};
 
 /// The response code of a broker or name server, -1 if it is none.

@@ -9,15 +9,22 @@
 //! Every method that takes `now`, in milliseconds of a clock that does not jump, returns how many
 //! numbers it left; they are at [`Core::numbers`], in the module's memory, until the next call.
 #![forbid(unsafe_code)]
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
 
 mod failure;
 mod message;
 pub mod outputs;
 mod settings;
 
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 use core::time::Duration;
-use std::cell::RefCell;
-use std::sync::Once;
 
 use producer_core::wire::bridge;
 use producer_core::{
@@ -78,7 +85,6 @@ impl Core {
     /// Says which setting is wrong, and how.
     #[wasm_bindgen(constructor)]
     pub fn new(settings: &str, seed: &[u32], unix_ms: f64) -> Result<Self, String> {
-        remember_panics();
         let config = settings::read(settings)?;
         let seed = seed.iter().fold(0_u64, |seed, &part| (seed << 32) | u64::from(part));
         let mut environment = Environment::new(seed, unix_ms as u64);
@@ -456,34 +462,25 @@ fn span(ms: f64) -> Option<Duration> {
     (ms >= 0.0).then(|| Duration::from_micros((ms.min(9e12) * 1e3) as u64))
 }
 
-thread_local! {
-    static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-/// A panic in wasm ends in a trap without a word; this keeps the words.
-fn remember_panics() {
-    static HOOK: Once = Once::new();
-    // Once: a thread that has trapped counts as panicking for ever, and may set no hook any more.
-    HOOK.call_once(|| {
-        std::panic::set_hook(Box::new(|panic| {
-            let text = panic.to_string();
-            LAST_PANIC.with(|last| {
-                if let Ok(mut last) = last.try_borrow_mut() {
-                    *last = text;
-                }
-            });
-        }));
-    });
-}
-
-/// What the last panic said; empty if there was none.
-#[wasm_bindgen]
-pub fn last_panic() -> String {
-    LAST_PANIC.with(|last| last.try_borrow().map(|last| last.clone()).unwrap_or_default())
-}
-
 /// Panics, for tests of what a page does then.
 #[wasm_bindgen]
 pub fn panic_for_test() {
     panic!("panic_for_test was called");
+}
+
+/// What of the standard library a page would download for nothing.
+#[cfg(target_arch = "wasm32")]
+mod page {
+    use core::panic::PanicInfo;
+
+    /// A third of the library's, and as fast.
+    #[global_allocator]
+    static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
+    /// A trap without a word: its stack says more, by the numbers of functions, whose names are
+    /// beside the module. Texts of panics and places in the source are a twentieth of a module.
+    #[panic_handler]
+    fn panicked(_: &PanicInfo<'_>) -> ! {
+        core::arch::wasm32::unreachable()
+    }
 }

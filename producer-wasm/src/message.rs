@@ -6,6 +6,10 @@
 //! waits, `a` one that moves, `r` any queue, `q` broker, U+0003 and number. An option is a letter
 //! and its value. JavaScript refuses texts that hold one of the three before it makes a head.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use producer_core::wire::sys_flag::Compression;

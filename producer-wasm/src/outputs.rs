@@ -6,7 +6,9 @@
 //! [`text`](crate::Core::text) after those of all fields before it. Times are milliseconds. The
 //! other half of this is `ts/outputs.ts`; a test of the package compares the two.
 
-use std::sync::Arc;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use producer_core::{
     CloseReport, Event, Instant, Outcome, Output, Receipt, ReplyMessage, Route, SendError,

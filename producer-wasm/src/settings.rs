@@ -1,5 +1,8 @@
 //! Which settings may a page make?
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
 use core::time::Duration;
 
 use producer_core::wire::{SerializeType, bridge};

@@ -3,7 +3,7 @@ import type { Bridge } from "./bridge.js";
 import { aborted, OUTCOMES, RocketError } from "./errors.js";
 import { Events } from "./events.js";
 import { Link, type LinkHost } from "./link.js";
-import { Core, last_panic } from "./module.js";
+import { Core } from "./module.js";
 import { type RawCheck, Reader } from "./outputs.js";
 import { type Ended, type Orders, Performer } from "./perform.js";
 import { BUFFERED_HIGH, BUFFERED_LOW, Room } from "./room.js";
@@ -329,8 +329,7 @@ export class Engine implements LinkHost {
     } catch (cause) {
       if (this.poison) throw this.poison;
       if (cause instanceof RocketError) throw this.fail(cause);
-      const said = lastPanic();
-      throw this.fail(new RocketError("WASM", `the producer has failed: ${said || String(cause)}`, { cause, outcome: "unknown", hint: "make a new one; that is a bug" }));
+      throw this.fail(new RocketError("WASM", `the producer has failed: ${String(cause)}${placeOf(cause)}`, { cause, outcome: "unknown", hint: "make a new one; that is a bug" }));
     }
   }
 
@@ -455,10 +454,9 @@ export class Engine implements LinkHost {
   }
 }
 
-function lastPanic(): string {
-  try {
-    return last_panic();
-  } catch {
-    return "";
-  }
+/** Functions that a trap came through, the innermost first. The package's `rocketmq_bg.symbols` names them. */
+function placeOf(cause: unknown): string {
+  const stack = cause instanceof Error ? String(cause.stack) : "";
+  const functions = Array.from(stack.matchAll(/wasm-function\[(\d+)\]/g), ([, number]) => number);
+  return functions.length > 0 ? ` in functions ${functions.slice(0, 6).join(" ")} of rocketmq_bg.wasm` : "";
 }

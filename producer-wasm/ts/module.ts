@@ -1,9 +1,9 @@
 // The wasm module: loaded once, when the first producer is made.
-import initialise, { Core, last_panic, panic_for_test } from "../pkg/producer_wasm.js";
+import initialise, { Core, panic_for_test } from "../pkg/producer_wasm.js";
 import { RocketError } from "./errors.js";
 import type { Source } from "./source.js";
 
-export { Core, last_panic, panic_for_test };
+export { Core, panic_for_test };
 
 let loading: Promise<WebAssembly.Memory> | undefined;
 

@@ -8,6 +8,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use crate::connection_end::ConnectionEnd;
+use crate::say::behind;
 
 /// The address that stands for the bridge's own name servers; its target is `ns`.
 pub const NAME_SERVERS: &str = "ns:9876";
@@ -91,7 +92,7 @@ fn meaning(code: u16) -> Option<&'static str> {
 
 /// Milliseconds after `retry-after=` in a reason; none that can be read are none.
 fn retry_after_ms(reason: &str) -> u64 {
-    let said = reason.split_once("retry-after=").map_or("", |(_, rest)| rest);
+    let said = behind(reason, "retry-after=").unwrap_or_default();
     let digits = said.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
     digits.parse().unwrap_or(0)
 }

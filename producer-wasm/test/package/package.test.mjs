@@ -43,10 +43,10 @@ const files = (place) => readdirSync(place, { recursive: true }).map(String);
 
 test("the tarball holds what is needed, and nothing else", () => {
   const found = files(installed).filter((name) => name !== "dist").sort();
-  for (const name of ["LICENSE", "README.md", "API.md", "package.json", "dist/web.js", "dist/node.js", "dist/inline.js", "dist/slim.js", "dist/rocketmq_bg.wasm", "dist/web.d.ts", "dist/slim.d.ts"]) {
+  for (const name of ["LICENSE", "README.md", "API.md", "package.json", "dist/web.js", "dist/node.js", "dist/inline.js", "dist/slim.js", "dist/rocketmq_bg.wasm", "dist/rocketmq_bg.symbols", "dist/web.d.ts", "dist/slim.d.ts"]) {
     assert.ok(found.includes(name), name);
   }
-  assert.deepEqual(found.filter((name) => !/^(dist\/[\w.]+\.(js|map|ts|wasm)|README\.md|API\.md|LICENSE|package\.json)$/.test(name)), []);
+  assert.deepEqual(found.filter((name) => !/^(dist\/[\w.]+\.(js|map|ts|wasm|symbols)|README\.md|API\.md|LICENSE|package\.json)$/.test(name)), []);
   const { exports } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
   const places = JSON.stringify(exports).match(/\.\/dist\/[\w.]+/g);
   for (const place of places) assert.ok(found.includes(place.slice(2)), place);

@@ -2,6 +2,7 @@
 
 use super::usual::{self, Stop};
 use super::{HeaderLine, Visit};
+use crate::has;
 use crate::wire::json::{Reader, Value};
 use crate::wire::{Ext, Language, WireError};
 
@@ -14,6 +15,13 @@ pub(super) fn decode<'a>(
     ext: &mut Ext<'a>,
 ) -> Result<HeaderLine<'a>, WireError> {
     let mut line = HeaderLine::EMPTY;
+    if !has::JSON_REQUESTS {
+        // Who asks in binary is answered so; what is JSON all the same is seldom and can take longer.
+        let mut reader = Reader::new(bytes);
+        reader.open_object()?;
+        members(bytes, &mut reader, &mut line, visit, ext)?;
+        return Ok(line);
+    }
     match usual::decode(bytes, &mut line, visit, ext) {
         Stop::End => {}
         Stop::Member { at, first } => {
@@ -40,7 +48,7 @@ fn members<'a>(
     bytes: &'a [u8],
     reader: &mut Reader<'a>,
     line: &mut HeaderLine<'a>,
-    visit: &mut impl Visit<'a>,
+    visit: &mut dyn Visit<'a>,
     ext: &mut Ext<'a>,
 ) -> Result<(), WireError> {
     while let Some(name) = reader.next_member()? {
@@ -76,7 +84,7 @@ fn ext_fields<'a>(
     bytes: &'a [u8],
     start: usize,
     reader: &mut Reader<'a>,
-    visit: &mut impl Visit<'a>,
+    visit: &mut dyn Visit<'a>,
     ext: &mut Ext<'a>,
 ) -> Result<(), WireError> {
     while let Some(name) = reader.next_member()? {
