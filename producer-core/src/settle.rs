@@ -14,6 +14,7 @@ use crate::in_flight::Purpose;
 use crate::output::Output;
 use crate::producer::Producer;
 use crate::receipt::{OffsetId, Receipt, SendStatus};
+use crate::say::says;
 use crate::send::{Send, Stage, Under};
 use crate::slab::Key;
 use crate::special::{Form, Special, Told};
@@ -478,5 +479,5 @@ fn surely_not_stored(remark: &str) -> bool {
         "the specified topic",
         "push reply message fail, channel of",
     ];
-    BEFORE_WRITING.iter().any(|said| remark.contains(said))
+    BEFORE_WRITING.iter().any(|said| says(remark, said))
 }

@@ -21,14 +21,13 @@ mod settings;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use producer_core::wire::bridge;
 use producer_core::{
-    Batch, ConnId, ConnectionEnd, Decision, Environment, Instant, Message, Outcome, Output,
+    Batch, Config, ConnId, ConnectionEnd, Decision, Environment, Instant, Message, Outcome, Output,
     Producer, Reply, RequestId, SendId, TopicName, Transaction,
 };
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -79,25 +78,27 @@ const BATCH_MAX: usize = 65_536;
 #[wasm_bindgen]
 impl Core {
     /// A producer with these settings (names and values in turn, each ended by U+0001), this random
-    /// seed, and the wall clock in milliseconds since 1970.
-    ///
-    /// # Errors
-    /// Says which setting is wrong, and how.
+    /// seed in two halves, and the wall clock in milliseconds since 1970. If a setting is wrong,
+    /// [`text`](Self::text) says which, and how, and the producer is of no use.
     #[wasm_bindgen(constructor)]
-    pub fn new(settings: &str, seed: &[u32], unix_ms: f64) -> Result<Self, String> {
-        let config = settings::read(settings)?;
-        let seed = seed.iter().fold(0_u64, |seed, &part| (seed << 32) | u64::from(part));
+    pub fn new(settings: &str, seed: u32, more_seed: u32, unix_ms: f64) -> Self {
+        let mut out = Outputs::default();
+        let config = settings::read(settings).unwrap_or_else(|problem| {
+            out.text = problem;
+            Config::default()
+        });
+        let seed = (u64::from(seed) << 32) | u64::from(more_seed);
         let mut environment = Environment::new(seed, unix_ms as u64);
         environment.process = (seed & 0xFFFF) as u32;
-        Ok(Self {
+        Self {
             core: Producer::new(config, environment),
             names: Vec::new(),
             conns: Vec::new(),
             open: Vec::new(),
             batch: Vec::new(),
             frame: Vec::new(),
-            out: Outputs::default(),
-        })
+            out,
+        }
     }
 
     /// Sends a message: see module `message` for the head. A `timeout` that is not a number, or not
@@ -121,17 +122,17 @@ impl Core {
         self.end()
     }
 
-    /// Adds a message to the batch that is being put together; says what is wrong with it, nothing
-    /// if nothing is.
-    pub fn add(&mut self, head: &str, body: Vec<u8>) -> Option<String> {
-        if self.batch.len() == BATCH_MAX {
-            return Some(format!("a batch has at most {BATCH_MAX} messages"));
-        }
+    /// Adds a message to the batch that is being put together. What is wrong with it is left as
+    /// text, nothing if nothing is.
+    pub fn add(&mut self, head: &str, body: Vec<u8>) {
+        self.begin();
         match message::read(head, body) {
+            _ if self.batch.len() == BATCH_MAX => {
+                self.out.text = format!("a batch has at most {BATCH_MAX} messages");
+            }
             Ok((message, _)) => self.batch.push(message),
-            Err(problem) => return Some(problem),
+            Err(problem) => self.out.text = problem,
         }
-        None
     }
 
     /// Forgets the batch that is being put together.
@@ -318,35 +319,46 @@ impl Core {
         self.out.numbers.as_ptr()
     }
 
-    /// The text that belongs to them.
-    pub fn text(&self) -> String {
-        self.out.text.clone()
+    /// Where the text is that the last call left.
+    pub fn text(&self) -> *const u8 {
+        self.out.text.as_ptr()
     }
 
-    /// A body that belongs to them, by its number.
-    pub fn body(&mut self, number: usize) -> Vec<u8> {
-        self.out.bodies.get_mut(number).map(core::mem::take).unwrap_or_default()
+    /// How many bytes it has.
+    pub fn text_bytes(&self) -> usize {
+        self.out.text.len()
     }
 
-    /// Counters and levels, in the order of [`outputs::STATS`].
-    pub fn stats(&self) -> Vec<f64> {
-        outputs::stats(&self.core.stats())
+    /// Where a body is that the last call left, by its number.
+    pub fn body(&self, number: usize) -> *const u8 {
+        self.out.body(number).as_ptr()
     }
 
-    /// Sends in hand and their bytes.
-    pub fn levels(&self) -> Vec<f64> {
-        let stats = self.core.stats();
-        vec![stats.in_hand as f64, stats.bytes_in_hand as f64]
+    /// How many bytes it has.
+    pub fn body_bytes(&self, number: usize) -> usize {
+        self.out.body(number).len()
     }
 
-    /// Names of what [`stats`](Self::stats) gives, a word each.
-    pub fn stats_names() -> String {
-        outputs::STATS.join(" ")
+    /// Leaves counters and levels, so many, and their names as text, with blanks in between.
+    pub fn stats(&mut self) -> usize {
+        self.out.stats(&self.core.stats());
+        outputs::STATS.len()
     }
 
-    /// The id that brokers know this producer by.
-    pub fn client_id(&self) -> String {
-        self.core.client_id().to_owned()
+    /// Sends in hand.
+    pub fn in_hand(&self) -> f64 {
+        self.core.stats().in_hand as f64
+    }
+
+    /// Bytes of sends in hand.
+    pub fn bytes_in_hand(&self) -> f64 {
+        self.core.stats().bytes_in_hand as f64
+    }
+
+    /// Leaves, as text, the id that brokers know this producer by.
+    pub fn client_id(&mut self) {
+        self.begin();
+        self.out.text.push_str(self.core.client_id());
     }
 }
 

@@ -1,6 +1,6 @@
 //! What does the core want done, in numbers and text that cross to JavaScript at once?
 //!
-//! A call leaves `wake, text units, op, op, …`. `wake` is when to call
+//! A call leaves `wake, text bytes, op, op, …`. `wake` is when to call
 //! [`timeout`](crate::Core::timeout), in milliseconds, infinity for never. An op is its number and
 //! then its fields; a text is a field that says how many UTF-16 units it has, and stands in
 //! [`text`](crate::Core::text) after those of all fields before it. Times are milliseconds. The
@@ -68,7 +68,6 @@ pub(crate) struct Outputs {
     pub(crate) numbers: Vec<f64>,
     pub(crate) text: String,
     pub(crate) bodies: Vec<Vec<u8>>,
-    units: usize,
     names: Vec<Arc<str>>,
 }
 
@@ -78,12 +77,15 @@ impl Outputs {
         self.numbers.extend([f64::INFINITY, 0.0]);
         self.text.clear();
         self.bodies.clear();
-        self.units = 0;
+    }
+
+    pub(crate) fn body(&self, number: usize) -> &[u8] {
+        self.bodies.get(number).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn wake_at(&mut self, at: Option<Instant>) {
         self.numbers[0] = at.map_or(f64::INFINITY, ms);
-        self.numbers[1] = self.units as f64;
+        self.numbers[1] = self.text.len() as f64;
     }
 
     pub(crate) fn connect(&mut self, conn: usize, address: &str, deadline: Instant) {
@@ -299,7 +301,6 @@ impl Outputs {
     fn say(&mut self, text: &str) {
         let units = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
         self.numbers.push(units as f64);
-        self.units += units;
         self.text.push_str(text);
     }
 }
@@ -345,29 +346,37 @@ pub const STATS: [&str; 21] = [
     "outBytes",
 ];
 
-pub(crate) fn stats(stats: &Stats) -> Vec<f64> {
-    let counters: [f64; STATS.len()] = [
-        stats.accepted as f64,
-        stats.stored as f64,
-        stats.written as f64,
-        stats.not_sent as f64,
-        stats.rejected as f64,
-        stats.unknown as f64,
-        stats.cancelled as f64,
-        stats.attempts as f64,
-        stats.retries as f64,
-        stats.retries_refused as f64,
-        stats.late_responses as f64,
-        stats.connects as f64,
-        stats.connection_failures as f64,
-        stats.route_requests as f64,
-        stats.route_changes as f64,
-        stats.ejections as f64,
-        stats.heartbeats as f64,
-        stats.in_hand as f64,
-        stats.bytes_in_hand as f64,
-        stats.requests_in_flight as f64,
-        stats.out_bytes as f64,
-    ];
-    counters.to_vec()
+impl Outputs {
+    pub(crate) fn stats(&mut self, stats: &Stats) {
+        let counters: [f64; STATS.len()] = [
+            stats.accepted as f64,
+            stats.stored as f64,
+            stats.written as f64,
+            stats.not_sent as f64,
+            stats.rejected as f64,
+            stats.unknown as f64,
+            stats.cancelled as f64,
+            stats.attempts as f64,
+            stats.retries as f64,
+            stats.retries_refused as f64,
+            stats.late_responses as f64,
+            stats.connects as f64,
+            stats.connection_failures as f64,
+            stats.route_requests as f64,
+            stats.route_changes as f64,
+            stats.ejections as f64,
+            stats.heartbeats as f64,
+            stats.in_hand as f64,
+            stats.bytes_in_hand as f64,
+            stats.requests_in_flight as f64,
+            stats.out_bytes as f64,
+        ];
+        self.clear();
+        self.numbers.clear();
+        self.numbers.extend(counters);
+        for name in STATS {
+            self.text.push_str(name);
+            self.text.push(' ');
+        }
+    }
 }

@@ -18,6 +18,7 @@ export const KIND = { SEND: 0, ONE_WAY: 1, HALF: 2, REQUEST: 3, REPLY: 4 } as co
 /** How often a socket is looked at that takes no more: no event tells when it does. */
 const BLOCKED_EVERY = 20;
 const WALL_CLOCK_EVERY = 1_000;
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** Timers of browsers count no further. */
 const TIMER_MAX = 0x7fffffff;
 
@@ -52,16 +53,21 @@ export class Engine implements LinkHost {
     limits: { bytes: number; messages: number },
     private readonly onCheck: (check: RawCheck) => void,
   ) {
-    const seed = crypto.getRandomValues(new Uint32Array(2));
+    const [seed = 0, more = 0] = crypto.getRandomValues(new Uint32Array(2));
+    let problem: string;
     try {
-      this.core = new Core(settings, seed, Date.now());
-    } catch (problem) {
-      if (typeof problem === "string") throw new RocketError("INVALID", problem);
-      throw new RocketError("WASM", `the producer cannot be made: ${String(problem)}`, { cause: problem });
+      this.core = new Core(settings, seed, more, Date.now());
+      problem = this.text(this.core);
+    } catch (cause) {
+      throw new RocketError("WASM", `the producer cannot be made: ${String(cause)}${placeOf(cause)}`, { cause });
+    }
+    if (problem !== "") {
+      this.core.free();
+      throw new RocketError("INVALID", problem);
     }
     // The clock of the core begins with it.
     this.origin = performance.now();
-    this.room = new Room(limits, () => this.guard((core) => core.levels()), () => this.buffered);
+    this.room = new Room(limits, () => this.guard((core) => [core.in_hand(), core.bytes_in_hand()]), () => this.buffered);
     this.performer = new Performer(this.tickets, this.events, this.orders());
   }
 
@@ -133,8 +139,8 @@ export class Engine implements LinkHost {
 
   /** Adds to the batch that is being put together. */
   addToBatch(head: string, body: Uint8Array): void {
-    const problem = this.guard((core) => core.add(head, body));
-    if (problem !== undefined) throw new RocketError("INVALID", problem);
+    const problem = this.guard((core) => (core.add(head, body), this.text(core)));
+    if (problem !== "") throw new RocketError("INVALID", problem);
   }
 
   dropBatch(): void {
@@ -184,13 +190,16 @@ export class Engine implements LinkHost {
   }
 
   get clientId(): string {
-    return this.guard((core) => core.client_id());
+    return this.guard((core) => (core.client_id(), this.text(core)));
   }
 
   stats(): Stats {
-    const values = this.guard((core) => core.stats());
     const stats: Record<string, number> = {};
-    Core.stats_names().split(" ").forEach((name, n) => (stats[name] = values[n] ?? 0));
+    this.guard((core) => {
+      const count = core.stats();
+      const values = new Float64Array(this.memory.buffer, core.numbers(), count);
+      this.text(core).trim().split(" ").forEach((name, n) => (stats[name] = values[n] ?? 0));
+    });
     stats.bufferedBytes = this.buffered;
     stats.eventsDropped = this.events.dropped;
     return stats as unknown as Stats;
@@ -310,15 +319,18 @@ export class Engine implements LinkHost {
     if (this.poison) return;
     this.guard((core) => {
       const count = visit(core);
-      // Two numbers are the wake and no text: nothing to do but to wait.
-      const numbers = new Float64Array(this.memory.buffer, core.numbers(), count).slice();
-      if (count > 2) {
-        const text = numbers[1] === 0 ? "" : core.text();
-        this.performer.perform(new Reader(numbers, text, this.performer.names));
-      }
-      this.wakeBy(numbers[0] ?? Infinity);
+      const numbers = new Float64Array(this.memory.buffer, core.numbers(), count);
+      const [wake = Infinity, textBytes = 0] = [numbers[0], numbers[1]];
+      // Two numbers are the wake and no text: nothing to do but to wait. What is done changes them.
+      if (count > 2) this.performer.perform(new Reader(numbers.slice(), this.text(core, textBytes), this.performer.names));
+      this.wakeBy(wake);
     });
     if (this.room.isWaitedFor) this.tellRoom();
+  }
+
+  /** The text that the last call left. */
+  private text(core: Core, bytes = core.text_bytes()): string {
+    return bytes === 0 ? "" : decoder.decode(new Uint8Array(this.memory.buffer, core.text(), bytes));
   }
 
   /** Any error of the module leaves it half changed: it is not used again. */
@@ -379,7 +391,7 @@ export class Engine implements LinkHost {
         this.report = report;
         this.rest();
       },
-      body: (number) => this.core.body(number),
+      body: (number) => new Uint8Array(this.memory.buffer, this.core.body(number), this.core.body_bytes(number)).slice(),
     };
   }
 

@@ -69,6 +69,7 @@ export class Link {
     // implementation may do so later, such as package ws while it compresses.
     const own = this.webSocket === globalThis.WebSocket ? bytes : bytes.slice();
     try {
+      if (own.length <= MESSAGE_BYTES) return this.socket.send(own as Uint8Array<ArrayBuffer>);
       for (let from = 0; from < own.length; from += MESSAGE_BYTES) {
         this.socket.send(own.subarray(from, from + MESSAGE_BYTES) as Uint8Array<ArrayBuffer>);
       }
