@@ -104,6 +104,8 @@ mod settle;
 mod slab;
 #[cfg(any(test, not(feature = "fast-hash")))]
 mod small_hash;
+#[cfg(any(test, not(feature = "fast-hash")))]
+mod small_map;
 mod sort;
 mod special;
 mod stamp;

@@ -6,8 +6,6 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use hashbrown::HashMap;
-
 use crate::accumulator::Accumulator;
 use crate::ask::Ask;
 use crate::budget::Account;
@@ -26,7 +24,7 @@ use crate::output::{CloseReport, Output, Stats};
 use crate::query::Query;
 use crate::random::Random;
 use crate::request_reply::Requests;
-use crate::route::{Hasher, Routes, TopicId};
+use crate::route::{Hasher, Map, Routes, TopicId};
 use crate::send::{Send, SendId, SendOptions, Stage};
 use crate::send_frame::Templates;
 use crate::slab::{Key, Slab};
@@ -82,9 +80,9 @@ pub struct Producer<T> {
     pub(crate) bytes_waiting: usize,
     pub(crate) sends_admitted: usize,
     pub(crate) bytes_admitted: usize,
-    pub(crate) lanes: HashMap<(TopicId, u64), Lane, Hasher>,
+    pub(crate) lanes: Map<(TopicId, u64), Lane>,
     /// When the order of a lane broke, for those of it that wait for room.
-    pub(crate) broken: HashMap<(TopicId, u64), Instant, Hasher>,
+    pub(crate) broken: Map<(TopicId, u64), Instant>,
 
     pub(crate) accumulator: Accumulator,
 
@@ -201,8 +199,8 @@ impl<T> Producer<T> {
             bytes_waiting: 0,
             sends_admitted: 0,
             bytes_admitted: 0,
-            lanes: HashMap::with_hasher(Hasher::with_seed(hash_seed)),
-            broken: HashMap::with_hasher(Hasher::with_seed(hash_seed)),
+            lanes: Map::with_hasher(Hasher::with_seed(hash_seed)),
+            broken: Map::with_hasher(Hasher::with_seed(hash_seed)),
             accumulator: Accumulator::new(hash_seed),
             routes: Routes::new(hash_seed),
             name_servers,

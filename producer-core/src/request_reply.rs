@@ -10,14 +10,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use hashbrown::HashMap;
-
 use crate::error::{ErrorKind, Outcome, SendError};
 use crate::message::{InvalidMessage, Message};
 use crate::output::Output;
 use crate::producer::Producer;
 use crate::receipt::Receipt;
-use crate::route::Hasher;
+use crate::route::{Hasher, Map};
 use crate::send::{Reply, SendId, SendOptions};
 use crate::slab::Key;
 use crate::special::{Form, Special};
@@ -95,7 +93,7 @@ struct Waiting<T> {
 
 /// Requests by correlation id.
 pub(crate) struct Requests<T> {
-    waiting: HashMap<RequestId, Waiting<T>, Hasher>,
+    waiting: Map<RequestId, Waiting<T>>,
     /// Sorted by deadline, so that nothing depends on the order of a map. Most come in at the end
     /// and go near the start.
     due: VecDeque<(Instant, RequestId)>,
@@ -107,7 +105,7 @@ const REQUESTS_MAX: usize = 1 << 16;
 
 impl<T> Requests<T> {
     pub(crate) fn new() -> Self {
-        Self { waiting: HashMap::with_hasher(Hasher::with_seed(0)), due: VecDeque::new() }
+        Self { waiting: Map::with_hasher(Hasher::with_seed(0)), due: VecDeque::new() }
     }
 
     /// Whether no reply is awaited.

@@ -6,8 +6,6 @@ use alloc::vec::Vec;
 
 use core::time::Duration;
 
-use hashbrown::HashMap;
-
 use crate::groups::GroupId;
 use crate::health::Record;
 use crate::lookup::Lookup;
@@ -25,6 +23,11 @@ use crate::wire::route::{PublishInfo, TopicRouteData};
 pub(crate) type Hasher = foldhash::fast::FixedState;
 #[cfg(not(feature = "fast-hash"))]
 pub(crate) type Hasher = crate::small_hash::Seed;
+/// Values by key.
+#[cfg(feature = "fast-hash")]
+pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, Hasher>;
+#[cfg(not(feature = "fast-hash"))]
+pub(crate) type Map<K, V> = crate::small_map::Map<K, V>;
 
 pub(crate) type TopicId = u32;
 pub(crate) type BrokerId = u32;
@@ -159,10 +162,10 @@ pub(crate) struct Topic {
 
 /// Topics and brokers by name and by number. A number, once given, is kept.
 pub(crate) struct Routes {
-    topic_ids: HashMap<TopicName, TopicId, Hasher>,
+    topic_ids: Map<TopicName, TopicId>,
     /// The topic that was asked for last: mostly the next one too, which then needs no hashing.
     last_topic: TopicId,
-    broker_ids: HashMap<Arc<str>, BrokerId, Hasher>,
+    broker_ids: Map<Arc<str>, BrokerId>,
     pub(crate) topics: Vec<Topic>,
     pub(crate) brokers: Vec<Broker>,
 }
@@ -193,9 +196,9 @@ impl Routes {
     pub(crate) fn new(seed: u64) -> Self {
         let hasher = Hasher::with_seed(seed);
         Self {
-            topic_ids: HashMap::with_hasher(hasher.clone()),
+            topic_ids: Map::with_hasher(hasher.clone()),
             last_topic: 0,
-            broker_ids: HashMap::with_hasher(hasher),
+            broker_ids: Map::with_hasher(hasher),
             topics: Vec::new(),
             brokers: Vec::new(),
         }
