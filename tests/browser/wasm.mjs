@@ -37,26 +37,6 @@ const names = (failed) => failed.map((one) => one.name);
 const module = new WebAssembly.Module(readFileSync(moduleFile));
 const files = goldenFiles();
 const golden = packed(files);
-let all;
-
-await test("the core's tests in Node", async () => {
-  const { names, failed } = await runTests(module, golden);
-  assert.deepEqual(failed, []);
-  // Some hundreds: a list that is cut short is noticed.
-  assert.ok(names.filter((name) => name.includes("::golden::")).length >= 25, names.join("\n"));
-  assert.ok(names.filter((name) => name.includes("::behaviour::")).length >= 250, names.join("\n"));
-  all = names;
-  return `${names.length} tests`;
-});
-
-await test("one digit of one golden frame is noticed", async () => {
-  const path = "frames/5.4.0-rocketmq/send-plain.json";
-  const changed = files[path].replace(/("hex": *"[0-9a-f]{40})([0-9a-f])/, (_, before, digit) => before + (digit === "0" ? "1" : "0"));
-  assert.notEqual(changed, files[path]);
-  const { failed } = await runTests(module, packed({ ...files, [path]: changed }), "::golden::");
-  assert.ok(names(failed).includes("test wasm_tests::golden::manifest::every_golden_file_is_as_recorded"));
-  assert.ok(names(failed).some((name) => name.includes("::golden::frames::")), names(failed).join("\n"));
-});
 
 const site = new Site();
 await site.listen();
@@ -70,10 +50,37 @@ try {
   site.files["/tests/sim-hashes.json"] = () => readFileSync(hashesFile);
   await page.goto(`${site.origin}/page/index.html`);
   await page.waitForFunction(() => window.inWasm !== undefined);
-  const inPage = (task) => page.evaluate((task) => window.inWasm(task), task);
+  // All at once, each in a worker: Node's come meanwhile.
+  const inPage = (task) => page.evaluate((task) => window.inWasm(task), task).then((value) => ({ value }), (error) => ({ error }));
+  const [testsInChromium, hashesInChromium] = ["tests", ...(hashesFile ? ["hashes"] : [])].map(inPage);
+  const done = async (coming) => {
+    const { value, error } = await coming;
+    if (error !== undefined) throw error;
+    return value;
+  };
+
+  let all;
+  await test("the core's tests in Node", async () => {
+    const { names, failed } = await runTests(module, golden);
+    assert.deepEqual(failed, []);
+    // Some hundreds: a list that is cut short is noticed.
+    assert.ok(names.filter((name) => name.includes("::golden::")).length >= 25, names.join("\n"));
+    assert.ok(names.filter((name) => name.includes("::behaviour::")).length >= 250, names.join("\n"));
+    all = names;
+    return `${names.length} tests`;
+  });
+
+  await test("one digit of one golden frame is noticed", async () => {
+    const path = "frames/5.4.0-rocketmq/send-plain.json";
+    const changed = files[path].replace(/("hex": *"[0-9a-f]{40})([0-9a-f])/, (_, before, digit) => before + (digit === "0" ? "1" : "0"));
+    assert.notEqual(changed, files[path]);
+    const { failed } = await runTests(module, packed({ ...files, [path]: changed }), "::golden::");
+    assert.ok(names(failed).includes("test wasm_tests::golden::manifest::every_golden_file_is_as_recorded"));
+    assert.ok(names(failed).some((name) => name.includes("::golden::frames::")), names(failed).join("\n"));
+  });
 
   await test("the core's tests in Chromium", async () => {
-    const { names, failed } = await inPage("tests");
+    const { names, failed } = await done(testsInChromium);
     assert.deepEqual(failed, []);
     assert.deepEqual(names, all);
     return `${names.length} tests`;
@@ -82,7 +89,7 @@ try {
   if (hashesFile) {
     await test("plans have the hashes of this machine in Chromium", async () => {
       const native = JSON.parse(readFileSync(hashesFile, "utf8"));
-      const hashes = await inPage("hashes");
+      const hashes = await done(hashesInChromium);
       assert.ok(native.swarm.length >= 1_000, `${native.swarm.length} seeds`);
       for (const kind of ["swarm", "drill", "ready"]) {
         assert.equal(hashes[kind].length, native[kind].length);
