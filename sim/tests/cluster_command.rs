@@ -1,11 +1,9 @@
 //! The `cluster` command as a process: what it prints, and what its standard input does.
 
-mod support;
-
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use support::Client;
+use crate::support::Client;
 
 struct Running {
     child: Child,

@@ -1,14 +1,12 @@
 //! The embedded cluster as its users see it: real sockets, faults from outside.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Client, send_request};
 use producer_core::wire::Fields;
 use producer_core::wire::send::SendForm;
 use sim::model::broker::{BrokerConfig, Fault, Refusal, Times, TopicConfig};
 use sim::serve::EmbeddedCluster;
-use support::{Client, send_request};
 
 #[tokio::test]
 async fn a_send_finds_its_broker_and_is_stored() {

@@ -1,7 +1,5 @@
 //! What does `sim explore` print and leave behind?
 
-#![cfg(feature = "command")]
-
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

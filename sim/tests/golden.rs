@@ -1,12 +1,12 @@
 //! The models against reality: recorded requests of Java clients are given to the models, whose
 //! answers must have the code, the ext keys and the remark of the recorded real answers.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::support::Got;
+use crate::support::direct::{Direct, answers};
 use producer_core::wire::acl::{Credentials, sign};
 use producer_core::wire::recall::RecallHandle;
 use producer_core::wire::route::TopicRouteData;
@@ -19,8 +19,6 @@ use sim::model::broker::{
 };
 use sim::model::name_server::{NameServer, NameServerConfig, Registration, TopicRegistration};
 use sim::model::{ConnId, Instant, Release};
-use support::Got;
-use support::direct::{Direct, answers};
 
 #[test]
 fn the_models_answer_as_5_4_0() {
@@ -205,7 +203,7 @@ impl Replay {
 
 /// Stores a message that a pull or query finds.
 fn seed(broker: &mut Direct<Broker>, topic: &str, key: &str) {
-    let mut request = support::send_request(topic, 0);
+    let mut request = crate::support::send_request(topic, 0);
     request.properties = Some(format!("UNIQ_KEY\u{1}{key}\u{2}KEYS\u{1}other {key}\u{2}").into());
     let conn = broker.connect();
     let credentials = Credentials::new("golden-ak", "golden-secret".to_owned()).expect("not blank");

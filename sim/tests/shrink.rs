@@ -147,7 +147,7 @@ fn is_answered_twice(kind: FaultKind) -> bool {
     matches!(kind, FaultKind::Sends { fault: SendFault::AnswerTwice })
 }
 
-/// The file is a test target of its own, so what is generated compiles and passes.
+/// The file is a module of this program, so what is generated compiles and passes.
 #[test]
 fn a_generated_test_is_as_committed() {
     let plan = Plan::from_json(include_str!("plans/queue_gone.json")).expect("a plan");
@@ -162,6 +162,6 @@ fn a_generated_test_is_as_committed() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/generated.rs");
         std::fs::write(file, &text).expect("the folder is there");
     }
-    let hint = "WRITE=1 cargo test -p sim --test shrink writes it anew";
+    let hint = "WRITE=1 cargo test -p sim --test simulator shrink writes it anew";
     assert!(text == include_str!("generated.rs"), "tests/generated.rs is out of date: {hint}");
 }

@@ -1,12 +1,11 @@
 //! What tests of several crates share: [`browser`] serves pages, [`cluster`] starts a real Apache
 //! RocketMQ, [`interop`]
-//! sends to it and accounts for every message, [`hot`] drives the core's hot path alone,
-//! [`parity`] reads the table of Java's members, [`compat`] collects what was seen to work.
+//! sends to it and accounts for every message, [`parity`] reads the table of Java's members,
+//! [`compat`] collects what was seen to work.
 
 pub mod browser;
 pub mod cluster;
 pub mod compat;
-pub mod hot;
 pub mod interop;
 pub mod parity;
 

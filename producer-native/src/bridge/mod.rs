@@ -67,7 +67,7 @@
 //! | T16 | another tenant's topics | a token names topics and groups, and each frame is compared |
 //! | T17 | scripts in a page of this origin | there are no pages of this origin, unless somebody gives it some ([`BridgeBuilder::pages`]) |
 //!
-//! The tests `t01` to `t17` (`tests/bridge_threats.rs`, `tests/bridge_filter.rs`) each fail when the
+//! The tests `t01` to `t17` (`tests/bridge/threats`, `tests/bridge_filter.rs`) each fail when the
 //! defence beside them is taken out.
 //!
 //! # What it does not protect from

@@ -24,8 +24,15 @@ mod ending;
 mod failover;
 mod features;
 mod hooks;
+mod load;
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
 mod proxy;
 mod sending;
+#[cfg(feature = "config")]
+mod settings;
 #[cfg(feature = "tls")]
 mod tls;
 mod transactions;

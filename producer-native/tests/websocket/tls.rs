@@ -8,8 +8,8 @@ use producer_native::{ConnectionEnd, Tls, WebSocket};
 use tokio::io::AsyncWriteExt;
 use tokio::time::advance;
 
+use super::tunnel::{connected, dial};
 use crate::stage::{BROKER, Stage, config, read, send_frame};
-use crate::tunnel::{connected, dial};
 
 /// A certificate and its key in two files, gone with this.
 struct Files(PathBuf);

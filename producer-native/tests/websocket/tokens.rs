@@ -8,8 +8,8 @@ use producer_native::{ConnectionEnd, WebSocket};
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, advance, timeout};
 
+use super::tunnel::{bridge, connected, dial};
 use crate::stage::{BROKER, NOW, Stage, clock, config, token, tokens};
-use crate::tunnel::{bridge, connected, dial};
 
 fn stage() -> Stage {
     Stage::with(config(), |builder| builder.tokens(tokens()).clock(clock()))

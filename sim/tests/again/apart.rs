@@ -58,7 +58,7 @@ fn hashes(first: u64, count: u64) -> String {
 /// What another process prints.
 fn elsewhere(question: &str, about: &str) -> String {
     let binary = std::env::current_exe().expect("a test knows its binary");
-    let arguments = ["--exact", "apart::prints_runs_if_asked", "--nocapture"];
+    let arguments = ["--exact", "again::apart::prints_runs_if_asked", "--nocapture"];
     let done = Command::new(binary).args(arguments).env(question, about).output();
     let done = done.expect("the binary of a test runs");
     let text = String::from_utf8(done.stdout).expect("lines are text");

@@ -84,7 +84,7 @@ fn same(one: &str, other: &str, what: &str) {
 /// The trace of a seed as another process sees it.
 fn in_another_process(seed: u64) -> String {
     let binary = std::env::current_exe().expect("a test knows its binary");
-    let arguments = ["--exact", "scenario::prints_a_trace_if_asked", "--nocapture"];
+    let arguments = ["--exact", "again::scenario::prints_a_trace_if_asked", "--nocapture"];
     let done = Command::new(binary).args(arguments).env(ASKED, seed.to_string()).output();
     let done = done.expect("the binary of a test runs");
     let text = String::from_utf8(done.stdout).expect("traces are text");

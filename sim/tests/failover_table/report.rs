@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::document::table;
-use crate::measure::Figures;
-use crate::table::{CONFIGS, Measured, Row, measured, rows};
+use super::measure::Figures;
+use super::table::{CONFIGS, Measured, Row, measured, rows};
+use crate::support::document::table;
 
 const HEADER: &str = "\
 # What does each fault cost?
@@ -13,8 +13,8 @@ The same workload goes through one fault after the other, under Java's configura
 The figures come from runs of the real producer core against models of name server and broker in
 virtual time, and are the same on every machine.
 
-    cargo test -p sim --test failover_table              # runs all of it, compares with this file
-    UPDATE=1 cargo test -p sim --test failover_table     # writes this file
+    cargo test -p sim --test simulator failover_table              # runs all of it, compares with this file
+    UPDATE=1 cargo test -p sim --test simulator failover_table     # writes this file
 
 **The run.** Three masters with 4 queues each, two name servers, ways of 1 to 1.5 ms. A message every
 20 ms for 70 s, whatever becomes of those before it, in rotation, 3 s of time each. The fault comes

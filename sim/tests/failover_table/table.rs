@@ -6,7 +6,7 @@ use sim::plan::Plan;
 use sim::ready::failover::{Fault, Group, groups};
 use sim::ready::small::With;
 
-use crate::measure::Figures;
+use super::measure::Figures;
 
 /// Configurations, in the order of the rows.
 pub(crate) const CONFIGS: [&str; 3] = ["Java", "Java, fault strategy", "default"];

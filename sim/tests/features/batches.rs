@@ -6,7 +6,7 @@ use producer_native::{Batch, Outcome, Receipt};
 use sim::model::broker::{Fault, Refusal, Times};
 use sim::world::{Cut, Way, World};
 
-use crate::{BROKERS, cluster, fault, message, ms, producer, stored, text};
+use super::{BROKERS, cluster, fault, message, ms, producer, stored, text};
 
 const MEMBERS: usize = 5;
 
@@ -27,7 +27,7 @@ fn copies(world: &World, number: usize) -> Vec<(String, Vec<String>)> {
     let mut copies = Vec::new();
     for broker in world.brokers() {
         let mut queues: BTreeMap<i32, Vec<_>> = BTreeMap::new();
-        for message in broker.messages(crate::TOPIC) {
+        for message in broker.messages(super::TOPIC) {
             queues.entry(message.queue_id).or_default().push(message);
         }
         for (queue, log) in queues {

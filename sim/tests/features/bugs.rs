@@ -4,7 +4,7 @@ use std::panic;
 
 use producer_core::planted::{self, Bug};
 
-use crate::{batches, compressed, shared, traces};
+use super::{batches, compressed, shared, traces};
 
 #[test]
 fn planted_bugs_are_caught() {

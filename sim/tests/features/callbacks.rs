@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use producer_native::{Producer, SendEnd, SendHook, SendReport};
 
-use crate::{cluster, message, ms, stored, text};
+use super::{cluster, message, ms, stored, text};
 
 const SENDS: u64 = 600;
 

@@ -4,7 +4,7 @@ use producer_native::{Compress, Compression, Producer, decompress};
 use sim::model::broker::{Fault, Message, Refusal, Times};
 use sim::world::{Cut, Way, World};
 
-use crate::{BROKERS, cluster, fault, message, ms, stored};
+use super::{BROKERS, cluster, fault, message, ms, stored};
 
 const KINDS: [Compression; 2] = [Compression::Zlib, Compression::Lz4];
 const BYTES: usize = 20_000;
@@ -51,7 +51,7 @@ pub(crate) fn a_compressed_send_is_the_same_bytes_at_every_broker() {
                     assert!(unpacked(copy) == body(number), "{kind:?} {number}");
                 }
             }
-            let places = |name| world.broker(name).messages(crate::TOPIC).len();
+            let places = |name| world.broker(name).messages(super::TOPIC).len();
             let places = BROKERS.map(places);
             assert!(places.iter().all(|&count| count >= 10), "{kind:?}: {places:?} of 31");
         });
@@ -78,7 +78,7 @@ pub(crate) fn a_busy_broker_lets_a_compressed_send_go_elsewhere() {
                 retried += u32::from(receipt.attempts == 2);
             }
 
-            let found = world.broker("broker-b").messages(crate::TOPIC);
+            let found = world.broker("broker-b").messages(super::TOPIC);
             let long: Vec<&Message> = found.iter().filter(|one| one.sys_flag & 1 == 1).collect();
             assert_eq!(long.len(), 20, "{kind:?}, {retried} retried");
             let mut plain: Vec<Vec<u8>> = long.iter().map(|one| unpacked(one)).collect();

@@ -2,7 +2,7 @@
 
 use producer_native::{Queue, QueueChoice, SendOptions, TopicName, Window};
 
-use crate::{TOPIC, cluster, message, producer};
+use super::{TOPIC, cluster, message, producer};
 
 #[test]
 fn of_one_millisecond_the_youngest_is_found_first() {

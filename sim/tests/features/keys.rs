@@ -7,7 +7,7 @@ use producer_native::{Credentials, ErrorKind, Outcome, Producer};
 use sim::model::broker::Account;
 use sim::world::World;
 
-use crate::{TOPIC, cluster, message, ms};
+use super::{TOPIC, cluster, message, ms};
 
 fn set_key(world: &World, secret: &str) {
     let account = Account {

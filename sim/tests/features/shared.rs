@@ -8,7 +8,7 @@ use sim::model::broker::{Fault, Refusal, Times};
 use sim::world::World;
 use tokio::task::{JoinHandle, spawn_local};
 
-use crate::{BROKERS, cluster, fault, message, ms, stored, text};
+use super::{BROKERS, cluster, fault, message, ms, stored, text};
 
 fn sharing(world: &World, linger: Duration) -> Producer {
     let auto_batch = AutoBatch { linger, ..AutoBatch::default() };

@@ -6,7 +6,7 @@ use producer_native::{Producer, Stats, Trace};
 use sim::model::broker::{BrokerConfig, TopicConfig};
 use sim::world::{World, WorldBuilder};
 
-use crate::{TOPIC, cluster, message, ms};
+use super::{TOPIC, cluster, message, ms};
 
 const TRACES: &str = "RMQ_SYS_TRACE_TOPIC";
 const RECORDS_MAX: usize = 50;

@@ -3,8 +3,8 @@
 use sim::plan::Mode;
 use sim::ready::ordering::{Caveat, Order, Way};
 
-use crate::document::table;
-use crate::measure::{Figures, measure};
+use super::measure::{Figures, measure};
+use crate::support::document::table;
 
 /// Runs every way, prints what was found, and sees that each did as it is said to.
 pub(crate) fn tried(caveat: &Caveat) -> Vec<Figures> {

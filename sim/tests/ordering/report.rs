@@ -3,9 +3,9 @@
 use sim::plan::Mode;
 use sim::ready::ordering::{Caveat, Order, Way, all};
 
-use crate::caveat::{section, tried};
-use crate::document::table;
-use crate::measure::Figures;
+use super::caveat::{section, tried};
+use super::measure::Figures;
+use crate::support::document::table;
 
 const HEADER: &str = "\
 # When is order lost, and what keeps it?
@@ -14,8 +14,8 @@ Each section is one caveat: what happens, how few things it takes, what it does 
 and what to do about it. The figures come from runs of the real producer core against models of name
 server and broker in virtual time, and are the same on every machine.
 
-    cargo test -p sim --test ordering -- --nocapture     # runs all of it and prints the figures
-    UPDATE=1 cargo test -p sim --test ordering           # writes this file
+    cargo test -p sim --test simulator ordering -- --nocapture     # runs all of it and prints the figures
+    UPDATE=1 cargo test -p sim --test simulator ordering           # writes this file
 
 A consumer sees the order of each queue's log, and none between queues. So the logs of the brokers
 decide, and first copies count: *moved* are neighbours of a key (two of its messages, one sent after

@@ -24,7 +24,7 @@ pub(crate) fn is_up_to_date(file: &str, test: &str, text: &str) {
     let first = first.map_or_else(String::new, |(at, (found, now))| {
         format!("\nline {} says\n  {found}\nand the runs say\n  {now}", at + 1)
     });
-    panic!("sim/{file} is out of date: UPDATE=1 cargo test -p sim --test {test}{first}");
+    panic!("sim/{file} is out of date: UPDATE=1 cargo test -p sim --test simulator {test}{first}");
 }
 
 /// A table in Markdown that can be read as it is: columns are as wide as their widest cell.

@@ -1,8 +1,7 @@
 //! A client of a few lines that speaks the wire codec over TCP.
 
-#![allow(dead_code, reason = "each test file is a crate of its own and uses a part")]
-
 pub(crate) mod direct;
+pub(crate) mod document;
 
 use std::net::SocketAddr;
 

@@ -1,11 +1,9 @@
 //! When is order lost, and what keeps it? Each caveat is a test that shows both, and a section of
 //! `sim/ORDERING.md`.
 //!
-//! `cargo test -p sim --test ordering -- --nocapture` prints the figures.
+//! `cargo test -p sim --test simulator ordering -- --nocapture` prints the figures.
 
 mod caveat;
-#[path = "../support/document.rs"]
-mod document;
 mod measure;
 mod report;
 
@@ -106,7 +104,7 @@ fn producers_of_different_age_hash_differently() {
 
 #[test]
 fn the_document_says_what_the_runs_show() {
-    document::is_up_to_date("ORDERING.md", "ordering", &report::document());
+    crate::support::document::is_up_to_date("ORDERING.md", "ordering", &report::document());
 }
 
 #[test]

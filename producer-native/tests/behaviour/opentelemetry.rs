@@ -1,19 +1,18 @@
 //! A send has a span with the attributes of the semantic conventions, and its message carries the
 //! context of whoever sends it.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use common::{Cluster, message, soon};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use producer_native::{Batch, FrameHook, SeenFrame};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+
+use crate::common::{Cluster, message, soon};
 
 /// Fields of spans by number.
 #[derive(Clone, Default)]

@@ -1,11 +1,12 @@
 //! Is a run the same again: the second time, on another thread, in another process? All else that
-//! the simulator says rests on that, so this is the first of its test binaries.
+//! the simulator says rests on that.
 //!
 //! 400 runs are compared with one more of the same plan, line by line: 256 in one process, 80 on
 //! threads beside each other, 64 in other processes; one in ten of them with the real driver on
-//! the simulated network. `RUNS=1000 cargo test -p sim --test again` compares 1,000. A build without debug assertions gives the same hashes, which a test
-//! cannot show: `cargo run --release -p sim -- run --seed 3` and the same without `--release`, also
-//! with `--world`.
+//! the simulated network. `RUNS=1000 cargo test -p sim again::` compares 1,000. A build without
+//! debug assertions gives the same hashes, which a test cannot show:
+//! `cargo run --release -p sim -- run --seed 3` and the same without `--release`, also with
+//! `--world`.
 
 mod apart;
 #[cfg(feature = "world")]

@@ -3,8 +3,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hot::Hot;
 use producer_core::wire::SerializeType;
-use tests::hot::Hot;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 

@@ -1,5 +1,4 @@
 //! Settings from TOML and variables: what they set, and what is said of mistakes.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,7 +8,7 @@ use producer_core::wire::acl::Credentials;
 use producer_native::settings::{Settings, SettingsError};
 use producer_native::{Address, Builder, Compression, Config, Health, OnUnknown};
 
-const EXAMPLE: &str = include_str!("../src/settings/example.toml");
+const EXAMPLE: &str = include_str!("../../src/settings/example.toml");
 
 fn config_of(builder: Builder) -> Config {
     let mut seen = None;
@@ -331,7 +330,7 @@ fn ways_that_contradict_themselves_are_refused() {
 #[cfg(feature = "tls")]
 #[test]
 fn tls_is_set_and_its_mistakes_are_said() {
-    const TLS: &str = include_str!("../src/settings/tls.toml");
+    const TLS: &str = include_str!("../../src/settings/tls.toml");
 
     let builder = Builder::from_toml(TLS).unwrap();
 

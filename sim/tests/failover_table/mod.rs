@@ -1,7 +1,5 @@
 //! What does each fault cost, under Java's configuration and under ours? `sim/FAILOVER.md`.
 
-#[path = "../support/document.rs"]
-mod document;
 mod measure;
 mod report;
 mod table;
@@ -63,5 +61,5 @@ fn where_the_default_is_worse_it_is_said_why() {
 
 #[test]
 fn the_document_says_what_the_runs_show() {
-    document::is_up_to_date("FAILOVER.md", "failover_table", &report::document());
+    crate::support::document::is_up_to_date("FAILOVER.md", "failover_table", &report::document());
 }

@@ -1,8 +1,5 @@
 //! The models in virtual time: no runtime, no socket, no clock.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod acl;
 mod broker;
 mod delays;

@@ -2,7 +2,7 @@
 //!
 //! Each is a plan of a few lines that runs in every way of sending that can show something, with
 //! each strategy against failing brokers, in virtual time; every run is judged by all invariants
-//! and by the scenario's own figures. `cargo test -p sim --test scenarios -- --nocapture` prints
+//! and by the scenario's own figures. `cargo test -p sim --test simulator scenarios -- --nocapture` prints
 //! the table of those figures.
 
 mod brokers;

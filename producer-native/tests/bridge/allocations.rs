@@ -1,21 +1,18 @@
 //! After warm-up, a frame that passes the filter of the bridge allocates nothing; and what a busy
 //! connection needs, an idle one gives back.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod counting;
-#[path = "bridge_filter/frames.rs"]
+#[path = "../bridge_filter/frames.rs"]
 #[expect(dead_code, reason = "shared with the tests of what passes")]
 mod frames;
-
-#[path = "bridge/stage.rs"]
-mod stage;
 
 use std::time::Duration;
 
 use producer_native::bridge::{Filter, FilterLimits, Grants, Names, TargetKind};
-use stage::{SOCKET_BYTES, Stage, config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::timeout;
+
+use crate::counting;
+use crate::stage::{SOCKET_BYTES, Stage, config};
 
 /// Sends of a tab, in pieces of `piece` bytes.
 fn allocations(grants: Grants, piece: usize) -> u64 {

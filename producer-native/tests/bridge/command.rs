@@ -1,5 +1,4 @@
 //! The binary `rocketmq-bridge`: what it reads, prints and serves.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};

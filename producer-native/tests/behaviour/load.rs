@@ -1,7 +1,5 @@
 //! Many at once: memory stays within the budget, writes are few, and nobody waits for a stranger.
 
-mod common;
-
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use common::{Cluster, Memory, Reaction, message, soon, until};
 use producer_native::{Address, Connecting, ErrorKind, Producer, Stream, Tcp, Transport};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{self, Runtime};
+
+use crate::common::{Cluster, Memory, Reaction, message, soon, until};
 
 /// Counts writes to the streams that another transport makes.
 struct Counted<T> {

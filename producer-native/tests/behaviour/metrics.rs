@@ -1,17 +1,16 @@
 //! Figures reach the `metrics` facade under the names that are documented.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Cluster, message, soon, until};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
 use producer_native::Metrics;
+
+use crate::common::{Cluster, message, soon, until};
 
 /// Keeps the last value of each figure, and of histograms how many there were.
 #[derive(Clone, Default)]
@@ -87,7 +86,7 @@ impl Recorder for Kept {
     }
 }
 
-const SOURCE: &str = include_str!("../src/observe/figures.rs");
+const SOURCE: &str = include_str!("../../src/observe/figures.rs");
 
 #[tokio::test]
 async fn figures_are_given_under_their_documented_names() {

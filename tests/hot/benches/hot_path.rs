@@ -7,13 +7,13 @@
 //! `hot_path page|tenant WINDOW ROUNDS` shows the bridge's filter as many frames of 256-byte
 //! messages, `WINDOW` at a time; a tenant's token names topics and groups. Counted is [`show`].
 
-#[path = "bridge/frames.rs"]
+#[path = "../../benches/bridge/frames.rs"]
 #[expect(dead_code, reason = "shared with the bench of the bridge")]
 mod frames;
 
+use hot::Hot;
 use producer_core::wire::SerializeType;
 use producer_native::bridge::{Filter, FilterLimits, Grants, Names, TargetKind};
-use tests::hot::Hot;
 
 fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| !arg.starts_with("--"));

@@ -1,0 +1,7 @@
+//! Does our producer get through our bridge?
+
+mod cluster;
+mod signing;
+mod tls;
+mod tokens;
+mod tunnel;
