@@ -141,6 +141,10 @@ pub(crate) fn compressed(how: Compress, bytes_max: usize, message: Message) -> M
 
 /// `None` when this build cannot do it, or the library fails: the message then goes as it is, as in
 /// Java.
+#[cfg_attr(
+    not(any(feature = "compression", feature = "zstd")),
+    expect(unused_variables, reason = "no format is built")
+)]
 fn pack(how: Compress, body: &[u8]) -> Option<Vec<u8>> {
     match how.kind {
         #[cfg(feature = "compression")]
