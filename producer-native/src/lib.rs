@@ -86,6 +86,14 @@ mod discovery;
 mod door;
 mod eras;
 mod exchange;
+#[cfg(all(
+    doctest,
+    feature = "config",
+    feature = "metrics",
+    feature = "tls",
+    feature = "websocket"
+))]
+mod guides;
 mod hooks;
 mod identity;
 mod log;

@@ -141,3 +141,45 @@ fn an_unreachable_address_is_explained() {
     assert!(found.advice.contains("docker") && found.advice.contains("brokerIP1"), "{found:?}");
     assert!(found.advice.contains("--address-map 172.17.0.2:10911=HOST:PORT"), "{found:?}");
 }
+
+/// Codes in the first column of a section's first table.
+fn codes_of_section<'t>(guide: &'t str, heading: &str) -> BTreeSet<&'t str> {
+    let (_, section) = guide.split_once(heading).expect("the section");
+    let rows = section.lines().skip_while(|line| !line.starts_with('|'));
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.filter_map(|row| row.strip_prefix("| `")?.split('`').next()).collect()
+}
+
+/// Text literals that are lower-case words.
+fn words(source: &str) -> impl Iterator<Item = &str> {
+    let is_word = |text: &&str| {
+        !text.is_empty() && text.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase())
+    };
+    source.split('"').filter(is_word)
+}
+
+/// The body of `fn code`.
+fn code_function(source: &str) -> &str {
+    let (_, rest) = source.split_once("pub fn code(&self)").expect("the function");
+    rest.split("\n    }\n").next().unwrap_or_default()
+}
+
+#[test]
+fn the_guide_has_every_code_and_no_other() {
+    let read = |path: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        std::fs::read_to_string(path).expect("a file of the repository")
+    };
+    let guide = read("docs/troubleshooting.md");
+    let diagnosis = read("src/bin/rocketmq-producer/doctor/diagnosis.rs");
+    let errors = read("../producer-core/src/error.rs");
+    let questions = read("../producer-core/src/ask_error.rs");
+
+    let findings: BTreeSet<_> = words(&diagnosis).filter(|word| word.contains('_')).collect();
+    assert_eq!(codes_of_section(&guide, "\n## Findings of the doctor"), findings);
+    let kinds: BTreeSet<_> = words(code_function(&errors)).collect();
+    assert_eq!(codes_of_section(&guide, "\n## Codes of errors"), kinds);
+    let asked: BTreeSet<_> = words(code_function(&questions)).collect();
+    assert_eq!(codes_of_section(&guide, "\n## Codes of questions"), asked);
+    assert!(findings.len() >= 18 && kinds.len() >= 32 && asked.len() >= 7);
+}
