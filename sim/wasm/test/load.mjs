@@ -1,5 +1,5 @@
 // The module as Node loads it. SIM_WASM names another folder than that of
-// `scripts/wasm-module sim-wasm sim/wasm/pkg`.
+// `scripts/demo-page`.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
