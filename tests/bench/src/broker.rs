@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-/// Code of a request for a route, and of one that is a list of messages.
+/// Code of a request for a route (GET_ROUTEINFO_BY_TOPIC).
 const ROUTE: &[u8] = b"105";
 /// Longer frames are skipped over without being seen.
 const BUFFER: usize = 256 << 10;

@@ -60,7 +60,6 @@ impl Options {
                 "--json" => options.json = Some(value()?),
                 "--svg" => options.svg = Some(value()?),
                 "--list" => options.list = true,
-                "--bench" => {} // cargo bench says so
                 _ => return Err(HELP.to_owned()),
             }
         }

@@ -16,7 +16,7 @@ use crate::load::Load;
 use crate::ours::BODY;
 use crate::sample::{Mark, Sample};
 
-/// Sends until its time is over; calls `begin` when it is measured from now on.
+/// Sends until its time is over.
 pub(crate) fn run(load: &Load) -> Sample {
     let started = Instant::now();
     let frame = frame(load);

@@ -2,37 +2,26 @@
 
 use std::time::{Duration, Instant};
 
+use sim::dice::{Concern, Dice};
 use sim::model::broker::{Fault, Refusal, Times};
 use sim::serve::EmbeddedCluster;
 use tokio::time::sleep;
 
 pub(crate) const BROKERS: [&str; 3] = ["broker-a", "broker-b", "broker-c"];
 
-/// Numbers that look like chance (xorshift64*).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % end
-    }
-}
-
 /// One thing after the other, each at one broker or the name server; all is mended in between.
 /// Returns how many there were.
 pub(crate) async fn until(end: Instant, cluster: &EmbeddedCluster, seed: u64) -> u32 {
-    let mut chance = Chance(seed.wrapping_mul(2) | 1);
+    let mut dice = Dice::new(seed, Concern::Faults);
     let mut happened = 0;
     loop {
-        sleep(Duration::from_millis(500 + chance.below(2_000))).await;
+        sleep(Duration::from_millis(dice.between(500, 2_500))).await;
         if Instant::now() >= end {
             return happened;
         }
-        let name = BROKERS[chance.below(BROKERS.len() as u64) as usize];
-        let lasting = Duration::from_millis(200 + chance.below(3_000));
-        one(cluster, name, chance.below(9), lasting).await;
+        let name = dice.pick(&BROKERS);
+        let lasting = Duration::from_millis(dice.between(200, 3_200));
+        one(cluster, name, dice.below(9), lasting).await;
         happened += 1;
     }
 }

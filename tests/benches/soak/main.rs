@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sim::serve::EmbeddedCluster;
-use tests::browser::{Believed, Stored, balance};
+use tests::browser::{Believed, balance, stored_by};
 use tokio::runtime::{Builder, Runtime};
 
 use watch::{Line, Watch};
@@ -38,8 +38,8 @@ fn main() {
     let cluster = runtime.block_on(cluster());
     let (believed, watch) = run(&runtime, &cluster, span, rate as u64, seed as u64);
     watch.print();
-    let stored: Vec<Stored> = stored(&cluster);
-    let balance = balance(&believed, &stored).unwrap_or_else(|lies| panic!("{lies}"));
+    let balance =
+        balance(&believed, &stored_by(&cluster, TOPIC)).unwrap_or_else(|lies| panic!("{lies}"));
     println!("{} sent: {balance:?}", believed.len());
     assert!(balance.acked * 100 > believed.len() * 95, "most are stored");
     watch.must_be_flat();
@@ -51,20 +51,6 @@ async fn cluster() -> EmbeddedCluster {
         builder = builder.broker(name, |it| it.tune(|config| config.log_bytes_max = 8 << 30));
     }
     builder.topic(TOPIC, 4).start().await.unwrap()
-}
-
-fn stored(cluster: &EmbeddedCluster) -> Vec<Stored> {
-    let of = |broker: &sim::serve::BrokerHandle| {
-        let name = broker.name();
-        let messages = broker.messages(TOPIC).into_iter().map(move |message| Stored {
-            broker: name.clone(),
-            queue_id: message.queue_id,
-            queue_offset: message.queue_offset,
-            name: Stored::name_in(&message.body),
-        });
-        messages.collect::<Vec<_>>()
-    };
-    cluster.brokers().iter().flat_map(of).collect()
 }
 
 /// Lets the sender send, and things happen; what it believes at the end.

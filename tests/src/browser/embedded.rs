@@ -75,16 +75,21 @@ impl Servers for Embedded {
     }
 
     fn stored(&self, topic: &str) -> Result<Vec<Stored>> {
-        let mut all = Vec::new();
-        for broker in self.cluster.brokers() {
-            let name = broker.name();
-            all.extend(broker.messages(topic).into_iter().map(|message| Stored {
-                broker: name.clone(),
-                queue_id: message.queue_id,
-                queue_offset: message.queue_offset,
-                name: Stored::name_in(&message.body),
-            }));
-        }
-        Ok(all)
+        Ok(stored_by(&self.cluster, topic))
     }
+}
+
+/// All messages of a topic in the logs of an embedded cluster's brokers.
+pub fn stored_by(cluster: &EmbeddedCluster, topic: &str) -> Vec<Stored> {
+    let mut all = Vec::new();
+    for broker in cluster.brokers() {
+        let name = broker.name();
+        all.extend(broker.messages(topic).into_iter().map(|message| Stored {
+            broker: name.clone(),
+            queue_id: message.queue_id,
+            queue_offset: message.queue_offset,
+            name: Stored::name_in(&message.body),
+        }));
+    }
+    all
 }

@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 pub use bridges::Bridges;
-pub use embedded::Embedded;
+pub use embedded::{Embedded, stored_by};
 pub use ledger::{Balance, Believed, State, Stored, balance, in_order};
 pub use real::Real;
 
