@@ -70,6 +70,20 @@
 //!
 //! A [`SendError`] says first whether the message may be stored ([`SendError::outcome`]), then why
 //! ([`SendError::kind`]), and lists every attempt with broker, addresses, phase and time.
+//!
+//! # Examples
+//!
+//! In the folder `examples`, each against models inside its process unless it is told otherwise
+//! (`cargo run --example service -- --name-server 10.0.0.1:9876`):
+//!
+//! | | |
+//! |---|---|
+//! | `service` | a web service with axum: overload, unknown ends, an orderly shutdown |
+//! | `outbox` | a transaction whose process dies before or after the local change |
+//! | `request_reply` | a question by message, and its answer |
+//! | `ordered` | messages in order by key, while a broker is away |
+//! | `batch_loader` | the lines of a file, in little memory, resumable; without async code |
+//! | `through_bridge` | one message through a bridge (feature `websocket`) |
 mod access;
 mod admin;
 mod alarm;

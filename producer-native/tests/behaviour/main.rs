@@ -21,6 +21,7 @@ mod clients;
 mod compression;
 mod discovery;
 mod ending;
+mod examples;
 mod failover;
 mod features;
 mod hooks;
