@@ -81,7 +81,10 @@ impl<T> Producer<T> {
             }
             Err(problem) => {
                 reached!(FrameMalformed);
-                self.outputs.push_back(Output::Close { conn: ConnId(conn) });
+                // The frames before may have ended it already.
+                if self.conns.get(conn).is_some() {
+                    self.outputs.push_back(Output::Close { conn: ConnId(conn) });
+                }
                 self.connection_ended(conn, &ConnectionEnd::Malformed(problem));
             }
         }

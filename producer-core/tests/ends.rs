@@ -1,7 +1,11 @@
 //! What the end of a connection says about what was written to it.
 
 use crate::pair::{Does, World, ms, route_json};
-use producer_core::{Config, ConnectionEnd, ErrorKind, Outcome, TlsFault};
+use producer_core::wire::{Head, SerializeType, encode_frame};
+use producer_core::{
+    Address, Config, ConnectionEnd, Environment, ErrorKind, Instant, Message, Outcome, Output,
+    Producer, SendOptions, TlsFault,
+};
 
 /// With TLS 1.3 a server refuses our certificate after we have begun to write.
 #[test]
@@ -50,4 +54,32 @@ fn a_connection_that_will_be_closed_gets_nothing_new_and_is_answered() {
     }
     assert_eq!(world.peers["a:1"].dials, 2);
     assert_eq!(world.producer.stats().connection_failures, 0);
+}
+
+/// Found by `fuzz_operations_in_any_order_break_no_invariant`: the driver was told twice.
+#[test]
+fn garbage_behind_the_last_answer_closes_no_connection_twice() {
+    let name_servers = Address::list("ns:1").expect("valid");
+    let config = Config { name_servers, ..Config::default() };
+    let mut producer = Producer::new(config, Environment::new(1, 0));
+    let now = Instant::from_millis(1);
+    let message = Message::new("t", "a").expect("valid");
+    producer.send(now, (), message, SendOptions::default());
+    let Output::Connect { conn, .. } = producer.poll_output() else { panic!("no dial") };
+    producer.handle_connected(now, conn);
+    producer.take_bytes(conn, &mut Vec::new());
+    producer.handle_leaving(now, conn);
+    let head = Head { code: 17, opaque: 0, flag: Head::RESPONSE, ..Head::default() };
+    let mut bytes = Vec::new();
+    encode_frame(&mut bytes, SerializeType::Json, &head, [], b"").expect("small");
+    bytes.extend_from_slice(&[0xFF; 8]);
+
+    producer.handle_received(now, conn, &bytes);
+
+    let outputs = std::iter::from_fn(|| match producer.poll_output() {
+        Output::Idle { .. } => None,
+        output => Some(output),
+    });
+    let closes = outputs.filter(|output| matches!(output, Output::Close { .. })).count();
+    assert_eq!(closes, 1);
 }
