@@ -8,13 +8,15 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-/// Code of a request for a route (GET_ROUTEINFO_BY_TOPIC).
+/// Codes of a request for a route (GET_ROUTEINFO_BY_TOPIC), and of a send (SEND_MESSAGE_V2).
 const ROUTE: &[u8] = b"105";
+const SEND: &[u8] = b"310";
 /// Longer frames are skipped over without being seen.
 const BUFFER: usize = 256 << 10;
 
-/// Listens for a name server and so many brokers; their addresses, in this order.
-pub(crate) fn start(brokers: usize) -> Vec<String> {
+/// Listens for a name server and so many brokers; their addresses, in this order. Of the sends of a
+/// connection, if they have JSON headers, no more than `sends` get an answer.
+pub(crate) fn start(brokers: usize, sends: u64) -> Vec<String> {
     let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
     let name_server = listen();
     let listeners: Vec<TcpListener> = (0..brokers).map(|_| listen()).collect();
@@ -27,7 +29,10 @@ pub(crate) fn start(brokers: usize) -> Vec<String> {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let route = route.clone();
-                std::thread::spawn(move || serve(stream.unwrap(), &route, BUFFER, &mut |_| ()));
+                std::thread::spawn(move || {
+                    let answers = Json { sends, ..Json::default() };
+                    serve(stream.unwrap(), &route, BUFFER, answers, &mut |_| ());
+                });
             }
         });
     }
@@ -37,7 +42,10 @@ pub(crate) fn start(brokers: usize) -> Vec<String> {
 /// The route of every topic: four queues on each broker.
 pub(crate) fn route(brokers: &[String]) -> String {
     let data = |(n, address): (usize, &String)| {
-        format!(r#"{{"brokerAddrs":{{"0":"{address}"}},"brokerName":"broker-{n}","cluster":"c"}}"#)
+        // One client reads no route without the last field, which 5.x always writes.
+        format!(
+            r#"{{"brokerAddrs":{{"0":"{address}"}},"brokerName":"broker-{n}","cluster":"c","enableActingMaster":false}}"#
+        )
     };
     let queues = |n: usize| {
         format!(
@@ -55,13 +63,13 @@ pub(crate) fn serve(
     mut stream: TcpStream,
     route: &[u8],
     bytes: usize,
+    mut json: Json,
     seen: &mut dyn FnMut(&[u8]),
 ) {
     stream.set_nodelay(true).unwrap();
     let mut buffer = vec![0; bytes];
     let mut filled = 0;
     let mut out = Vec::with_capacity(64 << 10);
-    let mut json = Json::default();
     // Of a frame that is longer than the buffer: what is still to come of it, and its answer.
     let (mut skip, mut owed) = (0, Vec::new());
     loop {
@@ -131,12 +139,19 @@ const FIELDS: [(&str, &str); 6] = [
 ];
 
 /// Where things stood in the last header: the next one is probably the same.
-#[derive(Default)]
-struct Json {
+pub(crate) struct Json {
+    /// How many more sends are answered.
+    sends: u64,
     code_at: usize,
     flag_at: usize,
     opaque_at: usize,
     fields: String,
+}
+
+impl Default for Json {
+    fn default() -> Self {
+        Self { sends: u64::MAX, code_at: 0, flag_at: 0, opaque_at: 0, fields: String::new() }
+    }
 }
 
 impl Json {
@@ -145,6 +160,10 @@ impl Json {
         let is_oneway = number(head, b"\"flag\":", &mut self.flag_at) == b"2";
         if is_oneway {
             return;
+        }
+        if code == SEND {
+            let Some(left) = self.sends.checked_sub(1) else { return };
+            self.sends = left;
         }
         let opaque = number(head, b"\"opaque\":", &mut self.opaque_at);
         if self.fields.is_empty() {

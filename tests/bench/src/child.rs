@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
+use crate::count::Counted;
 use crate::load::{Client, Load};
 use crate::sample::Sample;
-use crate::{broker, ours, raw};
+use crate::{broker, count, footprint, ours, raw};
 
 /// The first word of a child's command line.
 pub(crate) const BE: &str = "be";
@@ -17,6 +18,8 @@ pub(crate) struct Places {
     pub(crate) pinned: bool,
     /// Other jobs of the machine do not come in between (`chrt`, which needs the right to).
     pub(crate) undisturbed: bool,
+    /// `perf` may count system calls.
+    pub(crate) perf: bool,
 }
 
 impl Places {
@@ -29,6 +32,7 @@ impl Places {
         Self {
             pinned: works("taskset", &["-c", "0,1", "true"]),
             undisturbed: may_disturb_others && works("chrt", &["-r", "1", "true"]),
+            perf: works("perf", &["stat", "-e", SYSTEM_CALLS, "-o", "/dev/null", "true"]),
         }
     }
 
@@ -49,8 +53,8 @@ impl Places {
 }
 
 /// The processor of brokers. Clients have the other one; those with two threads share this.
-const BROKER: &str = "1";
-const ONE: &str = "0";
+pub(crate) const BROKER: &str = "1";
+pub(crate) const ONE: &str = "0";
 const TWO: &str = "0,1";
 
 /// A null broker in a process of its own, until it is dropped.
@@ -62,8 +66,17 @@ pub(crate) struct Brokers {
 
 impl Brokers {
     pub(crate) fn start(places: Places, count: usize) -> Self {
+        Self::start_with(places, count, u64::MAX)
+    }
+
+    /// One that falls silent after so many sends of a connection.
+    pub(crate) fn mute_after(places: Places, sends: u64) -> Self {
+        Self::start_with(places, 1, sends)
+    }
+
+    fn start_with(places: Places, count: usize, sends: u64) -> Self {
         let mut command = places.command(BROKER, &this_program());
-        command.args([BE, "broker", &count.to_string()]);
+        command.args([BE, "broker", &count.to_string(), &sends.to_string()]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -80,17 +93,50 @@ impl Drop for Brokers {
     }
 }
 
+/// Runs one client to its end, and counts what a message costs it.
+pub(crate) fn counted(places: Places, load: &Load) -> Counted {
+    let load = Load { counted: true, measure_ms: 200, ..load.clone() };
+    let sample = measure(places, &load);
+    let mut counted = sample.counted.expect("it was told to count");
+    if places.perf {
+        counted.system_calls = system_calls(places, &load);
+    }
+    counted
+}
+
+/// Those of a whole process by its messages: some hundred of its start are among them.
+fn system_calls(places: Places, load: &Load) -> Option<f64> {
+    let mut command = client(places, load, &["perf", "stat", "-x,", "-e", SYSTEM_CALLS]);
+    let done = command.stderr(Stdio::piped()).output().ok().filter(|done| done.status.success())?;
+    let sample: Sample = serde_json::from_slice(&done.stdout).ok()?;
+    let said = String::from_utf8_lossy(&done.stderr);
+    let line = said.lines().find(|line| line.contains(SYSTEM_CALLS))?;
+    let calls: f64 = line.split(',').next()?.parse().ok()?;
+    Some(calls / sample.messages_all.max(1) as f64)
+}
+
+/// Entries into the kernel, as `perf` calls them.
+const SYSTEM_CALLS: &str = "raw_syscalls:sys_enter";
+
 /// Runs one client to its end.
 pub(crate) fn measure(places: Places, load: &Load) -> Sample {
-    let processors = if load.workers > 1 { TWO } else { ONE };
-    let mut command = places.command(processors, &this_program());
-    command.args([BE, "client", &serde_json::to_string(load).unwrap()]);
-    let done = command.stderr(Stdio::inherit()).output().unwrap();
+    let done = client(places, load, &[]).stderr(Stdio::inherit()).output().unwrap();
     assert!(done.status.success(), "a client failed: {load:?}");
     serde_json::from_slice(&done.stdout).expect("a client prints its sample")
 }
 
-fn this_program() -> String {
+/// A client as the argument of a program, or alone.
+fn client(places: Places, load: &Load, within: &[&str]) -> Command {
+    let processors = if load.workers > 1 { TWO } else { ONE };
+    let this = this_program();
+    let load = serde_json::to_string(load).unwrap();
+    let words = [within, &[&this, BE, "client", &load]].concat();
+    let mut command = places.command(processors, words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+pub(crate) fn this_program() -> String {
     std::env::current_exe().unwrap().to_string_lossy().into_owned()
 }
 
@@ -98,11 +144,16 @@ fn this_program() -> String {
 pub(crate) fn be(words: &[String]) {
     match words[0].as_str() {
         "broker" => {
-            println!("{}", broker::start(words[1].parse().unwrap()).join(" "));
+            let number = |n: usize| words[n].parse::<u64>().unwrap();
+            println!("{}", broker::start(number(1) as usize, number(2)).join(" "));
             let _parent_gone = std::io::stdin().read(&mut [0]);
         }
+        "footprint" => footprint::be(&words[1], &words[2]),
         _ => {
             let load: Load = serde_json::from_str(&words[1]).unwrap();
+            if load.counted {
+                count::begin();
+            }
             let sample = match load.client {
                 Client::Raw => raw::run(&load),
                 _ => ours::run(&load),

@@ -49,6 +49,8 @@ pub(crate) struct Load {
     pub(crate) topics: usize,
     pub(crate) warm_ms: u64,
     pub(crate) measure_ms: u64,
+    /// Whether costs are counted, and times do not matter.
+    pub(crate) counted: bool,
     /// The name server, then the brokers.
     pub(crate) addresses: Vec<String>,
 }

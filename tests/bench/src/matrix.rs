@@ -1,178 +1,43 @@
-//! What is measured, in which order.
+//! The rows of the table, and the order in which they are measured.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use crate::child::{Brokers, Places, measure};
-use crate::figures::{median, range};
+use crate::child::{Brokers, Places, counted, measure};
 use crate::load::{Client, Load};
-use crate::peers;
-use crate::report;
+use crate::options::Options;
+use crate::row::{Goal, Row};
 use crate::sample::Sample;
 
-const HELP: &str = "\
-./bench [options]         our producer beside the limit of this machine
-
-  --rounds N       how often each is measured (5)
-  --measure MS     how long (400); warming up takes another 250
-  --only WORD      only rows that contain it; may be repeated
-  --peers          beside the clients of others, too: Java 5.4.0 (wants Java 17 and Maven), Go 2.1.2 (Go)
-  --disturbed      let other jobs of the machine come in between
-  --json FILE      all that was measured
-  --svg FILE       the shares of the limit as a picture
-  --list           the rows";
-
-struct Options {
-    rounds: usize,
-    measure_ms: u64,
-    only: Vec<String>,
-    undisturbed: bool,
-    peers: bool,
-    json: Option<String>,
-    svg: Option<String>,
-    list: bool,
-}
-
-impl Options {
-    fn read(words: &[String]) -> Result<Self, String> {
-        let mut options = Self {
-            rounds: 5,
-            measure_ms: 400,
-            only: Vec::new(),
-            undisturbed: true,
-            peers: false,
-            json: None,
-            svg: None,
-            list: false,
-        };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let mut value = || words.next().cloned().ok_or_else(|| format!("{word} wants a value"));
-            let number =
-                |text: String| text.parse::<u64>().map_err(|_| format!("{text} is no number"));
-            match word.as_str() {
-                "--rounds" => options.rounds = number(value()?)?.max(1) as usize,
-                "--measure" => options.measure_ms = number(value()?)?,
-                "--only" => options.only.push(value()?),
-                "--disturbed" => options.undisturbed = false,
-                "--peers" => options.peers = true,
-                "--json" => options.json = Some(value()?),
-                "--svg" => options.svg = Some(value()?),
-                "--list" => options.list = true,
-                _ => return Err(HELP.to_owned()),
-            }
-        }
-        Ok(options)
-    }
-
-    fn wants(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|word| name.contains(word))
-    }
-}
-
-/// A row of the table.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Row {
-    pub(crate) name: String,
-    pub(crate) load: Load,
-    /// What it is to reach, by its name in performance.md.
-    pub(crate) goals: Vec<Goal>,
-    /// One a round, with the limit before and after it.
-    pub(crate) samples: Vec<(Sample, [Sample; 2])>,
-}
-
-/// A number to reach.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) enum Goal {
-    /// Share of the limit's rate, at least.
-    Rate(&'static str, f64),
-    /// Median latency by that of the limit, at most.
-    Latency(&'static str, f64),
-    /// Time of processors for a message by that of the limit, at most.
-    Cpu(&'static str, f64),
-}
-
-impl Row {
-    fn ratio(&self, of: impl Fn(&Sample) -> f64) -> Vec<f64> {
-        let ratio = |(ours, [before, after]): &(Sample, [Sample; 2])| {
-            of(ours) / ((of(before) + of(after)) / 2.0)
-        };
-        self.samples.iter().map(ratio).collect()
-    }
-
-    pub(crate) fn share(&self) -> f64 {
-        median(self.ratio(Sample::rate))
-    }
-
-    pub(crate) fn spread(&self) -> (f64, f64) {
-        range(self.ratio(Sample::rate))
-    }
-
-    pub(crate) fn latency(&self) -> f64 {
-        median(self.ratio(|sample| sample.p50_us))
-    }
-
-    pub(crate) fn cpu(&self) -> f64 {
-        median(self.ratio(Sample::cpu_us))
-    }
-
-    pub(crate) fn median(&self, of: impl Fn(&Sample) -> f64) -> f64 {
-        median(self.samples.iter().map(|(ours, _)| of(ours)))
-    }
-
-    /// The goals, each with whether it is met.
-    pub(crate) fn judged(&self) -> Vec<(String, bool)> {
-        let judge = |goal: &Goal| match *goal {
-            Goal::Rate(name, least) => {
-                (format!("{name} ≥{:.0}%", least * 100.0), self.share() >= least)
-            }
-            Goal::Latency(name, most) => (format!("{name} p50≤{most:.2}"), self.latency() <= most),
-            Goal::Cpu(name, most) => (format!("{name} cpu≤{most:.1}"), self.cpu() <= most),
-        };
-        self.goals.iter().map(judge).collect()
-    }
-}
-
-pub(crate) fn main(words: &[String]) {
-    let options = Options::read(words).unwrap_or_else(|text| {
-        println!("{text}");
-        std::process::exit(2)
-    });
-    let mut rows: Vec<Row> = rows(options.measure_ms);
-    rows.retain(|row| options.wants(&row.name));
-    if options.list {
-        return rows.iter().for_each(|row| println!("{}", row.name));
-    }
-    let places = Places::found(options.undisturbed);
-    report::begin(places, options.rounds);
+/// Measures the rows that are asked for, round after round.
+pub(crate) fn run(places: Places, options: &Options) -> Vec<Row> {
+    let mut rows = chosen(options);
     let brokers: BTreeMap<usize, Brokers> =
         rows.iter().map(|row| row.load.brokers).map(|n| (n, Brokers::start(places, n))).collect();
     for row in &mut rows {
         row.load.addresses.clone_from(&brokers[&row.load.brokers].addresses);
     }
-    for round in 1..=options.rounds {
-        eprintln!("round {round} of {}", options.rounds);
+    let rounds = options.rounds(5);
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
         one_round(places, &mut rows);
     }
-    report::table(&rows);
-    let races = if options.peers { peers::race(places, options.rounds) } else { Vec::new() };
-    if options.peers {
-        peers::table(&races);
-    }
-    if let Some(file) = options.json {
-        std::fs::write(&file, report::json(places, &rows, &races)).unwrap();
-    }
-    if let Some(file) = options.svg {
-        std::fs::write(&file, report::svg(&rows)).unwrap();
-    }
+    eprintln!("counting what a message costs");
+    count(places, &mut rows);
+    rows
+}
+
+/// The rows that are asked for.
+pub(crate) fn chosen(options: &Options) -> Vec<Row> {
+    let mut rows = rows(options.measure_ms(), options.quick);
+    rows.retain(|row| options.wants(&row.name));
+    rows
 }
 
 /// Each row once. Those of one limit are next to each other, and the limit before and behind each.
 fn one_round(places: Places, rows: &mut [Row]) {
     let mut last: Option<(LimitOf, Sample)> = None;
     for row in rows {
-        let limit = Load { client: Client::Raw, workers: 1, topics: 1, ..row.load.clone() };
+        let limit = limit(&row.load);
         let before = match last.take() {
             Some((of, sample)) if of == LimitOf::of(&row.load) => sample,
             _ => measure(places, &limit),
@@ -182,6 +47,24 @@ fn one_round(places: Places, rows: &mut [Row]) {
         last = Some((LimitOf::of(&row.load), after.clone()));
         row.samples.push((ours, [before, after]));
     }
+}
+
+/// Counts do not vary as times do: each row once, each limit once.
+fn count(places: Places, rows: &mut [Row]) {
+    let mut last = None;
+    for row in rows {
+        let limit = match last.take() {
+            Some((of, counts)) if of == LimitOf::of(&row.load) => counts,
+            _ => counted(places, &limit(&row.load)),
+        };
+        last = Some((LimitOf::of(&row.load), limit));
+        row.counted = Some((counted(places, &row.load), limit));
+    }
+}
+
+/// The limit of a row: one thread, one connection and one topic, whatever the row has.
+fn limit(load: &Load) -> Load {
+    Load { client: Client::Raw, workers: 1, topics: 1, ..load.clone() }
 }
 
 /// What a limit depends on.
@@ -194,7 +77,8 @@ impl LimitOf {
     }
 }
 
-fn rows(measure_ms: u64) -> Vec<Row> {
+/// All rows; for a fast look those of one kind of message, broker and topic.
+pub(crate) fn rows(measure_ms: u64, quick: bool) -> Vec<Row> {
     let mut rows = Vec::new();
     let basic = Load {
         client: Client::Tasks,
@@ -206,10 +90,12 @@ fn rows(measure_ms: u64) -> Vec<Row> {
         topics: 1,
         warm_ms: 250,
         measure_ms,
+        counted: false,
         addresses: Vec::new(),
     };
     let mut add = |load: Load, goals: &[Goal]| {
-        rows.push(Row { name: name(&load), load, goals: goals.to_vec(), samples: Vec::new() });
+        let (name, goals) = (name(&load), goals.to_vec());
+        rows.push(Row { name, load, goals, samples: Vec::new(), counted: None });
     };
     add(basic.clone(), &[Goal::Latency("G3", 1.10), Goal::Cpu("G7", 1.2)]);
     add(Load { workers: 2, ..basic.clone() }, &[Goal::Latency("G3", 1.20)]);
@@ -219,9 +105,12 @@ fn rows(measure_ms: u64) -> Vec<Row> {
         let of = |client| Load { client, ..load.clone() };
         let tasks = if many { Goal::Rate("G5", 0.40) } else { Goal::Rate("G4", 0.60) };
         let cpu = Goal::Cpu("G7", if many { 3.5 } else { 2.2 });
-        add(of(Client::Tasks), &[tasks, cpu]);
+        let calls = Goal::Calls("G8", if many { 0.025 } else { 0.07 });
+        add(of(Client::Tasks), &[tasks, cpu, calls]);
         let two = Goal::Rate("G6", if many { 0.35 } else { 0.40 });
-        add(Load { workers: 2, ..of(Client::Tasks) }, &[two]);
+        let writes = Goal::Writes("G6", 0.02);
+        let goals = [two, writes];
+        add(Load { workers: 2, ..of(Client::Tasks) }, if many { &goals } else { &goals[..1] });
         let tickets = if many { Goal::Rate("G5", 0.60) } else { Goal::Rate("G4", 0.70) };
         add(of(Client::Tickets), &[tickets]);
         add(of(Client::Batches), &[tickets]);
@@ -241,6 +130,12 @@ fn rows(measure_ms: u64) -> Vec<Row> {
     }
     for (brokers, topics) in [(8, 1), (1, 100), (1, 10_000), (8, 10_000)] {
         add(Load { brokers, topics, in_flight: 1_024, ..basic.clone() }, &[]);
+    }
+    if quick {
+        rows.retain(|row| {
+            let load = &row.load;
+            !load.binary && load.body == 128 && load.brokers * load.topics == 1
+        });
     }
     rows
 }

@@ -9,6 +9,7 @@ use producer_native::{AutoBatch, Message, Producer, Ticket, Tickets};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
+use crate::count::CountedTcp;
 use crate::load::{Client, Load};
 use crate::sample::{Mark, Sample};
 
@@ -72,6 +73,9 @@ async fn measure(load: &Load) -> Sample {
     if load.client == Client::Shared {
         builder = builder.auto_batch(AutoBatch::default());
     }
+    if load.counted {
+        builder = builder.transport(CountedTcp);
+    }
     let body = |n| Message::new(format!("bench-{n}"), &BODY[..load.body]).unwrap();
     let messages: Vec<Message> = (0..load.topics).map(body).collect();
     let tasks = match load.client {
@@ -105,6 +109,7 @@ async fn measure(load: &Load) -> Sample {
         p50_us: timed.p50_us,
         p99_us: timed.p99_us,
         p999_us: timed.p999_us,
+        messages_all: timed.messages_all,
         failed: shared.failed.load(Relaxed),
         first_ms,
         ..sample

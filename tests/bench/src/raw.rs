@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use producer_native::{Message, Producer};
 
-use crate::broker;
 use crate::load::Load;
 use crate::ours::BODY;
 use crate::sample::{Mark, Sample};
+use crate::{broker, count};
 
 /// Sends until its time is over.
 pub(crate) fn run(load: &Load) -> Sample {
@@ -54,7 +54,10 @@ pub(crate) fn frame(load: &Load) -> Vec<u8> {
     std::thread::spawn(move || {
         // Name server and broker share the address, and so the connection.
         let (stream, _) = listener.accept().unwrap();
-        broker::serve(stream, &route, 2 << 20, &mut |frame| drop(tell.send(frame.to_vec())));
+        let answers = broker::Json::default();
+        broker::serve(stream, &route, 2 << 20, answers, &mut |frame| {
+            drop(tell.send(frame.to_vec()));
+        });
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -87,6 +90,7 @@ impl Window {
     /// Writes one, and waits for its answer.
     fn turn(&mut self, stream: &mut TcpStream) {
         stream.write_all(&self.frames[..self.frame]).unwrap();
+        count::wrote(self.frame);
         self.in_flight += 1;
         while self.in_flight > 0 {
             self.read(stream);
@@ -98,6 +102,7 @@ impl Window {
         for _ in 0..100 {
             let missing = most - self.in_flight;
             stream.write_all(&self.frames[..missing * self.frame]).unwrap();
+            count::wrote(missing * self.frame);
             self.in_flight = most;
             self.read(stream);
         }
@@ -106,6 +111,7 @@ impl Window {
     fn read(&mut self, stream: &mut TcpStream) {
         let read = stream.read(&mut self.input[self.filled..]).unwrap();
         assert!(read > 0, "the broker goes on");
+        count::read(read);
         self.filled += read;
         let mut at = 0;
         while let Some(four) = self.input[at..self.filled].first_chunk::<4>() {

@@ -6,8 +6,9 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::child::Places;
-use crate::matrix::Row;
-use crate::peers::Race;
+use crate::footprint::Footprint;
+use crate::race::Race;
+use crate::row::Row;
 
 pub(crate) fn begin(places: Places, rounds: usize) {
     println!("{}", machine());
@@ -64,16 +65,51 @@ pub(crate) fn table(rows: &[Row]) {
             println!("{:width$}  {failed} sends failed", "");
         }
     }
-    let Some(row) = rows.first() else { return };
-    println!(
-        "\nfirst receipt after {:.1} ms from the start of a process; {:.1} MiB resident with {} threads",
-        row.median(|sample| sample.first_ms),
-        row.median(|sample| sample.resident_kib as f64) / 1024.0,
-        row.median(|sample| sample.threads as f64),
-    );
 }
 
-pub(crate) fn json(places: Places, rows: &[Row], races: &[Race]) -> String {
+/// What a message costs that can be counted, ours beside the limit.
+pub(crate) fn costs(rows: &[Row]) {
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    println!(
+        "\n{:width$}  {:>9} {:>9} {:>9} {:>9} {:>13} {:>11}   of the limit: calls, writes",
+        "a message costs",
+        "bytes out",
+        "bytes in",
+        "writes",
+        "reads",
+        "system calls",
+        "allocations"
+    );
+    let known = |calls: Option<f64>| match calls {
+        Some(calls) => format!("{calls:.4}"),
+        None => "-".to_owned(),
+    };
+    for row in rows {
+        let Some((ours, limit)) = &row.counted else { continue };
+        println!(
+            "{:width$}  {:>9.1} {:>9.1} {:>9.4} {:>9.4} {:>13} {:>11.4}   {}, {:.4}",
+            row.name,
+            ours.bytes_out,
+            ours.bytes_in,
+            ours.writes,
+            ours.reads,
+            known(ours.system_calls),
+            ours.allocations,
+            known(limit.system_calls),
+            limit.writes,
+        );
+    }
+    if rows.iter().all(|row| row.counted.is_none_or(|(ours, _)| ours.system_calls.is_none())) {
+        println!("system calls: perf may not count them here (raw_syscalls:sys_enter)");
+    }
+}
+
+pub(crate) fn json(
+    places: Places,
+    rows: &[Row],
+    footprint: &[Footprint],
+    races: &[Race],
+) -> String {
     let row = |row: &Row| {
         json!({
             "name": row.name,
@@ -85,6 +121,7 @@ pub(crate) fn json(places: Places, rows: &[Row], races: &[Race]) -> String {
             "p99Us": row.median(|sample| sample.p99_us),
             "cpuUs": row.median(|sample| sample.cpu_us()),
             "goals": row.judged(),
+            "counted": row.counted,
             "samples": row.samples,
         })
     };
@@ -94,6 +131,7 @@ pub(crate) fn json(places: Places, rows: &[Row], races: &[Race]) -> String {
         "pinned": places.pinned,
         "undisturbed": places.undisturbed,
         "rows": rows,
+        "footprint": footprint,
         "peers": races,
     });
     serde_json::to_string_pretty(&all).unwrap() + "\n"

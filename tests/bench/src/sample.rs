@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::count::{Counted, Counters};
+
 /// Of one client's measured time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sample {
@@ -21,6 +23,11 @@ pub(crate) struct Sample {
     pub(crate) threads: u64,
     /// From the start of the process to the first receipt.
     pub(crate) first_ms: f64,
+    /// All messages of the process, warming up included.
+    #[serde(default)]
+    pub(crate) messages_all: u64,
+    #[serde(default)]
+    pub(crate) counted: Option<Counted>,
 }
 
 impl Sample {
@@ -38,11 +45,12 @@ pub(crate) struct Mark {
     at: Instant,
     cpu: Duration,
     messages: u64,
+    counters: Counters,
 }
 
 impl Mark {
     pub(crate) fn now(messages: u64) -> Self {
-        Self { at: Instant::now(), cpu: cpu(), messages }
+        Self { at: Instant::now(), cpu: cpu(), messages, counters: Counters::now() }
     }
 
     /// What happened since; `latencies` in nanoseconds.
@@ -64,6 +72,8 @@ impl Mark {
             resident_kib: status("VmRSS:"),
             threads: status("Threads:"),
             first_ms: 0.0,
+            messages_all: messages,
+            counted: self.counters.since(messages - self.messages),
         }
     }
 }
@@ -78,7 +88,8 @@ fn cpu() -> Duration {
     Duration::from_nanos(tasks.filter_map(of).sum())
 }
 
-fn status(line: &str) -> u64 {
+/// A figure of this process that the system knows; 0 if it does not.
+pub(crate) fn status(line: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let found = status.lines().find_map(|it| it.strip_prefix(line));
     found.and_then(|it| it.split_whitespace().next()?.parse().ok()).unwrap_or(0)

@@ -1,5 +1,6 @@
-// The Go client (rocketmq-client-go v2): a goroutine for each send in flight, or SendAsync behind a channel.
-// Words: name server, sync or async, in flight, bytes, warm-up and measured milliseconds.
+// The Go client (rocketmq-client-go v2): a goroutine for each send in flight, or SendAsync behind a channel; or sends
+// at a fixed rate (rate.go). Words: name server, sync, async or rate, in flight or a second, bytes, warm-up and
+// measured milliseconds, default or best settings.
 package main
 
 import (
@@ -34,18 +35,29 @@ func main() {
 		return value
 	}
 	inFlight, body := number(2), bytes.Repeat([]byte("x"), number(3))
-	client, err := producer.NewDefaultProducer(
+	settings := []producer.Option{
 		producer.WithNsResolver(primitive.NewPassthroughResolver([]string{words[0]})),
 		producer.WithGroupName("bench"),
-		producer.WithRetry(2),
-		producer.WithSendMsgTimeout(10*time.Second),
-		producer.WithCompressMsgBodyOverHowmuch(1<<30),
-	)
+		producer.WithCompressMsgBodyOverHowmuch(1 << 30),
+	}
+	if words[1] != "rate" {
+		settings = append(settings, producer.WithRetry(2), producer.WithSendMsgTimeout(10*time.Second))
+	} else if words[6] == "best" {
+		// The timeout is that of an attempt here. There is no strategy that avoids brokers.
+		settings = append(settings, producer.WithRetry(5), producer.WithSendMsgTimeout(500*time.Millisecond))
+	}
+	client, err := producer.NewDefaultProducer(settings...)
 	check(err)
 	check(client.Start())
 	_, err = client.SendSync(context.Background(), primitive.NewMessage("bench-0", body))
 	check(err)
 	firstMs := float64(time.Since(started).Microseconds()) / 1e3
+	fmt.Println("first")
+	warm, measured := time.Duration(number(4))*time.Millisecond, time.Duration(number(5))*time.Millisecond
+	if words[1] == "rate" {
+		atRate(client, body, int64(inFlight), warm, measured, firstMs)
+		return
+	}
 
 	if words[1] == "sync" {
 		every := int64(16)
@@ -58,13 +70,17 @@ func main() {
 	} else {
 		go sendAsync(client, body, inFlight)
 	}
-	time.Sleep(time.Duration(number(4)) * time.Millisecond)
+	time.Sleep(warm)
 	timed.Store(0)
 	before, cpuBefore, begun := done.Load(), cpuSeconds(), time.Now()
-	time.Sleep(time.Duration(number(5)) * time.Millisecond)
+	time.Sleep(measured)
 	seconds, cpu, messages := time.Since(begun).Seconds(), cpuSeconds()-cpuBefore, done.Load()-before
 	kept := min(int(timed.Load()), len(latencies))
 	sorted := append([]int64(nil), latencies[:kept]...)
+	print(messages, seconds, cpu, sorted, firstMs)
+}
+
+func print(messages int64, seconds, cpu float64, sorted []int64, firstMs float64) {
 	sort.Slice(sorted, func(a, b int) bool { return sorted[a] < sorted[b] })
 	fmt.Printf(`{"messages":%d,"failed":%d,"seconds":%f,"cpu_seconds":%f,"p50_us":%f,"p99_us":%f,`+
 		`"p999_us":%f,"resident_kib":%d,"threads":%d,"first_ms":%f}`+"\n",
@@ -72,9 +88,11 @@ func main() {
 		status("VmRSS:"), status("Threads:"), firstMs)
 }
 
-func sendSync(client interface {
+type sender interface {
 	SendSync(context.Context, ...*primitive.Message) (*primitive.SendResult, error)
-}, body []byte, every int64) {
+}
+
+func sendSync(client sender, body []byte, every int64) {
 	for n := int64(0); ; n++ {
 		begun := time.Now()
 		_, err := client.SendSync(context.Background(), primitive.NewMessage("bench-0", body))

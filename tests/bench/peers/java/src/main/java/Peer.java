@@ -11,7 +11,8 @@ import org.apache.rocketmq.common.message.Message;
 
 /**
  * The Java client: a thread for each send in flight, or one thread and callbacks behind a semaphore, which is how
- * its users bound them. Words: name server, sync or async, in flight, bytes, warm-up and measured milliseconds.
+ * its users bound them; or sends at a fixed rate ({@link AtRate}). Words: name server, sync, async, rate-sync or
+ * rate-async, in flight or a second, bytes, warm-up and measured milliseconds, default or best settings.
  */
 public final class Peer {
     private static final long STARTED = System.nanoTime();
@@ -25,13 +26,24 @@ public final class Peer {
     public static void main(String[] words) throws Exception {
         DefaultMQProducer producer = new DefaultMQProducer("bench");
         producer.setNamesrvAddr(words[0]);
-        producer.setSendMsgTimeout(10_000);
+        boolean isAtRate = words[1].startsWith("rate");
+        if (isAtRate) {
+            AtRate.configure(producer, words[6]);
+        } else {
+            producer.setSendMsgTimeout(10_000);
+        }
         producer.start();
         int inFlight = Integer.parseInt(words[2]);
         byte[] body = new byte[Integer.parseInt(words[3])];
         Arrays.fill(body, (byte) 'x');
         producer.send(new Message("bench-0", body));
         double firstMs = (System.nanoTime() - STARTED) / 1e6;
+        System.out.println("first");
+        if (isAtRate) {
+            AtRate run = new AtRate(producer, body, inFlight, Long.parseLong(words[4]), Long.parseLong(words[5]));
+            run.run(words[1].equals("rate-sync"), firstMs);
+            Runtime.getRuntime().halt(0);
+        }
 
         if (words[1].equals("sync")) {
             for (int n = 0; n < inFlight; n++) {
@@ -52,15 +64,21 @@ public final class Peer {
         int kept = (int) Math.min(timed.get(), latencies.length);
         long[] sorted = Arrays.copyOf(latencies, kept);
         Arrays.sort(sorted);
+        print(messages, failed.get(), seconds, cpu, sorted, firstMs);
+        over = true;
+        // Orderly ends of 1,024 threads take seconds and are not measured.
+        Runtime.getRuntime().halt(0);
+    }
+
+    static void print(long messages, long failed, double seconds, double cpu, long[] sorted, double firstMs)
+            throws Exception {
         System.out.printf(
                 Locale.ROOT,
                 "{\"messages\":%d,\"failed\":%d,\"seconds\":%f,\"cpu_seconds\":%f,\"p50_us\":%f,\"p99_us\":%f,"
                         + "\"p999_us\":%f,\"resident_kib\":%d,\"threads\":%d,\"first_ms\":%f}%n",
-                messages, failed.get(), seconds, cpu, at(sorted, 0.5), at(sorted, 0.99), at(sorted, 0.999),
+                messages, failed, seconds, cpu, at(sorted, 0.5), at(sorted, 0.99), at(sorted, 0.999),
                 status("VmRSS:"), status("Threads:"), firstMs);
-        over = true;
-        // Orderly ends of 1,024 threads take seconds and are not measured.
-        Runtime.getRuntime().halt(0);
+        System.out.flush();
     }
 
     private static void daemon(Runnable work) {
@@ -125,7 +143,7 @@ public final class Peer {
     }
 
     /** User and system time; a tick is a hundredth of a second wherever Linux runs. */
-    private static double cpuSeconds() throws Exception {
+    static double cpuSeconds() throws Exception {
         String stat = Files.readString(Path.of("/proc/self/stat"));
         String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
         return (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) / 100.0;
