@@ -8,6 +8,7 @@ mod auto_batch_crowd;
 mod batch;
 mod budget;
 mod chaos;
+mod decoders;
 mod ends;
 mod epochs;
 mod failover;

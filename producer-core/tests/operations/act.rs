@@ -239,7 +239,7 @@ impl Stage {
         let conn = asked.conn;
         match how % 12 {
             0 => self.deliver(conn, &[&good[..], &good[..]].concat()),
-            1 => self.deliver(conn, &answer(&asked, asked.opaque ^ 1, what)),
+            1 => self.deliver(conn, &answer(&asked, asked.opaque ^ 0x4000_0000, what)),
             2 => self.at(what, &[State::Open], |stage, other| stage.deliver(other, &good)),
             3 => {
                 // What is left of an earlier one comes first.

@@ -1,6 +1,6 @@
 //! A driver that does what a script says, and looks at every step whether the invariants hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(super) struct Conn {
     /// What was delivered and is no whole frame yet.
     heard: Vec<u8>,
     anything_heard: bool,
+    /// Numbers of all requests that its peer has read.
+    read: BTreeSet<i32>,
     /// The rest of an answer whose first half was delivered.
     pub(super) rest: Vec<u8>,
 }
@@ -131,6 +133,7 @@ impl Stage {
         self.digest.add(&bytes);
         for asked in peers::read(at, &bytes) {
             self.books.left(&asked.tickets);
+            self.conns[at].read.insert(asked.opaque);
             if !asked.properties.is_empty() && self.known.len() < 64 {
                 self.known.push(asked.properties.clone());
             }
@@ -169,11 +172,18 @@ impl Stage {
             };
             let Ok(header) = Header::decode(found.serialize, found.header) else { return true };
             let whose = |it: &Asked| it.conn == at && it.opaque == header.opaque;
-            if header.is_response()
-                && let Some(place) = self.asked.iter().position(whose)
-            {
-                let asked = self.asked.remove(place);
-                self.books.answered(&asked.tickets, Word::of_code(header.code));
+            if header.is_response() {
+                match self.asked.iter().position(whose) {
+                    Some(place) => {
+                        let asked = self.asked.remove(place);
+                        self.books.answered(&asked.tickets, Word::of_code(header.code));
+                    }
+                    // Who answers what he has not read may say anything.
+                    None if !self.conns[at].read.contains(&header.opaque) => {
+                        self.books.trust_nobody();
+                    }
+                    None => {}
+                }
             }
             bytes = &bytes[found.len..];
         }
@@ -253,6 +263,7 @@ impl Stage {
                     told: false,
                     heard: Vec::new(),
                     anything_heard: false,
+                    read: BTreeSet::new(),
                     rest: Vec::new(),
                 });
             }

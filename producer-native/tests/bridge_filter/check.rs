@@ -82,6 +82,28 @@ pub(crate) fn check(setting: &Setting, bytes: &[u8], cuts: &[usize]) -> Option<R
     refused
 }
 
+/// The same for bytes that choose: the first who may do what, the next two where the rest is cut.
+pub(crate) fn check_chosen(bytes: &[u8]) -> Option<Refusal> {
+    let (chosen, stream) = bytes.split_first_chunk::<3>()?;
+    let place = |part: u8| usize::from(part) * stream.len() / 255;
+    let mut cuts = [place(chosen[1]), place(chosen[2])];
+    cuts.sort_unstable();
+    check(&settings()[usize::from(chosen[0]) % 4], stream, &cuts)
+}
+
+/// A page, a tenant at a broker and at a name server, and one with all that is optional.
+pub(crate) fn settings() -> [Setting; 4] {
+    let mut optional = Setting::new(TargetKind::Broker, grants(&["a-*"], &["g-a"]));
+    optional.limits.recall = true;
+    optional.limits.replies = true;
+    [
+        Setting::new(TargetKind::Broker, Grants::everything()),
+        Setting::new(TargetKind::Broker, grants(&["a-*"], &["g-a"])),
+        Setting::new(TargetKind::NameServer, grants(&["a-*"], &["*"])),
+        optional,
+    ]
+}
+
 /// Whether the start of a frame cannot be judged yet.
 fn waits(setting: &Setting, start: &[u8]) -> bool {
     let Some(lengths) = start.first_chunk::<8>() else { return true };

@@ -3,14 +3,13 @@
 //! A test runs a few thousand rounds from a fixed seed. For longer:
 //! `FUZZ_MINUTES=30 cargo test --release -p producer-native --features bridge --test bridge_filter
 //! fuzz -- --nocapture`; `FUZZ_SEED=n` starts elsewhere. What fails is printed as hex: put it into
-//! `corpus/` as a file of hex digits.
+//! `corpus/` as a file of hex digits. With instruments: `scripts/fuzz filter`, whose corpus is run
+//! here too.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use producer_native::bridge::{Grants, TargetKind};
-
-use super::check::{Setting, check, grants};
+use super::check::{check, check_chosen, settings};
 use super::frames::usual;
 
 /// Numbers that look like chance (xorshift64*).
@@ -53,6 +52,14 @@ fn fuzz_corpus_passes_its_checks() {
             check(&setting, bytes, &[cut]);
         }
     }
+}
+
+/// What libFuzzer has found that was new.
+#[test]
+fn fuzz_corpus_of_the_target_passes_its_checks() {
+    let corpus = include_str!("../../../tests/fuzz/corpus/filter.hex");
+    let refused = corpus.lines().filter(|line| check_chosen(&bytes_of(line)).is_some());
+    assert!(refused.count() < corpus.lines().count(), "not all are refused");
 }
 
 /// One stream; whether it was refused.
@@ -102,18 +109,6 @@ fn damage(bytes: &mut Vec<u8>, corpus: &[Vec<u8>], chance: &mut Chance) {
     }
 }
 
-fn settings() -> [Setting; 4] {
-    let mut optional = Setting::new(TargetKind::Broker, grants(&["a-*"], &["g-a"]));
-    optional.limits.recall = true;
-    optional.limits.replies = true;
-    [
-        Setting::new(TargetKind::Broker, Grants::everything()),
-        Setting::new(TargetKind::Broker, grants(&["a-*"], &["g-a"])),
-        Setting::new(TargetKind::NameServer, grants(&["a-*"], &["*"])),
-        optional,
-    ]
-}
-
 /// What clients write, and the files.
 fn corpus() -> Vec<Vec<u8>> {
     let mut all = usual("g-a", "a-1");
@@ -126,8 +121,12 @@ fn corpus() -> Vec<Vec<u8>> {
     assert!(paths.len() >= 10, "the corpus is there");
     for path in paths {
         let hex = std::fs::read_to_string(&path).expect("readable");
-        let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
-        all.push(digits.chunks_exact(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect());
+        all.push(bytes_of(&hex));
     }
     all
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
+    digits.chunks_exact(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
 }

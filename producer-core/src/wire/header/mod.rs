@@ -98,7 +98,8 @@ impl<'a> Header<'a> {
 /// Decodes a header in one pass and shows each ext field that is not null to `visit`, in wire
 /// order; of duplicates the last one counts.
 ///
-/// `visit` may have seen fields before an error is found behind them.
+/// `visit` may have seen fields before an error is found behind them. Of a member `extFields` that
+/// stands twice it sees both; [`Header`] has the last, as Java does.
 #[inline]
 pub fn decode_with<'a>(
     serialize: SerializeType,

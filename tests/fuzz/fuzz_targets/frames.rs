@@ -1,0 +1,4 @@
+//! Streams of frames.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::frames(bytes));

@@ -1,0 +1,4 @@
+//! Headers in both encodings.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::headers(bytes));

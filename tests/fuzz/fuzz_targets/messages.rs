@@ -1,0 +1,4 @@
+//! Stored messages and batches.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::messages(bytes));
