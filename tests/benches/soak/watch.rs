@@ -105,7 +105,11 @@ impl Watch {
         println!("  threads      {:?}", self.quarters(|it| it.threads));
     }
 
+    /// No more in the last quarter than in the second, and no slope that comes to more either.
     pub(crate) fn must_be_flat(&self) {
+        let minutes = (self.0.len() - self.0.len() / 4) as f64 / 60.0;
+        let grown = self.slope() * minutes;
+        assert!(grown <= GROWTH_KIB_MAX as f64, "memory grows by {grown:.0} KiB: {}", self.slope());
         let [_, early, _, late] = self.quarters(|it| it.resident_kib);
         assert!(late <= early + GROWTH_KIB_MAX, "memory grows from {early} to {late} KiB");
         let [_, early, _, late] = self.quarters(|it| it.files);
