@@ -84,6 +84,7 @@
 //! | `ordered` | messages in order by key, while a broker is away |
 //! | `batch_loader` | the lines of a file, in little memory, resumable; without async code |
 //! | `through_bridge` | one message through a bridge (feature `websocket`) |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 mod access;
 mod admin;
 mod alarm;
