@@ -64,11 +64,16 @@ impl AsyncWrite for CountedStream {
     }
 }
 
-/// Writes a message when 64 tasks send one message after the other.
-async fn writes_per_message(producer: &Producer, writes: &AtomicUsize, rounds: usize) -> f64 {
+/// Writes a message when so many tasks send one message after the other.
+async fn writes_per_message(
+    producer: &Producer,
+    writes: &AtomicUsize,
+    tasks: usize,
+    rounds: usize,
+) -> f64 {
     soon(producer.send(message("first"))).await.expect("stored");
     let before = writes.load(SeqCst);
-    let tasks: Vec<_> = (0..64)
+    let senders: Vec<_> = (0..tasks)
         .map(|_| {
             let producer = producer.clone();
             tokio::spawn(async move {
@@ -78,14 +83,16 @@ async fn writes_per_message(producer: &Producer, writes: &AtomicUsize, rounds: u
             })
         })
         .collect();
-    for task in tasks {
-        task.await.expect("stored");
+    for sender in senders {
+        sender.await.expect("stored");
     }
-    (writes.load(SeqCst) - before) as f64 / (64 * rounds) as f64
+    (writes.load(SeqCst) - before) as f64 / (tasks * rounds) as f64
 }
 
+/// How many are under way decides, not how fast the machine is: the broker answers in one write what
+/// it has read in one. Alone a message is a write (`a_single_send_is_one_write`).
 #[test]
-fn sixty_four_tasks_write_less_than_once_in_ten_messages() {
+fn tasks_that_send_together_share_writes() {
     let elsewhere = Runtime::new().unwrap();
     let cluster = elsewhere.block_on(Cluster::tcp(1));
     let workers = |count| {
@@ -93,18 +100,23 @@ fn sixty_four_tasks_write_less_than_once_in_ten_messages() {
         builder.worker_threads(count).enable_all().build().unwrap()
     };
     let current = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for (name, runtime) in
-        [("current thread", current), ("one worker", workers(1)), ("two workers", workers(2))]
-    {
+    for (name, runtime, tasks, most) in [
+        ("current thread", &current, 64, 0.05),
+        ("current thread", &current, 1_024, 0.01),
+        ("one worker", &workers(1), 64, 0.1),
+        ("one worker", &workers(1), 1_024, 0.05),
+        ("two workers", &workers(2), 64, 0.1),
+    ] {
         let writes = Arc::new(AtomicUsize::new(0));
         let transport = Counted { transport: Tcp, writes: writes.clone() };
         let builder = cluster.builder().transport(transport).runtime(runtime.handle().clone());
         let producer = builder.build().unwrap();
 
-        let ratio = runtime.block_on(writes_per_message(&producer, &writes, 200));
+        let rounds = 12_800 / tasks;
+        let ratio = runtime.block_on(writes_per_message(&producer, &writes, tasks, rounds));
 
-        println!("{name}: {ratio:.4} writes a message");
-        assert!(ratio <= 0.1, "{name}: {ratio:.4} writes a message");
+        println!("{name}, {tasks} tasks: {ratio:.4} writes a message");
+        assert!(ratio <= most, "{name}, {tasks} tasks: {ratio:.4} writes a message");
     }
 }
 
