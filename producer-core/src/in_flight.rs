@@ -163,16 +163,30 @@ mod tests {
 
     #[test]
     fn draining_gives_a_connections_requests_in_order() {
+        for start in [0, 0x3FFF_FFE0, 0x7FFF_FFF0] {
+            let mut in_flight = InFlight::new();
+            in_flight.next = start;
+            let conns = (0..40).map(|n| if n % 2 == 0 { CONN } else { OTHER });
+            let opaques: Vec<i32> =
+                conns.map(|conn| in_flight.insert(conn, Purpose::Heartbeat)).collect();
+
+            let drained: Vec<i32> = in_flight.drain(CONN).iter().map(|r| r.opaque).collect();
+
+            let expected: Vec<i32> = opaques.iter().copied().step_by(2).collect();
+            assert_eq!(drained, expected);
+            assert_eq!(in_flight.len(), 20);
+        }
+    }
+
+    #[test]
+    fn numbers_without_an_answer_are_counted_with_the_others() {
         let mut in_flight = InFlight::new();
-        in_flight.next = 0x7FFF_FFF0;
-        let opaques: Vec<i32> = (0..40)
-            .map(|n| in_flight.insert(if n % 2 == 0 { CONN } else { OTHER }, Purpose::Heartbeat))
-            .collect();
+        in_flight.next = 0x7FFF_FFFD;
 
-        let drained: Vec<i32> = in_flight.drain(CONN).iter().map(|r| r.opaque).collect();
+        let insert = |it: &mut InFlight| it.insert(CONN, Purpose::Heartbeat);
+        let numbers = [insert(&mut in_flight), in_flight.number(), in_flight.number()];
 
-        let expected: Vec<i32> = opaques.iter().copied().step_by(2).collect();
-        assert_eq!(drained, expected);
-        assert_eq!(in_flight.len(), 20);
+        assert_eq!(numbers, [0x7FFF_FFFD, 0x7FFF_FFFE, 0x7FFF_FFFF]);
+        assert_eq!([in_flight.number(), insert(&mut in_flight)], [0, 1], "they come round");
     }
 }
