@@ -98,9 +98,10 @@ impl Books {
     }
 
     /// Frames of these tickets left together.
-    pub(crate) fn left(&mut self, tickets: &BTreeSet<u64>) {
+    pub(crate) fn left(&mut self, tickets: &BTreeSet<u64>, one_way: bool) {
         for ticket in tickets {
             let entry = self.entries.get_mut(ticket).expect("a ticket that was given");
+            assert_eq!(entry.kind == Kind::OneWay, one_way, "{ticket}: {entry:?}");
             entry.left += 1;
             assert!(entry.left <= self.attempts_all_max, "{ticket}: {entry:?}");
             assert!(entry.left - entry.away <= self.attempts_max, "{ticket}: {entry:?}");
@@ -141,6 +142,8 @@ impl Books {
         if let Kind::Batch(members) = entry.kind {
             assert_eq!(receipts.len(), members, "{ticket}: a receipt a member");
         }
+        let offsets = receipts.iter().map(|receipt| receipt.queue_offset);
+        assert!(offsets.is_sorted_by(|a, b| a < b), "{ticket}: two at one place");
         for receipt in receipts {
             assert!(receipt.attempts >= entry.left, "{ticket}: {receipt:?}, {entry:?}");
             assert!(receipt.attempts <= self.attempts_all_max, "{ticket}: {receipt:?}");

@@ -132,7 +132,7 @@ impl Stage {
         assert!(bytes.is_empty() || open, "bytes for a connection that is not open");
         self.digest.add(&bytes);
         for asked in peers::read(at, &bytes) {
-            self.books.left(&asked.tickets);
+            self.books.left(&asked.tickets, asked.one_way);
             self.conns[at].read.insert(asked.opaque);
             if !asked.properties.is_empty() && self.known.len() < 64 {
                 self.known.push(asked.properties.clone());
