@@ -1,7 +1,7 @@
 //! What fuzzers run (`tests/fuzz`), for a moment and without instruments.
 
-use crate::mutate::fuzz;
-use crate::{decoders, operations};
+use super::mutate::fuzz;
+use super::{decoders, operations};
 
 /// A corpus: each line an input as hex.
 macro_rules! corpus {
