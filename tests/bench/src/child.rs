@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use crate::count::Counted;
 use crate::load::{Client, Load};
 use crate::sample::Sample;
-use crate::{broker, count, footprint, ours, raw};
+use crate::{at_rate, broker, count, footprint, ours, raw, servers};
 
 /// The first word of a child's command line.
 pub(crate) const BE: &str = "be";
@@ -148,6 +148,8 @@ pub(crate) fn be(words: &[String]) {
             println!("{}", broker::start(number(1) as usize, number(2)).join(" "));
             let _parent_gone = std::io::stdin().read(&mut [0]);
         }
+        "cluster" => servers::be(words[1].parse().unwrap()),
+        "rate" => at_rate::be(&words[1..]),
         "footprint" => footprint::be(&words[1], &words[2]),
         _ => {
             let load: Load = serde_json::from_str(&words[1]).unwrap();

@@ -8,17 +8,23 @@ what is measured
                           in bytes, system calls and allocations; memory, threads, cold start
   --peers                 the clients of others, too: Java 5.4.0 (wants Java 17 and Maven), Go 2.1.2
                           (Go), rocketmq-client-rust 1.0.0 (half an hour to build, once)
+  --build                 only: crates, time of a clean build, size of a program (minutes)
+  --real                  only: at a real broker 5.4.0 (Java 17 and Maven); beside it, --peers
+  --failover              only: one of three brokers is killed or falls silent under load; --peers
+                          too; with --real at real brokers, else at those of the embedded cluster
 
 how
   --quick                 a fast look: 2 rounds, shorter, fewer rows
-  --rounds N              how often each is measured (5)
+  --rounds N              how often each is measured (5; 3 with --real, 1 with --failover)
   --measure MS            how long (400); warming up takes another 250
+  --rate N                messages a second with --real (2,000 and 5,000) and --failover (2,000);
+                          may be repeated
   --only WORD             only rows that contain it; may be repeated
   --disturbed             let other jobs of the machine come in between
 
 what comes out
   --json FILE             all that was measured
-  --svg FILE              the shares of the limit as a picture
+  --svg FILE              a picture: shares of the limit, or a failover over time
   --list                  the rows of the table";
 
 /// What the command line asks for.
@@ -26,10 +32,14 @@ what comes out
 pub(crate) struct Options {
     rounds: Option<usize>,
     measure_ms: Option<u64>,
+    rates: Vec<u64>,
     only: Vec<String>,
     pub(crate) undisturbed: bool,
     pub(crate) quick: bool,
     pub(crate) peers: bool,
+    pub(crate) build: bool,
+    pub(crate) real: bool,
+    pub(crate) failover: bool,
     pub(crate) json: Option<String>,
     pub(crate) svg: Option<String>,
     pub(crate) list: bool,
@@ -41,10 +51,14 @@ impl Options {
         let mut options = Self {
             rounds: None,
             measure_ms: None,
+            rates: Vec::new(),
             only: Vec::new(),
             undisturbed: true,
             quick: false,
             peers: false,
+            build: false,
+            real: false,
+            failover: false,
             json: None,
             svg: None,
             list: false,
@@ -59,10 +73,14 @@ impl Options {
             match word.as_str() {
                 "--rounds" => options.rounds = Some(number(value()?)? as usize),
                 "--measure" => options.measure_ms = Some(number(value()?)?),
+                "--rate" => options.rates.push(number(value()?)?),
                 "--only" => options.only.push(value()?),
                 "--disturbed" => options.undisturbed = false,
                 "--quick" => options.quick = true,
                 "--peers" => options.peers = true,
+                "--build" => options.build = true,
+                "--real" => options.real = true,
+                "--failover" => options.failover = true,
                 "--json" => options.json = Some(value()?),
                 "--svg" => options.svg = Some(value()?),
                 "--list" => options.list = true,
@@ -83,6 +101,10 @@ impl Options {
         self.measure_ms.unwrap_or(if self.quick { 200 } else { 400 })
     }
 
+    pub(crate) fn rates(&self, usual: &[u64]) -> Vec<u64> {
+        if self.rates.is_empty() { usual.to_vec() } else { self.rates.clone() }
+    }
+
     /// Whether that row, client or case is among those asked for.
     pub(crate) fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|word| name.contains(word))
@@ -100,9 +122,9 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = read("--peers --only java --quick").unwrap();
-        assert!(options.peers && options.undisturbed);
-        assert_eq!(options.rounds(5), 2);
+        let options = read("--real --rate 100 --rate 200 --only java --quick").unwrap();
+        assert!(options.real && !options.failover && options.undisturbed);
+        assert_eq!((options.rates(&[7]), options.rounds(5)), (vec![100, 200], 2));
         assert!(options.wants("java, best") && !options.wants("go"));
     }
 
@@ -111,7 +133,7 @@ mod tests {
         for (line, why) in [
             ("--rounds", "wants a value"),
             ("--rounds none", "not none"),
-            ("--rounds 0", "above 0"),
+            ("--rate 0", "above 0"),
             ("--fast", "what is --fast"),
             ("--help", "./bench [options]"),
         ] {

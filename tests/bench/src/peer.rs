@@ -38,7 +38,15 @@ impl Peer {
         }
     }
 
-    fn folder(self) -> PathBuf {
+    /// How it sends at a fixed rate; the last word of a mode names it.
+    pub(crate) fn rate_modes(self) -> &'static [&'static str] {
+        match self {
+            Self::Java => &["rate-sync", "rate-async"],
+            Self::Go | Self::Rust => &["rate"],
+        }
+    }
+
+    pub(crate) fn folder(self) -> PathBuf {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         here.join(match self {
             Self::Java => "java",

@@ -3,23 +3,21 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::child::Places;
-use crate::footprint::Footprint;
-use crate::race::Race;
 use crate::row::Row;
 
-pub(crate) fn begin(places: Places, rounds: usize) {
+pub(crate) fn begin(places: Places) {
     println!("{}", machine());
     println!(
-        "{}; {}; {rounds} rounds, medians; every ratio is to the limit measured before and after",
+        "{}; {}",
         if places.pinned { "client on processor 0, broker on 1" } else { "not pinned" },
         if places.undisturbed { "undisturbed by other jobs" } else { "other jobs come in between" },
     );
 }
 
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
@@ -34,7 +32,8 @@ fn said(program: &str, word: &str) -> String {
         .map_or_else(|_| String::new(), |it| String::from_utf8_lossy(&it.stdout).trim().to_owned())
 }
 
-pub(crate) fn table(rows: &[Row]) {
+pub(crate) fn table(rows: &[Row], rounds: usize) {
+    println!("{rounds} rounds, medians; every ratio is to the limit measured before and after");
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     println!(
         "\n{:width$}  {:>10} {:>9} {:>11} {:>9} {:>9} {:>6} {:>8} {:>6}  goals",
@@ -104,12 +103,7 @@ pub(crate) fn costs(rows: &[Row]) {
     }
 }
 
-pub(crate) fn json(
-    places: Places,
-    rows: &[Row],
-    footprint: &[Footprint],
-    races: &[Race],
-) -> String {
+pub(crate) fn json(rows: &[Row]) -> Value {
     let row = |row: &Row| {
         json!({
             "name": row.name,
@@ -125,16 +119,7 @@ pub(crate) fn json(
             "samples": row.samples,
         })
     };
-    let rows: Vec<_> = rows.iter().map(row).collect();
-    let all = json!({
-        "machine": machine(),
-        "pinned": places.pinned,
-        "undisturbed": places.undisturbed,
-        "rows": rows,
-        "footprint": footprint,
-        "peers": races,
-    });
-    serde_json::to_string_pretty(&all).unwrap() + "\n"
+    rows.iter().map(row).collect()
 }
 
 const ROW: usize = 22;
