@@ -18,6 +18,8 @@ use crate::wire::client::Heartbeat;
 use crate::wire::code;
 use crate::wire::offset::MaxOffset;
 
+/// Most routes that the poll asks for at one instant, such as after a machine has slept.
+const POLLS: usize = 32;
 /// How often chores may make each other due at one instant.
 const LOOKS: usize = 8;
 /// A connection that has owed an answer for so long, and said nothing, is not used any more.
@@ -142,7 +144,8 @@ impl<T> Producer<T> {
             true => self.config.route_refresh_min.min(self.config.route_poll / 2),
             false => core::time::Duration::ZERO,
         };
-        let mut budget = topics;
+        // Whoever has slept does not catch up: that would ask for every route at once.
+        let mut budget = topics.min(POLLS);
         while self.poll_at <= self.now && budget > 0 {
             self.poll_cursor = (self.poll_cursor + 1) % topics;
             let id = self.poll_cursor as u32;

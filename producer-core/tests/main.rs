@@ -28,5 +28,6 @@ mod recovery;
 mod requests;
 mod review;
 mod sharing;
+mod storms;
 mod trace;
 mod transactions;
