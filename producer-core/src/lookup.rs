@@ -17,7 +17,6 @@ use crate::send::Stage;
 use crate::slab::Key;
 use crate::time::Instant;
 use crate::wire::name_server::RouteRequest;
-use crate::wire::route::TopicRouteData;
 use crate::wire::{Text, code};
 
 /// A lookup under way.
@@ -244,7 +243,7 @@ impl<T> Producer<T> {
     }
 
     fn install(&mut self, id: TopicId, provisional: bool, body: &[u8]) -> Result<(), String> {
-        let mut data = TopicRouteData::decode(body).map_err(|error| error.to_string())?;
+        let mut data = self.routes.read(id, body).map_err(|error| error.to_string())?;
         if provisional {
             let most = self.config.default_topic_queues as i32;
             for queue in &mut data.queues {
@@ -265,6 +264,7 @@ impl<T> Producer<T> {
             return Ok(());
         }
         let installed = self.routes.install(id, data, provisional, &self.templates, dial)?;
+        self.routes.was_read(id, body);
         if installed.queues_changed {
             reached!(RouteChanged);
             self.stats.route_changes += 1;

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use core::hash::BuildHasher;
 use core::time::Duration;
 
 use crate::groups::GroupId;
@@ -15,6 +16,7 @@ use crate::send_frame::Templates;
 use crate::slab::Key;
 use crate::time::Instant;
 use crate::waiters::Waiters;
+use crate::wire::WireError;
 use crate::wire::perm;
 use crate::wire::route::{PublishInfo, TopicRouteData};
 
@@ -117,6 +119,8 @@ pub(crate) struct Known {
     pub(crate) empty: Empty,
     /// What it was made from, to see whether the next one differs.
     data: TopicRouteData,
+    /// Of the bytes that this was read from; 0 if it is not what they say.
+    hash: u64,
     pub(crate) provisional: bool,
 }
 
@@ -162,6 +166,7 @@ pub(crate) struct Topic {
 
 /// Topics and brokers by name and by number. A number, once given, is kept.
 pub(crate) struct Routes {
+    hasher: Hasher,
     topic_ids: Map<TopicName, TopicId>,
     /// The topic that was asked for last: mostly the next one too, which then needs no hashing.
     last_topic: TopicId,
@@ -198,7 +203,8 @@ impl Routes {
         Self {
             topic_ids: Map::with_hasher(hasher.clone()),
             last_topic: 0,
-            broker_ids: Map::with_hasher(hasher),
+            broker_ids: Map::with_hasher(hasher.clone()),
+            hasher,
             topics: Vec::new(),
             brokers: Vec::new(),
         }
@@ -257,6 +263,24 @@ impl Routes {
             frame_part,
         });
         id
+    }
+
+    /// A route by its bytes. Name servers mostly say again what they have said, and copying that
+    /// costs a fifth of reading it.
+    pub(crate) fn read(&self, id: TopicId, body: &[u8]) -> Result<TopicRouteData, WireError> {
+        let hash = self.hasher.hash_one(body);
+        match &self.topic(id).route {
+            Some(known) if known.hash == hash && !known.provisional => Ok(known.data.clone()),
+            _ => TopicRouteData::decode(body),
+        }
+    }
+
+    /// Notes that a topic's route was read from these bytes.
+    pub(crate) fn was_read(&mut self, id: TopicId, body: &[u8]) {
+        let hash = self.hasher.hash_one(body);
+        if let Some(known) = self.topic_mut(id).route.as_mut() {
+            known.hash = hash;
+        }
     }
 
     /// Installs a route. `dial` maps an advertised address to the one to dial; `provisional` marks
@@ -353,6 +377,7 @@ impl Routes {
             ordered: publish.order_topic,
             empty: Empty::NotWritable,
             data: TopicRouteData::default(),
+            hash: 0,
             provisional: false,
         }
     }
