@@ -35,6 +35,7 @@ pub mod model;
 pub mod pair;
 pub mod plan;
 pub mod ready;
+pub mod scale;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod shrink;

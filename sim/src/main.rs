@@ -34,6 +34,8 @@ enum Command {
     Shrink(command::shrink::ShrinkArguments),
     /// Writes the trace hashes of many plans, for whoever runs the same plans elsewhere.
     Hashes(command::hashes::HashesArguments),
+    /// Counts what load a thousand producers put on servers when all start again.
+    Scale(command::scale::ScaleArguments),
     /// Measures how much faster than time the simulator is.
     Speed(command::speed::SpeedArguments),
 }
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Html(arguments) => command::html::run(&arguments),
         Command::Shrink(arguments) => command::shrink::run(&arguments),
         Command::Hashes(arguments) => command::hashes::run(&arguments),
+        Command::Scale(arguments) => command::scale::run(&arguments),
         Command::Speed(arguments) => command::speed::run(&arguments),
     };
     match result {

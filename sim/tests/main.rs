@@ -24,6 +24,7 @@ mod models;
 mod ordering;
 #[cfg(feature = "world")]
 mod requests;
+mod scale;
 mod scenarios;
 mod shrink;
 mod swarm;

@@ -6,6 +6,7 @@ pub(crate) mod explore;
 pub(crate) mod hashes;
 pub(crate) mod html;
 pub(crate) mod run;
+pub(crate) mod scale;
 pub(crate) mod shrink;
 pub(crate) mod speed;
 
