@@ -7,6 +7,7 @@ use crate::names::Address;
 use crate::slab::Key;
 use crate::sort::sort;
 use crate::time::Instant;
+use crate::wire::send::Looks;
 
 /// Names a connection towards the driver. Reports about one that is gone are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +48,8 @@ pub(crate) struct Connection {
     gone_bytes: usize,
     /// The head of a frame whose rest has not arrived.
     pub(crate) unfinished: Vec<u8>,
+    /// How its answers look.
+    pub(crate) looks: Looks,
     /// One-way sends in `out`, some of them dead: where their frame ends, ascending.
     one_ways: Vec<(u64, Key)>,
     /// Requests appended since the last take.
@@ -82,6 +85,7 @@ impl Connection {
             gone: Vec::new(),
             gone_bytes: 0,
             unfinished: Vec::new(),
+            looks: Looks::default(),
             one_ways: Vec::new(),
             frames: 0,
             announced: false,

@@ -19,3 +19,5 @@ pub(crate) const JSON_REQUESTS: bool = cfg!(feature = "json-requests");
 pub(crate) const JAVA_WAYS: bool = cfg!(feature = "java-ways");
 /// The address of this machine ([`Environment::ip`](crate::Environment::ip)), which a page cannot know.
 pub(crate) const OWN_IP: bool = cfg!(feature = "own-ip");
+/// Answers are compared with earlier ones before they are read.
+pub(crate) const QUICK_ANSWERS: bool = cfg!(feature = "quick-answers");

@@ -94,6 +94,7 @@ mod random;
 mod reason;
 mod recall;
 mod receipt;
+mod receive;
 mod request_reply;
 mod retry;
 mod route;

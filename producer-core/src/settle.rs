@@ -1,16 +1,13 @@
-//! An answer arrived: whose is it, and what does it mean?
+//! A broker answered: what does it mean?
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 
 use crate::access;
 use crate::attempt::Failure;
-use crate::connection::ConnId;
-use crate::connection_end::ConnectionEnd;
 use crate::error::{ErrorKind, Outcome, Phase};
 use crate::has;
 use crate::health::Verdict;
-use crate::in_flight::Purpose;
 use crate::output::Output;
 use crate::producer::Producer;
 use crate::receipt::{OffsetId, Receipt, SendStatus};
@@ -20,7 +17,7 @@ use crate::slab::Key;
 use crate::special::{Form, Special, Told};
 use crate::unique_id::MessageId;
 use crate::wire::code::response;
-use crate::wire::frame::{self, Frame};
+use crate::wire::frame::Frame;
 use crate::wire::send::SendResponse;
 use crate::wire::{Head, Text, code, encode_frame};
 
@@ -53,111 +50,9 @@ impl Regions {
 }
 
 impl<T> Producer<T> {
-    /// Splits what arrived into frames and handles each in place.
-    pub(crate) fn received(&mut self, conn: Key, bytes: &[u8]) {
-        let now = self.now;
-        let Some(connection) = self.conns.get_mut(conn) else { return };
-        connection.heard(now);
-        self.heard_from(conn);
-        let Some(connection) = self.conns.get_mut(conn) else { return };
-        let mut unfinished = core::mem::take(&mut connection.unfinished);
-        let result = if unfinished.is_empty() {
-            let kept = if planted!(HalfFrameLost) { &[] } else { bytes };
-            self.frames(conn, bytes)
-                .map(|used| unfinished.extend_from_slice(kept.get(used..).unwrap_or(&[])))
-        } else {
-            reached!(FrameUnfinished);
-            unfinished.extend_from_slice(bytes);
-            self.frames(conn, &unfinished).map(|used| {
-                unfinished.drain(..used);
-            })
-        };
-        match result {
-            Ok(()) => {
-                if let Some(connection) = self.conns.get_mut(conn) {
-                    unfinished.shrink_to(UNFINISHED_KEPT);
-                    connection.unfinished = unfinished;
-                }
-            }
-            Err(problem) => {
-                reached!(FrameMalformed);
-                // The frames before may have ended it already.
-                if self.conns.get(conn).is_some() {
-                    self.outputs.push_back(Output::Close { conn: ConnId(conn) });
-                }
-                self.connection_ended(conn, &ConnectionEnd::Malformed(problem));
-            }
-        }
-    }
-
-    /// Handles every whole frame; returns how many bytes they take.
-    fn frames(&mut self, conn: Key, bytes: &[u8]) -> Result<usize, String> {
-        let mut used = 0;
-        loop {
-            let rest = &bytes[used..];
-            let frame = match frame::split(rest, self.config.frame_bytes_max) {
-                Ok(Some(frame)) => frame,
-                Ok(None) => return Ok(used),
-                Err(_) if planted!(GarbageIgnored) => return Ok(bytes.len()),
-                Err(error) => return Err(error.to_string()),
-            };
-            used += frame.len;
-            self.frame(conn, &frame)?;
-            if planted!(SecondFrameLost) {
-                return Ok(bytes.len());
-            }
-        }
-    }
-
-    #[inline(always)] // Called for every answer, from one place.
-    fn frame(&mut self, conn: Key, frame: &Frame<'_>) -> Result<(), String> {
-        let mut answer = SendResponse::default();
-        answer.fill(frame.serialize, frame.header).map_err(|error| error.to_string())?;
-        if !answer.is_response() {
-            return self.asked_by_peer(conn, &answer, *frame);
-        }
-        let Some(purpose) = self.in_flight.remove(answer.opaque, conn) else {
-            reached!(AnswerLate);
-            self.stats.late_responses += 1;
-            return Ok(());
-        };
-        let retiring = self.conns.get_mut(conn).is_some_and(|connection| {
-            connection.settled();
-            connection.retiring
-        });
-        match purpose {
-            Purpose::Send(key) => self.answered(key, &answer),
-            purpose => self.chore_answered(purpose, &answer, *frame)?,
-        }
-        if retiring {
-            self.released(conn);
-        }
-        Ok(())
-    }
-
-    /// A request that is no send was answered.
-    #[cold]
-    fn chore_answered(
-        &mut self,
-        purpose: Purpose,
-        answer: &SendResponse<'_>,
-        frame: Frame<'_>,
-    ) -> Result<(), String> {
-        match purpose {
-            Purpose::Send(_) => {}
-            Purpose::Route { topic, lookup, server } => {
-                let id = (topic, lookup, server);
-                self.route_answered(id, answer.code, answer.remark, frame.body);
-            }
-            Purpose::Probe { broker } => self.probe_answered(broker),
-            Purpose::Ask(key) => return self.ask_answered(key, frame),
-            Purpose::Heartbeat | Purpose::Unregister => {}
-        }
-        Ok(())
-    }
-
     /// A broker answered a send.
-    fn answered(&mut self, key: Key, answer: &SendResponse<'_>) {
+    #[inline(always)] // Called for every answer, from one place.
+    pub(crate) fn answered(&mut self, key: Key, answer: &SendResponse<'_>) {
         let Some(send) = self.sends.get(key) else { return };
         let Stage::Under(under) = send.stage else { return };
         let require = send.require.unwrap_or(self.config.require);
@@ -330,7 +225,7 @@ impl<T> Producer<T> {
 
     /// A peer asked us something (spec §2.4). What a producer does not understand it says so.
     #[cold]
-    fn asked_by_peer(
+    pub(crate) fn asked_by_peer(
         &mut self,
         conn: Key,
         request: &SendResponse<'_>,
@@ -396,8 +291,6 @@ impl<T> Producer<T> {
 
 /// Answers to a peer's questions stop while so much waits to be written to it.
 const ANSWERS_BYTES_MAX: usize = 64 << 20;
-/// Room kept for the head of the next unfinished frame.
-const UNFINISHED_KEPT: usize = 64 << 10;
 
 #[cold]
 fn recall_handle(text: Text<'_>) -> Arc<str> {

@@ -91,6 +91,12 @@ pub(crate) struct State {
 pub(crate) struct Effects {
     /// Most visits wake one or none.
     first: Option<Waker>,
+    more: Option<Box<More>>,
+}
+
+/// What only some visits bring.
+#[derive(Default)]
+struct More {
     wakers: Vec<Waker>,
     dials: Vec<Dial>,
     checks: Vec<checks::Run>,
@@ -168,11 +174,13 @@ impl Shared {
     }
 
     /// Runs `visit` with the core, then does what the core wants done.
+    #[inline]
     pub(crate) fn enter<R>(self: &Arc<Self>, visit: impl FnOnce(&mut State, Instant) -> R) -> R {
         self.enter_with(&mut Effects::default(), visit)
     }
 
     /// [`enter`](Self::enter) with a list of the caller's own.
+    #[inline]
     pub(crate) fn enter_with<R>(
         self: &Arc<Self>,
         effects: &mut Effects,
@@ -183,6 +191,7 @@ impl Shared {
 
     /// [`enter_with`](Self::enter_with) for destructors, which must not panic: `None` if an earlier
     /// panic has left the state half changed.
+    #[inline]
     pub(crate) fn enter_if_sound<R>(
         self: &Arc<Self>,
         effects: &mut Effects,
@@ -205,6 +214,12 @@ impl Shared {
         }
         self.perform(effects);
         Some(result)
+    }
+
+    /// Whether [`hooked`](Self::hooked) does anything at all.
+    #[inline]
+    pub(crate) fn changes_messages(&self) -> bool {
+        !self.hooks.is_empty() || self.compression.0.is_some()
     }
 
     /// Shows a message to the hooks, if there are any, before it is sent, and compresses its body,
@@ -254,14 +269,22 @@ impl Shared {
         Instant::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX - 1))
     }
 
+    #[inline]
     fn perform(self: &Arc<Self>, effects: &mut Effects) {
         if let Some(waker) = effects.first.take() {
             waker.wake();
         }
-        for waker in effects.wakers.drain(..) {
+        if let Some(more) = &mut effects.more {
+            self.perform_more(more);
+        }
+    }
+
+    #[inline(never)]
+    fn perform_more(self: &Arc<Self>, more: &mut More) {
+        for waker in more.wakers.drain(..) {
             waker.wake();
         }
-        if std::mem::take(&mut effects.start_alarm) {
+        if std::mem::take(&mut more.start_alarm) {
             self.runtime.spawn(alarm::run(self.clone()));
             if let Some(discovery) = self.discovery.clone() {
                 self.runtime.spawn(discovery::run(self.clone(), discovery));
@@ -270,15 +293,15 @@ impl Shared {
                 self.runtime.spawn(access::run(self.clone(), provider));
             }
         }
-        if std::mem::take(&mut effects.renew)
+        if std::mem::take(&mut more.renew)
             && let Some(provider) = &self.provider
         {
             provider.renew();
         }
-        for dial in effects.dials.drain(..) {
+        for dial in more.dials.drain(..) {
             self.runtime.spawn(connection::run(self.clone(), dial));
         }
-        for check in effects.checks.drain(..) {
+        for check in more.checks.drain(..) {
             self.runtime.spawn(checks::run(self.clone(), check));
         }
     }
@@ -346,7 +369,7 @@ impl State {
             match self.core.poll_output() {
                 Output::Connect { conn, address, deadline } => {
                     self.links.insert(conn);
-                    effects.dials.push(Dial { conn, address, deadline });
+                    effects.more().dials.push(Dial { conn, address, deadline });
                 }
                 Output::Transmit { conn } => effects.wake(self.links.transmit(conn)),
                 Output::Close { conn } => effects.wake(self.links.remove(conn)),
@@ -369,12 +392,12 @@ impl State {
                     effects.wake(self.slots.end(ticket, Ended::Answered(result)).1);
                 }
                 Output::CheckTransaction(check) => {
-                    effects.checks.extend(self.checks.admit(check));
+                    effects.more().checks.extend(self.checks.admit(check));
                 }
                 Output::Route { ticket, result } => {
                     effects.wake(self.slots.end(ticket, Ended::Route(result)).1);
                 }
-                Output::CredentialsRefused => effects.renew = true,
+                Output::CredentialsRefused => effects.more().renew = true,
                 Output::Event(_) => {}
                 Output::Closed(report) => self.closed = Some(report),
                 Output::Idle { wake_at } => break wake_at,
@@ -391,11 +414,14 @@ impl State {
             effects.wake(self.search.end());
             effects.wake(self.renewal.end());
         } else if let Some(at) = wake_at {
-            effects.start_alarm |= self.alarm.wants_start();
+            if self.alarm.wants_start() {
+                effects.more().start_alarm = true;
+            }
             effects.wake(self.alarm.advance(at));
         }
     }
 
+    #[inline]
     fn end_send(&mut self, slot: Slot, ended: Ended, effects: &mut Effects) {
         if !self.calls.is_empty() {
             self.notes.extend(hooks::note(&mut self.calls, slot, Some(&ended)));
@@ -407,13 +433,18 @@ impl State {
 }
 
 impl Effects {
+    #[inline]
     fn wake(&mut self, waker: Option<Waker>) {
         let Some(waker) = waker else { return };
         if self.first.is_none() {
             self.first = Some(waker);
         } else {
-            self.wakers.push(waker);
+            self.more().wakers.push(waker);
         }
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use producer_core::{
-    CloseReport, InvalidName, Message, QueueChoice, Receipt, Reply, Route, SendError, SendOptions,
-    Stats, TopicName,
+    CloseReport, InvalidName, Message, QueueChoice, Receipt, Reply, Route, Selector, SendError,
+    SendOptions, Stats, TopicName,
 };
 
 use crate::builder::{Builder, name_server_list};
@@ -66,8 +66,12 @@ impl Producer {
     }
 
     /// Options as the core gets them.
-    pub(crate) fn prepared(&self, options: SendOptions, reply: Reply) -> SendOptions {
-        let mut options = prepared(options, reply);
+    #[inline]
+    pub(crate) fn prepared(&self, mut options: SendOptions, reply: Reply) -> SendOptions {
+        options.reply = reply;
+        if let QueueChoice::Select(select) = &options.queue {
+            options.queue = caught(select.clone());
+        }
         if let Some(member) = &self.owner.member {
             options.group = member.group;
         }
@@ -84,6 +88,7 @@ impl Producer {
     /// # Errors
     /// [`SendError`] tells by its [`outcome`](SendError::outcome) whether the message may be
     /// stored, by its [`kind`](SendError::kind) why, and lists the attempts.
+    #[inline]
     pub fn send(&self, message: Message) -> Sending<'_> {
         self.send_with(message, SendOptions::default())
     }
@@ -93,6 +98,7 @@ impl Producer {
     ///
     /// # Errors
     /// As [`send`](Self::send).
+    #[inline]
     pub fn send_with(&self, message: Message, options: SendOptions) -> Sending<'_> {
         Sending::new(self.shared(), message, self.prepared(options, Reply::Awaited))
     }
@@ -354,6 +360,7 @@ impl fmt::Debug for Producer {
     }
 }
 
+#[inline]
 fn begin(
     state: &mut State,
     now: producer_core::Instant,
@@ -376,18 +383,15 @@ fn route_of(ended: Ended) -> Result<Route, SendError> {
     }
 }
 
-/// Options as the core gets them. It runs a selector while it is locked and half changed, so a
-/// panic must not get out of one: the send fails as if the selector had chosen nothing.
-fn prepared(mut options: SendOptions, reply: Reply) -> SendOptions {
-    options.reply = reply;
-    if let QueueChoice::Select(select) = options.queue {
-        options.queue = QueueChoice::select(move |queues, message| {
-            let chosen = catch_unwind(AssertUnwindSafe(|| select(queues, message)));
-            chosen.unwrap_or_else(|_panic| {
-                Log::selector_panicked();
-                None
-            })
-        });
-    }
-    options
+/// The core runs a selector while it is locked and half changed, so a panic must not get out of
+/// one: the send fails as if the selector had chosen nothing.
+#[cold]
+fn caught(select: Selector) -> QueueChoice {
+    QueueChoice::select(move |queues, message| {
+        let chosen = catch_unwind(AssertUnwindSafe(|| select(queues, message)));
+        chosen.unwrap_or_else(|_panic| {
+            Log::selector_panicked();
+            None
+        })
+    })
 }

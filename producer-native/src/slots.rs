@@ -55,34 +55,37 @@ pub(crate) struct Slots {
 
 impl Slots {
     /// A new wait.
+    #[inline]
     pub(crate) fn insert(&mut self, era: u64, waker: Option<Waker>) -> Slot {
-        let state = State::Waiting(waker);
         if let Some(index) = self.free.pop() {
             let place = &mut self.places[index as usize];
             place.era = era;
-            place.state = state;
+            place.state = State::Waiting(waker);
             return Slot { index, generation: place.generation };
         }
         let index = u32::try_from(self.places.len()).expect("fewer than 2^32 waits at a time");
-        self.places.push(Place { generation: 0, era, state });
+        self.places.push(Place { generation: 0, era, state: State::Waiting(waker) });
         Slot { index, generation: 0 }
     }
 
     /// The wait is over: returns its era and whom to wake.
+    #[inline]
     pub(crate) fn end(&mut self, slot: Slot, ended: Ended) -> (u64, Option<Waker>) {
         let Some(place) = self.place(slot) else { return (0, None) };
         let era = place.era;
-        match std::mem::replace(&mut place.state, State::Ended(ended)) {
-            State::Waiting(waker) => (era, waker),
-            State::Free | State::Abandoned | State::Ended(_) => {
-                self.release(slot);
-                (era, None)
-            }
-        }
+        // In place: an end is large.
+        let State::Waiting(waker) = &mut place.state else {
+            self.release(slot);
+            return (era, None);
+        };
+        let waker = waker.take();
+        place.state = State::Ended(ended);
+        (era, waker)
     }
 
     /// How the wait ended, once; until then `waker` is woken when it does. Returns what to drop
     /// after unlocking.
+    #[inline]
     pub(crate) fn poll(&mut self, slot: Slot, waker: &Waker) -> Result<Ended, Option<Waker>> {
         let Some(place) = self.place(slot) else { return Err(None) };
         match &mut place.state {
@@ -137,11 +140,13 @@ impl Slots {
         wakers.collect()
     }
 
+    #[inline]
     fn place(&mut self, slot: Slot) -> Option<&mut Place> {
         let place = self.places.get_mut(slot.index as usize)?;
         (place.generation == slot.generation).then_some(place)
     }
 
+    #[inline]
     fn release(&mut self, slot: Slot) -> State {
         let place = &mut self.places[slot.index as usize];
         place.generation = place.generation.wrapping_add(1);

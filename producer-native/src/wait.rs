@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use producer_core::{Message, MessageId, Receipt, Reply, SendError, SendId, SendOptions};
 
 use crate::door::{Effects, Shared};
-use crate::hooks::SendKind;
+use crate::hooks::{Call, SendKind};
 use crate::slots::{Ended, Slot};
 
 /// Waits for what the core was asked already; dropped, it lets go and the core goes on.
@@ -41,6 +41,7 @@ impl Drop for Wait<'_> {
 
 const POLLED_AGAIN: &str = "a future is not polled after it was ready";
 
+#[inline]
 pub(crate) fn poll_slot(shared: &Arc<Shared>, slot: Slot, cx: &mut Context<'_>) -> Poll<Ended> {
     let polled = shared.peek().slots.poll(slot, cx.waker());
     match polled {
@@ -57,6 +58,7 @@ pub(crate) struct UnderWay {
 }
 
 impl UnderWay {
+    #[inline]
     pub(crate) fn poll(self, shared: &Arc<Shared>, cx: &mut Context<'_>) -> Poll<Ended> {
         poll_slot(shared, self.slot, cx)
     }
@@ -93,35 +95,53 @@ enum Stage {
 }
 
 impl Send<'_> {
+    #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Begin(message, options) => {
-                let kind = match options.reply {
-                    Reply::OneWay => SendKind::OneWay,
-                    Reply::Awaited => SendKind::Message,
-                };
-                let (message, call) = match self.shared.hooked(kind, options.group, message) {
-                    Ok(hooked) => hooked,
-                    Err(error) => return Poll::Ready(Ended::Sent(Err(error))),
-                };
-                let send = self.shared.enter(|state, now| {
-                    let slot = state.begin_send(Some(cx.waker().clone()));
-                    state.called(slot, call);
-                    UnderWay { slot, id: state.core.send(now, slot, message, options) }
-                });
-                // If it has failed already, the waker was woken.
-                self.stage = Stage::UnderWay(send);
-                Poll::Pending
-            }
-            Stage::UnderWay(send) => {
-                let ended = send.poll(self.shared, cx);
-                if ended.is_pending() {
-                    self.stage = Stage::UnderWay(send);
-                }
-                ended
-            }
-            Stage::Over => panic!("{POLLED_AGAIN}"),
+        let Stage::UnderWay(send) = self.stage else { return self.begin(cx) };
+        let ended = send.poll(self.shared, cx);
+        if ended.is_ready() {
+            self.stage = Stage::Over;
         }
+        ended
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let mut call = None;
+        if self.shared.changes_messages() {
+            match self.hooked() {
+                Ok(known) => call = known,
+                Err(error) => return Poll::Ready(Ended::Sent(Err(error))),
+            }
+        }
+        let Self { shared, stage } = self;
+        shared.enter(|state, now| {
+            // Taken here, for each time it changes hands it is copied.
+            let Stage::Begin(message, options) = std::mem::replace(stage, Stage::Over) else {
+                panic!("{POLLED_AGAIN}");
+            };
+            let slot = state.begin_send(Some(cx.waker().clone()));
+            state.called(slot, call);
+            let id = state.core.send(now, slot, message, options);
+            *stage = Stage::UnderWay(UnderWay { slot, id });
+        });
+        // If it has failed already, the waker was woken.
+        Poll::Pending
+    }
+
+    /// Shows the message to hooks, who may change it, and compresses it.
+    #[cold]
+    fn hooked(&mut self) -> Result<Option<Box<Call>>, SendError> {
+        let Stage::Begin(message, options) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            panic!("{POLLED_AGAIN}");
+        };
+        let kind = match options.reply {
+            Reply::OneWay => SendKind::OneWay,
+            Reply::Awaited => SendKind::Message,
+        };
+        let (message, call) = self.shared.hooked(kind, options.group, message)?;
+        self.stage = Stage::Begin(message, options);
+        Ok(call)
     }
 }
 
@@ -138,6 +158,7 @@ impl Drop for Send<'_> {
 pub struct Sending<'a>(Send<'a>);
 
 impl<'a> Sending<'a> {
+    #[inline]
     pub(crate) fn new(shared: &'a Arc<Shared>, message: Message, options: SendOptions) -> Self {
         Self(Send { shared, stage: Stage::Begin(message, options) })
     }
@@ -146,6 +167,7 @@ impl<'a> Sending<'a> {
 impl Future for Sending<'_> {
     type Output = Result<Receipt, SendError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.poll(cx).map(receipt)
     }
@@ -156,6 +178,7 @@ impl Future for Sending<'_> {
 pub struct SendingOneway<'a>(Send<'a>);
 
 impl<'a> SendingOneway<'a> {
+    #[inline]
     pub(crate) fn new(shared: &'a Arc<Shared>, message: Message, options: SendOptions) -> Self {
         Self(Send { shared, stage: Stage::Begin(message, options) })
     }
@@ -174,6 +197,7 @@ impl Future for SendingOneway<'_> {
 }
 
 /// What a send that is answered ended with.
+#[inline]
 pub(crate) fn receipt(ended: Ended) -> Result<Receipt, SendError> {
     match ended {
         Ended::Sent(result) => result,

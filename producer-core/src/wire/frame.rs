@@ -95,6 +95,17 @@ pub fn split(buf: &[u8], max: usize) -> Result<Option<Frame<'_>>, WireError> {
     Ok(Some(Frame { serialize, header: &head[4..], body, len: body_end + 4 }))
 }
 
+/// How many bytes the frame at the start of `buf` lacks: of its length, if that is not there, else
+/// of what the length counts. Zero if it is whole.
+pub fn lacking(buf: &[u8]) -> usize {
+    match buf.first_chunk::<4>() {
+        None => 4 - buf.len(),
+        Some(total) => {
+            (u32::from_be_bytes(*total) as usize).saturating_add(4).saturating_sub(buf.len())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +120,9 @@ mod tests {
         assert_eq!((frame.header, frame.body, frame.len), (&[8u8, 9][..], &[7u8][..], 11));
         for len in 0..11 {
             assert_eq!(split(&buf[..len], FRAME_BYTES_MAX), Ok(None));
+            assert_eq!(lacking(&buf[..len]), if len < 4 { 4 - len } else { 11 - len });
         }
+        assert_eq!(lacking(&buf), 0);
     }
 
     #[test]

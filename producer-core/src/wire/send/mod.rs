@@ -1,11 +1,13 @@
 //! Sending a message: SEND_MESSAGE (10, 324), SEND_MESSAGE_V2 (310, 320, 325) and the response.
 
+mod look;
 mod response;
 
 use alloc::borrow::Cow;
 
 use super::{Ext, Fields, Text, WireError};
 
+pub use look::Looks;
 pub use response::SendResponse;
 
 /// Which names the fields of a send go by (spec §2.3).
