@@ -36,9 +36,9 @@ impl Looks {
     /// default one, and stays so if not.
     #[inline]
     pub fn fill<'a>(&self, into: &mut SendResponse<'a>, header: &'a [u8]) -> bool {
-        self.known.iter().any(|look| {
-            look.bytes.len() == header.len() && look.matches(header) && look.fill(into, header)
-        })
+        self.known
+            .iter()
+            .any(|look| look.len == header.len() && look.matches(header) && look.fill(into, header))
     }
 
     /// Takes notice of an answer that looked like none that is known.
@@ -54,6 +54,7 @@ impl Looks {
             self.next = (self.next + 1) % LOOKS_MAX;
             self.known[self.next] = look;
         } else {
+            self.known.reserve_exact(LOOKS_MAX - self.known.len());
             self.known.push(look);
         }
     }
@@ -75,10 +76,12 @@ fn is_usual(answer: &SendResponse<'_>, header: &[u8]) -> bool {
 /// How an answer looked.
 #[derive(Debug)]
 struct Look {
-    /// The header; where something else may stand next time, zeros.
-    bytes: Vec<u8>,
+    len: usize,
+    /// The header; where something else may stand next time, zeros. In place, so that one takes the
+    /// place of another without an allocation.
+    bytes: [u8; BYTES_MAX],
     /// Zeros there, ones elsewhere.
-    fixed: Vec<u8>,
+    fixed: [u8; BYTES_MAX],
     opaque: Range<usize>,
     queue_id: Range<usize>,
     queue_offset: Range<usize>,
@@ -115,9 +118,12 @@ impl Look {
             None => Some(None),
             Some(id) => place(id).filter(|place| place.len() == ID_BYTES).map(Some),
         };
+        let mut bytes = [0; BYTES_MAX];
+        bytes.get_mut(..header.len())?.copy_from_slice(header);
         let mut look = Self {
-            bytes: header.to_vec(),
-            fixed: alloc::vec![u8::MAX; header.len()],
+            len: header.len(),
+            bytes,
+            fixed: [u8::MAX; BYTES_MAX],
             opaque: opaque_place(header)?,
             queue_id: queue_id?,
             queue_offset: queue_offset?,
