@@ -9,7 +9,6 @@ use alloc::string::{String, ToString};
 
 use crate::connection_end::ConnectionEnd;
 use crate::error::ErrorKind;
-use crate::health::Verdict;
 use crate::in_flight::Purpose;
 use crate::producer::Producer;
 use crate::route::{Topic, TopicId};
@@ -465,23 +464,6 @@ impl<T> Producer<T> {
         self.epoch += 1;
         if self.routes.brokers.iter().all(|other| other.conn != old) {
             self.retire(old);
-        }
-    }
-
-    /// Tells health what happened at a broker.
-    pub(crate) fn observe(&mut self, id: u32, verdict: Verdict, latency: core::time::Duration) {
-        let now = self.now;
-        let policy = &self.config.health;
-        let broker = &mut self.routes.brokers[id as usize];
-        if broker.health.observe(policy, verdict, latency, now) {
-            self.epoch += 1;
-            if !broker.health.usable(policy, now) {
-                self.stats.ejections += 1;
-            }
-            if let Some(at) = broker.health.probe_at(policy) {
-                self.wake_by(at);
-            }
-            self.tell_of_broker(id);
         }
     }
 

@@ -364,16 +364,41 @@ impl<T> Producer<T> {
         self.now + STAY_EVERY
     }
 
+    /// Tells health what happened at a broker.
+    pub(crate) fn observe(&mut self, id: BrokerId, verdict: Verdict, latency: Duration) {
+        let now = self.now;
+        let policy = &self.config.health;
+        let broker = &mut self.routes.brokers[id as usize];
+        let changed = broker.health.observe(policy, verdict, latency, now);
+        self.routes.suspects |= broker.health.suspect();
+        if changed {
+            self.epoch += 1;
+            if !broker.health.usable(policy, now) {
+                self.stats.ejections += 1;
+            }
+            if let Some(at) = broker.health.probe_at(policy) {
+                self.wake_by(at);
+            }
+            self.tell_of_broker(id);
+        }
+    }
+
     /// Something came from this connection: a broker behind it that was thought dead is not.
     pub(crate) fn heard_from(&mut self, key: Key) {
-        let mut changed = false;
+        // Looked for only while there is one, for something arrives often and brokers are many.
+        if !self.routes.suspects {
+            return;
+        }
+        let (mut changed, mut suspects) = (false, false);
         for id in 0..self.routes.brokers.len() {
             let broker = &mut self.routes.brokers[id];
             if broker.conn == key && broker.health.suspect() && broker.health.heard() {
                 changed = true;
                 self.tell_of_broker(id as BrokerId);
             }
+            suspects |= self.routes.brokers[id].health.suspect();
         }
+        self.routes.suspects = suspects;
         self.epoch += u64::from(changed);
     }
 

@@ -173,6 +173,8 @@ pub(crate) struct Routes {
     broker_ids: Map<Arc<str>, BrokerId>,
     pub(crate) topics: Vec<Topic>,
     pub(crate) brokers: Vec<Broker>,
+    /// Whether one of them may be out of the ordinary.
+    pub(crate) suspects: bool,
 }
 
 /// What the installation of a route changed.
@@ -207,6 +209,7 @@ impl Routes {
             hasher,
             topics: Vec::new(),
             brokers: Vec::new(),
+            suspects: false,
         }
     }
 
