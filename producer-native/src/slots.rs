@@ -156,6 +156,9 @@ impl Slots {
 }
 
 #[cfg(test)]
+mod schedules;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
