@@ -137,7 +137,8 @@ struct Shared {
 
 /// Longest that is waited for the last messages.
 const PATIENCE: Duration = Duration::from_secs(15);
-const NEVER: u64 = u64::MAX >> 20;
+/// Microseconds of a message that did not end.
+pub(crate) const NEVER: u64 = u64::MAX >> 21;
 
 async fn at_rate(words: &[String]) {
     let number = |n: usize| words[n].parse::<u64>().unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::at_rate::{Outcome, Pace, Sender};
+use crate::at_rate::{NEVER, Outcome, Pace, Sender};
 use crate::child::Places;
 use crate::figures::median;
 use crate::options::Options;
@@ -171,14 +171,14 @@ pub(crate) fn table(cases: &[Case], options: &Options) {
         let back = case.runs.iter().map(|run| run.back_ms).collect::<Option<Vec<u64>>>();
         let back = back.and_then(|all| all.into_iter().max());
         println!(
-            "{name:56} {:>7} {:>9.0} {:>8.0} {:>9.0} ms {:>10} {:>6.0} ms {:>7.0} ms",
+            "{name:56} {:>7} {:>9.0} {:>8.0} {:>9.0} ms {:>10} {:>9} {:>10}",
             case.rate,
             of(|run| run.sent as f64),
             of(|run| run.failed as f64),
             of(|run| run.longest_gap_ms),
             back.map_or_else(|| "never".to_owned(), |back| format!("{back} ms")),
-            of(|run| run.p99_ms),
-            of(|run| run.longest_ms),
+            took(of(|run| run.p99_ms)),
+            took(of(|run| run.longest_ms)),
         );
     }
     println!(
@@ -186,4 +186,9 @@ pub(crate) fn table(cases: &[Case], options: &Options) {
          acknowledgement. back: 99 % are answered within 100 ms again, for a second at least. p99 and\n\
          longest: from when a message was due, of those due after the fault, failed ones too."
     );
+}
+
+/// A time that messages took; one that did not end took for ever.
+fn took(ms: f64) -> String {
+    if ms < NEVER as f64 / 1e3 { format!("{ms:.0} ms") } else { "for ever".to_owned() }
 }
