@@ -34,6 +34,12 @@ impl Door {
         }
     }
 
+    /// Another thread ends it.
+    fn end_elsewhere(&self, slot: Slot) -> thread::JoinHandle<()> {
+        let door = self.clone();
+        thread::spawn(move || door.end(slot))
+    }
+
     fn wait(&self, slot: Slot) -> Ended {
         future::block_on(poll_fn(|cx| match self.visit(|slots| slots.poll(slot, cx.waker())) {
             Ok(ended) => Poll::Ready(ended),
@@ -51,10 +57,7 @@ fn who_waits_is_woken() {
     loom::model(|| {
         let door = Door::new();
         let slot = door.begin();
-        let ender = thread::spawn({
-            let door = door.clone();
-            move || door.end(slot)
-        });
+        let ender = door.end_elsewhere(slot);
 
         assert!(matches!(door.wait(slot), Ended::Done));
         ender.join().expect("it ends");
@@ -67,10 +70,7 @@ fn a_wait_that_goes_on_elsewhere_is_woken_there() {
     loom::model(|| {
         let door = Door::new();
         let slot = door.begin();
-        let ender = thread::spawn({
-            let door = door.clone();
-            move || door.end(slot)
-        });
+        let ender = door.end_elsewhere(slot);
 
         // Polled by one task, then by another.
         let first = door.visit(|slots| slots.poll(slot, Waker::noop()));
@@ -87,10 +87,7 @@ fn a_wait_that_is_given_up_is_free_again_whoever_comes_first() {
     loom::model(|| {
         let door = Door::new();
         let slot = door.begin();
-        let ender = thread::spawn({
-            let door = door.clone();
-            move || door.end(slot)
-        });
+        let ender = door.end_elsewhere(slot);
 
         drop(door.visit(|slots| slots.abandon(slot)));
         ender.join().expect("it ends");
