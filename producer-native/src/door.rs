@@ -1,7 +1,8 @@
 //! The one door to the core: lock, read the clock, change, drain, unlock, and only then wake.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LockResult, Mutex, MutexGuard, TryLockError};
 use std::task::Waker;
+use std::thread;
 use std::time::Duration;
 
 use producer_core::{
@@ -114,6 +115,8 @@ pub(crate) struct Dial {
 
 /// How often the core is told the wall clock, which may have been set.
 const WALL_CLOCK_EVERY: Duration = Duration::from_secs(1);
+/// How often a thread lets others run before it sleeps until the lock is free.
+const GIVES_WAY: u32 = 8;
 const TORN: &str = "a panic inside the producer has left its state half changed; that is a bug";
 
 impl Shared {
@@ -198,7 +201,7 @@ impl Shared {
         visit: impl FnOnce(&mut State, Instant) -> R,
     ) -> Option<R> {
         let on_panic = WakeAll(self);
-        let mut state = self.state.lock().ok()?;
+        let mut state = self.lock().ok()?;
         let now = self.now();
         if now.since(state.wall_read) >= WALL_CLOCK_EVERY {
             state.wall_read = now;
@@ -244,7 +247,22 @@ impl Shared {
 
     /// Looks at what the core does not see, so that nothing needs draining.
     pub(crate) fn peek(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect(TORN)
+        self.lock().expect(TORN)
+    }
+
+    /// Whoever is inside is so for less than a microsecond, as a rule, which is less than it takes to
+    /// fall asleep and be woken. And once one thread sleeps on it, std's lock sends every other that
+    /// comes by to sleep as well. So a thread gives way a few times first.
+    #[inline]
+    fn lock(&self) -> LockResult<MutexGuard<'_, State>> {
+        for _ in 0..GIVES_WAY {
+            match self.state.try_lock() {
+                Ok(state) => return Ok(state),
+                Err(TryLockError::Poisoned(torn)) => return Err(torn),
+                Err(TryLockError::WouldBlock) => thread::yield_now(),
+            }
+        }
+        self.state.lock()
     }
 
     /// When `instant` is by the runtime's clock.
@@ -453,7 +471,7 @@ struct WakeAll<'a>(&'a Arc<Shared>);
 
 impl Drop for WakeAll<'_> {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if !thread::panicking() {
             return;
         }
         let wakers = match self.0.state.lock() {
