@@ -2,7 +2,7 @@
 //! (30, 1,000, 1): a producer in a process of its own sends at a fixed rate to an embedded cluster
 //! that something happens to every few seconds.
 //!
-//! `./check load` has a minute of it, at a rate that a debug build keeps with ease.
+//! `./check load` has two minutes of it, at a rate that a debug build keeps with ease.
 //!
 //! Printed are its memory, its files and its threads over time; it fails when they grow, and when one
 //! message is not where the producer says it is: every receipt is compared with the brokers' logs.
