@@ -45,7 +45,7 @@ function renderersOf(profile) {
 /** Everything that a page and its workers complain about: console, errors, rejections, CSP. */
 export class Complaints {
   all = [];
-  /** Whether the network is broken on purpose at the moment. */
+  /** Whether the network of the page is broken on purpose, or was. */
   networkIsDown = false;
 
   watch(page) {

@@ -23,6 +23,7 @@ try {
     } catch (error) {
       failed += 1;
       stage.complaints.all.length = 0;
+      stage.complaints.networkIsDown = false;
       console.log(`FAILED ${name}: ${error.stack ?? error}`);
     }
   }

@@ -34,7 +34,6 @@ async function refused(stage) {
     said[name] = (await page.call("one", name, { topic: "refused", body: "x" })).error;
     assert.deepEqual([said[name]?.code, said[name]?.outcome], ["UNAUTHORIZED", "not-sent"], JSON.stringify(said[name]));
   }
-  stage.complaints.networkIsDown = false;
   const ledger = await stage.ledger("refused", [["x", "not-sent"]]);
   await page.leave(stage.complaints);
   return { ...ledger, ...Object.fromEntries(Object.entries(said).map(([name, { message }]) => [name, message])) };
@@ -61,7 +60,6 @@ export async function offline(stage) {
   await stage.context.setOffline(false);
   await until("it goes on", 10_000, async () => (await page.call("acked", "job")) > before + 100);
   const backAfterMs = Date.now() - back;
-  stage.complaints.networkIsDown = false;
   const { lines, errors } = await page.call("finish", "job");
   const ledger = await allAcked(stage, "offline", lines, errors);
   assert.ok(backAfterMs < 3_000, `back after ${backAfterMs} ms`);
@@ -85,7 +83,6 @@ export async function cached(stage) {
   const [before, back] = [await page.call("acked", "job"), Date.now()];
   await until("it goes on", 10_000, async () => (await page.call("acked", "job")) > before + 300);
   const backAfterMs = Date.now() - back;
-  stage.complaints.networkIsDown = false;
   const { lines, errors } = await page.call("finish", "job");
   const ledger = await allAcked(stage, "cached", lines, errors);
   assert.ok(backAfterMs < 3_000, `back after ${backAfterMs} ms`);

@@ -78,7 +78,6 @@ async function lanes(stage) {
   await stage.bridge();
   const before = await page.call("acked", "job");
   await until("it goes on", 10_000, async () => (await page.call("acked", "job")) > before + 1_000);
-  stage.complaints.networkIsDown = false;
   const { lines, errors } = await page.call("finish", "job");
   const ledger = await stage.ledger("lanes", lines);
   // A lane whose message may be stored or not does not go on: that is what strict order costs.
@@ -121,7 +120,6 @@ async function restart(stage) {
     backAt.push(Date.now());
     await until("all go on", 10_000, async () => (await acked()).every((count, n) => count > before[n] + 100));
   }
-  stage.complaints.networkIsDown = false;
   const [lines, errors, waits] = [[], [], []];
   for (const name of names) {
     const ended = await page.call("finish", name);
@@ -181,7 +179,6 @@ async function bad(stage) {
   assert.equal(said["unknown topic"].code, "NO_ROUTE", JSON.stringify(said));
   await attempt("too long", {}, { topic: "bad", body: "x".repeat(5 << 20) });
   assert.equal(said["too long"].code, "TOO_LARGE", JSON.stringify(said));
-  stage.complaints.networkIsDown = false;
   await page.leave(stage.complaints);
   return Object.fromEntries(Object.entries(said).map(([name, { code, message }]) => [name, `${code}: ${message}`]));
 }
