@@ -100,7 +100,9 @@ mod retry;
 mod route;
 mod say;
 mod send;
-mod send_frame;
+// `./bench` measures it alone; nobody else is to name it.
+#[doc(hidden)]
+pub mod send_frame;
 mod settle;
 mod slab;
 #[cfg(any(test, not(feature = "fast-hash")))]

@@ -13,26 +13,26 @@ use crate::wire::code::request::SEND_MESSAGE_V2;
 use crate::wire::{Language, SerializeType, digits, json};
 
 /// What one message adds to its topic's template.
-pub(crate) struct Filling<'a> {
+pub struct Filling<'a> {
     /// From [`Templates::topic_head`].
-    pub(crate) topic_head: &'a [u8],
+    pub topic_head: &'a [u8],
     /// From [`Templates::broker_part`].
-    pub(crate) broker_part: &'a [u8],
-    pub(crate) queue_id: u32,
-    pub(crate) born_ms: u64,
-    pub(crate) sys_flag: i32,
-    pub(crate) flag: i32,
-    pub(crate) id: &'a MessageId,
-    pub(crate) wait_store_ok: bool,
+    pub broker_part: &'a [u8],
+    pub queue_id: u32,
+    pub born_ms: u64,
+    pub sys_flag: i32,
+    pub flag: i32,
+    pub id: &'a MessageId,
+    pub wait_store_ok: bool,
     /// The application's properties as the wire has them.
-    pub(crate) properties: &'a str,
-    pub(crate) body: &'a [u8],
-    pub(crate) opaque: i32,
-    pub(crate) one_way: bool,
+    pub properties: &'a str,
+    pub body: &'a [u8],
+    pub opaque: i32,
+    pub one_way: bool,
 }
 
 /// The parts of frames that are the same for every message of a producer.
-pub(crate) struct Templates {
+pub struct Templates {
     serialize: SerializeType,
     middle: Middle,
     /// A JSON header behind the properties, up to the opaque number: of a request that is answered
@@ -44,7 +44,7 @@ pub(crate) struct Templates {
 }
 
 impl Templates {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub fn new(config: &Config) -> Self {
         let language = Language::from_code(config.language).name().unwrap_or("OTHER");
         let behind_properties = |flag: &[u8]| {
             let mut part = [b"\"},\"flag\":", flag, b",\"language\":"].concat();
@@ -66,7 +66,7 @@ impl Templates {
 
     /// Encodes the start of the frame, its holes empty, and what all frames of a topic share (V2
     /// fields a, b, c, d, j, k, m).
-    pub(crate) fn topic_head(&self, config: &Config, group: &str, topic: &str) -> Vec<u8> {
+    pub fn topic_head(&self, config: &Config, group: &str, topic: &str) -> Vec<u8> {
         let mut head = Vec::from([0; LENGTHS]);
         match self.serialize.allowed() {
             SerializeType::Json => {
@@ -100,7 +100,7 @@ impl Templates {
 
     /// Encodes the field `n` that names a broker, and of the field `e` what stands before the
     /// number of a queue; in the binary form all but the last byte of its length.
-    pub(crate) fn broker_part(&self, broker: &str) -> Vec<u8> {
+    pub fn broker_part(&self, broker: &str) -> Vec<u8> {
         let mut part = Vec::new();
         push_field(self.serialize.allowed(), &mut part, b'n', broker.as_bytes());
         part.extend_from_slice(match self.serialize.allowed() {
@@ -112,7 +112,7 @@ impl Templates {
 
     /// Appends the whole frame to `out`.
     #[inline(always)] // Each message passes here: the call costs more than a second copy.
-    pub(crate) fn append(&mut self, out: &mut Vec<u8>, filling: &Filling<'_>) {
+    pub fn append(&mut self, out: &mut Vec<u8>, filling: &Filling<'_>) {
         let Filling { born_ms, sys_flag, flag, wait_store_ok, .. } = *filling;
         let kind = Kind::new(born_ms, sys_flag, flag, wait_store_ok);
         if self.middle.kind != kind {

@@ -155,7 +155,7 @@ impl Default for Json {
 }
 
 impl Json {
-    fn answer(&mut self, head: &[u8], route: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn answer(&mut self, head: &[u8], route: &[u8], out: &mut Vec<u8>) {
         let code = number(head, b"\"code\":", &mut self.code_at);
         let is_oneway = number(head, b"\"flag\":", &mut self.flag_at) == b"2";
         if is_oneway {

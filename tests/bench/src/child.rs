@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use crate::count::Counted;
 use crate::load::{Client, Load};
 use crate::sample::Sample;
-use crate::{at_rate, broker, count, footprint, ours, raw, servers};
+use crate::{at_rate, broker, codec, count, footprint, ours, raw, servers};
 
 /// The first word of a child's command line.
 pub(crate) const BE: &str = "be";
@@ -150,6 +150,7 @@ pub(crate) fn be(words: &[String]) {
         }
         "cluster" => servers::be(words[1].parse().unwrap()),
         "rate" => at_rate::be(&words[1..]),
+        "codec" => codec::be(words[1].parse().unwrap()),
         "footprint" => footprint::be(&words[1], &words[2]),
         _ => {
             let load: Load = serde_json::from_str(&words[1]).unwrap();

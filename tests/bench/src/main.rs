@@ -8,6 +8,7 @@
 mod at_rate;
 mod broker;
 mod child;
+mod codec;
 mod count;
 mod failover;
 mod figures;
@@ -75,11 +76,13 @@ fn table(places: Places, options: &Options) -> (Value, Option<String>) {
     report::costs(&rows);
     let footprint = footprint::measure(places);
     footprint::table(&footprint);
+    let codec = codec::measure(places, options.rounds(5));
+    codec::table(&codec);
     let races = if options.peers { race::run(places, options) } else { Vec::new() };
     if options.peers {
         race::table(&races);
     }
-    let all = json!({ "rows": report::json(&rows), "footprint": footprint, "peers": races });
+    let all = json!({ "rows": report::json(&rows), "footprint": footprint, "codec": codec, "peers": races });
     (all, Some(report::svg(&rows)))
 }
 
