@@ -109,6 +109,7 @@ pub(crate) fn next(situation: &Situation<'_>, withdraw: impl FnOnce() -> bool) -
 mod tests {
     use super::*;
     use crate::connection_end::ConnectionEnd;
+    use crate::receipt::SendStatus;
 
     fn situation<'a>(config: &'a Config, kind: &'a ErrorKind) -> Situation<'a> {
         Situation {
@@ -195,5 +196,28 @@ mod tests {
 
         assert_eq!(next(&refused, || true), Step::GiveUp);
         assert_eq!(next(&stale, || panic!("no token needed")), Step::Again);
+    }
+
+    #[test]
+    fn what_is_worth_a_retry_can_be_configured() {
+        let busy = ErrorKind::Busy { remark: "".into() };
+        let below = ErrorKind::BelowRequired { status: SendStatus::FlushDiskTimeout };
+        let mut config = Config::default();
+
+        assert_eq!(next(&situation(&config, &busy), || true), Step::Again);
+        assert_eq!(next(&situation(&config, &below), || true), Step::GiveUp);
+        config.retry_codes.retain(|&code| code != 2);
+        config.retry_not_ok = true;
+        assert_eq!(next(&situation(&config, &busy), || true), Step::GiveUp);
+        assert_eq!(next(&situation(&config, &below), || true), Step::Again);
+    }
+
+    #[test]
+    fn without_backoff_the_same_broker_is_tried_at_once() {
+        let config = Config::java();
+        let kind = ErrorKind::ConnectionLost(ConnectionEnd::Reset);
+        let same = Situation { another_broker: false, ..situation(&config, &kind) };
+
+        assert_eq!(next(&same, || true), Step::Again);
     }
 }
