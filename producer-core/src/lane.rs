@@ -138,3 +138,55 @@ impl<T> Producer<T> {
         alone
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Environment};
+    use crate::message::Message;
+    use crate::names::Address;
+    use crate::send::{SendId, SendOptions};
+    use crate::time::Instant;
+
+    /// One send has all the room there is.
+    fn crowded() -> Producer<u32> {
+        let name_servers = Address::list("ns:1").expect("valid");
+        let config = Config { sends_max: 1, name_servers, ..Config::default() };
+        let mut producer = Producer::new(config, Environment::new(7, 0));
+        send(&mut producer, 0);
+        producer
+    }
+
+    fn send(producer: &mut Producer<u32>, ms: u64) -> SendId {
+        let message = Message::new("t", "x").expect("valid");
+        producer.send(Instant::from_millis(ms), 0, message, SendOptions::default())
+    }
+
+    #[test]
+    fn broken_lanes_are_remembered_for_those_who_waited_before() {
+        let mut producer = crowded();
+        send(&mut producer, 0);
+
+        for lane in 1..=3 {
+            producer.now = Instant::from_millis(lane);
+            producer.note_broken((0, lane));
+        }
+
+        assert_eq!(producer.broken.len(), 3);
+    }
+
+    #[test]
+    fn broken_lanes_are_forgotten_when_all_who_wait_came_later() {
+        let mut producer = crowded();
+        let mut waits = send(&mut producer, 0);
+
+        for lane in 1..100 {
+            let later = send(&mut producer, lane);
+            producer.cancel(producer.now, waits);
+            waits = later;
+            producer.note_broken((0, lane));
+        }
+
+        assert!(producer.broken.len() <= 2, "{:?}", producer.broken.len());
+    }
+}
