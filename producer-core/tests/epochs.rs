@@ -136,3 +136,18 @@ fn a_lane_that_goes_home_with_a_new_route_says_so() {
         assert!(!moved || away.epoch != home.epoch, "key {n}: {away:?}, {home:?}");
     }
 }
+
+#[test]
+fn a_send_without_a_key_changes_no_epoch() {
+    let (mut world, _, other, epoch) = at_home();
+    world.broker(other).does = Does::Refuse(2);
+    let tickets = [world.send("here"), world.send("there")];
+    let attempts =
+        tickets.map(|ticket| world.finish(ticket).expect("at home all is well").attempts);
+
+    let ticket = world.send_with("1", keyed()).0;
+    let after = world.finish(ticket).expect("all is well");
+
+    assert_eq!(attempts.iter().sum::<u32>(), 3, "one of them was refused and went home");
+    assert_eq!(after.epoch, epoch);
+}
