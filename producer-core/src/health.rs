@@ -317,4 +317,121 @@ mod tests {
         assert!(!broker.usable(&policy, at(9_999)));
         assert!(broker.usable(&policy, at(10_000)));
     }
+
+    /// A broker of which this was learned, at once.
+    fn after(policy: &Health, verdicts: &[Verdict]) -> Record {
+        let mut broker = Record::new();
+        for &verdict in verdicts {
+            broker.observe(policy, verdict, MS, at(0));
+        }
+        broker
+    }
+
+    #[test]
+    fn an_answer_teaches_nothing_while_all_is_well() {
+        let adaptive = Health::Adaptive(Adaptive::default());
+        let java = Health::Java(FaultTable::default());
+        let learns = |policy: &Health, verdicts: &[Verdict]| {
+            let broker = after(policy, verdicts);
+            (broker.learns_from_answer(policy), broker.suspect())
+        };
+
+        assert_eq!(learns(&adaptive, &[]), (false, false));
+        assert_eq!(learns(&adaptive, &[Verdict::Unwell]), (true, false));
+        assert_eq!(learns(&adaptive, &[Verdict::Gone]), (true, true));
+        assert_eq!(learns(&adaptive, &[Verdict::Gone, Verdict::Answered]), (false, false));
+        assert_eq!(learns(&java, &[]), (true, false));
+        assert_eq!(learns(&Health::Off, &[Verdict::Gone]), (false, false));
+    }
+
+    #[test]
+    fn only_what_changes_the_standing_is_news() {
+        let policy = Health::Adaptive(Adaptive::default());
+        let mut broker = Record::new();
+        let news =
+            [Verdict::Unwell, Verdict::Unwell, Verdict::Slow, Verdict::Gone, Verdict::Answered]
+                .map(|verdict| broker.observe(&policy, verdict, MS, at(0)));
+
+        assert_eq!(news, [false, false, true, false, true]);
+        assert!(!broker.observe(&Health::Off, Verdict::Gone, MS, at(0)));
+        assert!(broker.usable(&Health::Off, at(0)));
+    }
+
+    #[test]
+    fn a_trial_that_fails_is_followed_by_a_probe_after_the_interval() {
+        let policy = Health::Adaptive(Adaptive::default());
+        let mut broker = after(&policy, &[Verdict::Gone]);
+        assert!(broker.alive());
+        assert!(broker.chosen(at(500)));
+        assert!(!broker.usable(&policy, at(1_499)));
+        assert!(broker.usable(&policy, at(1_500)), "its answer was waited for");
+
+        broker.observe(&policy, Verdict::Unwell, MS, at(2_000));
+
+        assert!(!broker.usable(&policy, at(2_000)), "one failure is enough");
+        assert_eq!(broker.probe_at(&policy), Some(at(3_000)));
+    }
+
+    #[test]
+    fn a_word_is_news_only_from_who_was_silent() {
+        let policy = Health::Adaptive(Adaptive::default());
+        let unwell = [Verdict::Unwell; 3];
+
+        for (verdicts, news) in [(&[][..], false), (&[Verdict::Gone], true), (&unwell, false)] {
+            let mut broker = after(&policy, verdicts);
+            let mut probed = broker.clone();
+            probed.probing(&policy, at(100));
+
+            assert_eq!((broker.heard(), probed.heard()), (news, news), "{verdicts:?}");
+        }
+        assert!(after(&policy, &unwell).alive(), "a probe is more than a word");
+    }
+
+    #[test]
+    fn javas_second_choice_is_who_can_be_reached() {
+        for (verdict, with_detector, without) in [
+            (Verdict::Answered, true, true),
+            (Verdict::RequestRefused, false, false),
+            (Verdict::Unwell, false, false),
+            (Verdict::Gone, false, true),
+            (Verdict::Slow, false, true),
+        ] {
+            for (detector, expected) in [(true, with_detector), (false, without)] {
+                let policy = Health::Java(FaultTable { detector, ..FaultTable::default() });
+                let broker = after(&policy, &[verdict]);
+
+                assert_eq!(broker.reachable(), expected, "{verdict:?}, detector {detector}");
+                let asked = broker.probe_at(&policy).is_some();
+                assert_eq!(asked, detector && !expected, "{verdict:?}, detector {detector}");
+            }
+        }
+    }
+
+    #[test]
+    fn javas_detector_asks_again_until_there_is_an_answer() {
+        let policy = Health::Java(FaultTable { detector: true, ..FaultTable::default() });
+        let mut broker = after(&policy, &[Verdict::Gone]);
+        assert_eq!(broker.probe_at(&policy), Some(at(0)));
+
+        broker.probing(&policy, at(100));
+        broker.probe_failed(&policy, at(300), &mut Random::new(1));
+        assert_eq!(broker.probe_at(&policy), Some(at(2_100)));
+
+        assert!(!broker.alive(), "the stay is not shortened");
+        assert_eq!(broker.probe_at(&policy), None);
+    }
+
+    #[test]
+    fn java_counts_a_failure_as_ten_seconds_and_an_answer_as_it_was() {
+        let policy = Health::Java(FaultTable::default());
+        let mut broker = Record::new();
+        let mut learn = |verdict, ms| broker.observe(&policy, verdict, MS * ms, at(0));
+
+        assert!(!learn(Verdict::Answered, 549));
+        assert!(learn(Verdict::Answered, 550));
+        assert!(!learn(Verdict::Answered, 550), "as long as before");
+        assert!(learn(Verdict::RequestRefused, 1));
+        assert!(!broker.usable(&policy, at(9_999)));
+        assert!(broker.usable(&policy, at(10_000)));
+    }
 }
