@@ -194,4 +194,29 @@ mod tests {
         assert_eq!(&november.as_str()[20..28], &december.as_str()[20..28]);
         assert_ne!(&november.as_str()[12..20], &december.as_str()[12..20]);
     }
+
+    #[test]
+    fn months_are_those_of_the_local_calendar() {
+        let east = 8 * 3_600_000;
+        let november = NOV_2026 - east;
+        let address = Ipv4Addr::new(10, 20, 30, 40).into();
+        let mut ids = IdGenerator::new(address, 1, east as i64, Random::new(1));
+
+        let last = ids.next_id(november - 1);
+        let first = ids.next_id(november);
+
+        let longest = 31 * 86_400_000_u32 - 1;
+        assert_eq!(last.as_str()[20..], alloc::format!("{longest:08X}0000"));
+        assert_eq!(&first.as_str()[20..], "000000000001");
+        assert_ne!(&last.as_str()[12..20], &first.as_str()[12..20]);
+    }
+
+    #[test]
+    fn an_id_is_shown_as_its_digits_and_read_from_nothing_else() {
+        let id = generator().next_id(NOV_2026);
+
+        assert_eq!(alloc::format!("{id} {id:?}"), alloc::format!("{0} {0}", id.as_str()));
+        assert_eq!(MessageId::parse(&id.as_str()[1..]), None);
+        assert_eq!(MessageId::parse(&id.as_str().replace('A', "G")), None);
+    }
 }
