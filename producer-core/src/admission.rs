@@ -258,3 +258,55 @@ impl<T> Producer<T> {
         Some(kept)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Environment};
+    use crate::names::Address;
+
+    fn message(bytes: usize) -> Message {
+        Message::new("t", alloc::vec![b'x'; bytes]).expect("valid")
+    }
+
+    /// Of six messages of a hundred bytes: how many have room, wait for it, and are refused?
+    fn crowd(config: Config) -> (usize, usize, u64) {
+        let name_servers = Address::list("ns:1").expect("valid");
+        let config = Config { name_servers, ..config };
+        let mut producer = Producer::new(config, Environment::new(7, 0));
+        for ticket in 0..6 {
+            producer.send(Instant::ZERO, ticket, message(100), SendOptions::default());
+        }
+        (producer.sends_admitted, producer.waiting_for_room, producer.stats.not_sent)
+    }
+
+    #[test]
+    fn room_is_for_so_many_sends_and_bytes_and_for_one_that_is_larger() {
+        let two = 2 * message(100).budget_bytes();
+        let three_wait = || Config { waiting_max: 3, ..Config::default() };
+
+        assert_eq!(crowd(Config { sends_max: 2, ..three_wait() }), (2, 3, 1));
+        assert_eq!(crowd(Config { bytes_max: two, ..three_wait() }), (2, 3, 1));
+        assert_eq!(crowd(Config { bytes_max: two - 1, ..three_wait() }), (1, 3, 2));
+        assert_eq!(crowd(Config { bytes_max: 1, ..three_wait() }), (1, 3, 2));
+    }
+
+    #[test]
+    fn so_many_sends_and_bytes_may_wait_and_one_that_is_larger() {
+        let two = 2 * message(100).budget_bytes();
+        let two_in_hand = || Config { sends_max: 2, ..Config::default() };
+
+        assert_eq!(crowd(Config { waiting_max: 0, ..two_in_hand() }), (2, 0, 4));
+        assert_eq!(crowd(Config { waiting_bytes_max: two, ..two_in_hand() }), (2, 2, 2));
+        assert_eq!(crowd(Config { waiting_bytes_max: two - 1, ..two_in_hand() }), (2, 1, 3));
+        assert_eq!(crowd(Config { waiting_bytes_max: 1, ..two_in_hand() }), (2, 1, 3));
+    }
+
+    #[test]
+    fn a_message_may_be_as_large_as_is_said() {
+        let of = |message_bytes_max| crowd(Config { message_bytes_max, ..Config::default() });
+
+        assert_eq!(of(100), (6, 0, 0));
+        assert_eq!(of(99), (0, 0, 6));
+    }
+}
