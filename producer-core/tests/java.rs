@@ -2,7 +2,8 @@
 
 use crate::pair::{Dial, Does, World, ms, route_json};
 use producer_core::{
-    Config, ErrorKind, FaultTable, Health, Message, Outcome, Queue, QueueChoice, SendOptions,
+    Config, ErrorKind, FaultTable, Health, Message, Outcome, Queue, QueueChoice, Reason,
+    SendOptions,
 };
 
 /// `sendLatencyFaultEnable=true`.
@@ -103,6 +104,75 @@ fn the_detector_asks_a_broker_that_is_unreachable() {
 
     let asked = world.peers["a:1"].dials - before;
     assert!((3..=6).contains(&asked), "every 2 s: {asked} times in 10 s");
+}
+
+#[test]
+fn an_attempt_says_whether_it_passed_queues_over() {
+    for config in [Config::java(), with_faults(false)] {
+        let mut world = World::new(config);
+        world.broker("a:1").does = Does::Refuse(2);
+        world.broker("b:1").does = Does::Refuse(2);
+        let mut seen = std::collections::BTreeSet::new();
+
+        for _ in 0..20 {
+            let error = world.sent("x").expect_err("all are busy");
+            let [first, second, _] = error.attempts() else { panic!("{error}") };
+            // After the last of a broker it is the turn of the other one's first.
+            let passed = first.queue_id != Some(3);
+            assert_ne!(first.broker, second.broker);
+            seen.insert((passed, second.reason));
+            world.run(ms(11_000));
+        }
+
+        let expected = [(false, Some(Reason::Turn)), (true, Some(Reason::Elsewhere))];
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected);
+    }
+}
+
+/// Why each of so many sends in a row goes where it goes.
+fn choices(world: &mut World, count: usize) -> Vec<(String, Reason)> {
+    let mut chosen = || {
+        let (ticket, id) = world.send_with("x", SendOptions::default());
+        let attempt = world.producer.attempt_under_way(id).expect("the route is known");
+        let choice = (attempt.broker.to_string(), attempt.reason);
+        world.finish(ticket).expect("stored");
+        choice
+    };
+    (0..count).map(|_| chosen()).collect()
+}
+
+#[test]
+fn brokers_that_are_avoided_are_passed_over() {
+    let mut world = World::new(with_faults(false));
+    brokers(&mut world, 8);
+    world.broker("a:1").does = Does::Refuse(2);
+    while world.producer.stats().ejections == 0 {
+        world.sent("x").expect("stored elsewhere");
+    }
+    world.broker("a:1").does = Does::Store;
+
+    let choices = choices(&mut world, 8);
+
+    let count = |reason| choices.iter().filter(|choice| **choice == ("b".into(), reason)).count();
+    assert_eq!((count(Reason::Turn), count(Reason::OtherAvoided)), (6, 2), "{choices:?}");
+}
+
+#[test]
+fn of_brokers_that_are_avoided_one_that_can_be_reached_comes_first() {
+    let mut world = World::new(with_faults(false));
+    brokers(&mut world, 8);
+    world.broker("a:1").does = Does::Reset;
+    world.broker("b:1").does = Does::Refuse(2);
+    while world.producer.stats().ejections < 2 {
+        world.sent("x").expect_err("none is well");
+    }
+    world.broker("a:1").does = Does::Store;
+    world.broker("b:1").does = Does::Store;
+
+    let choices = choices(&mut world, 8);
+
+    let last_resort = ("a".into(), Reason::LastResort);
+    assert!(choices.iter().all(|choice| *choice == last_resort), "{choices:?}");
 }
 
 /// `sendDefaultImpl` catches what an attempt throws and asks no name server; routes are refreshed by

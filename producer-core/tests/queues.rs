@@ -1,8 +1,8 @@
 //! What if a broker has fewer queues than the route says?
 
-use crate::pair::{World, ms, route_json};
+use crate::pair::{Does, World, ms, route_json};
 use producer_core::{
-    Config, ErrorKind, FaultTable, Health, Order, Outcome, QueueChoice, SendOptions,
+    Config, ErrorKind, FaultTable, Health, Order, Outcome, QueueChoice, Reason, SendOptions,
 };
 
 /// Brokers have one queue each and the route, for a while, says four.
@@ -140,6 +140,26 @@ fn an_available_lane_moves_and_says_so() {
         let in_order = pair[0].broker == pair[1].broker && pair[0].queue_id == pair[1].queue_id;
         assert!(in_order || !same_epoch, "{pair:?}");
     }
+}
+
+/// Though no broker is well, and its own could be as good as any.
+#[test]
+fn a_key_does_not_go_home_to_a_queue_that_is_gone() {
+    let mut world = shrunk(Config::default());
+    for n in 0..8 {
+        world.sent(&n.to_string()).expect("a queue is left");
+    }
+    for broker in ["a:1", "b:1"] {
+        world.broker(broker).does = Does::Hang;
+    }
+    world.send("falls silent");
+    world.send("and the other one");
+    world.run(ms(300));
+
+    let (_, id) = world.send_with("x", keyed(&far_key(), Order::Available));
+
+    let attempt = world.producer.attempt_under_way(id).expect("the route is known");
+    assert_eq!((attempt.queue_id, attempt.reason), (0, Reason::Moved));
 }
 
 /// Found by the simulator (seed 271): the retry took the first queue of the broker that had refused

@@ -1,7 +1,7 @@
 //! Does the producer say why it chose a queue?
 
 use crate::pair::{Dial, Does, World, ms};
-use producer_core::{Config, Order, QueueChoice, Reason, SendOptions};
+use producer_core::{Attempt, Backoff, Config, Order, QueueChoice, Reason, SendOptions};
 
 /// A world in which both brokers are known and connected.
 fn warm() -> World {
@@ -119,6 +119,22 @@ fn a_key_stays_at_home_until_it_must_move() {
 }
 
 #[test]
+fn a_key_stays_at_home_if_no_broker_is_better() {
+    let keyed = || SendOptions::default().queue(QueueChoice::ordered("k", Order::Available));
+    let mut world = warm();
+    let (home, _) = choice(&mut world, keyed());
+    world.run_until_done();
+    for broker in ["a:1", "b:1"] {
+        world.broker(broker).does = Does::Hang;
+    }
+    rotated(&mut world);
+    rotated(&mut world);
+    world.run(ms(300));
+
+    assert_eq!(choice(&mut world, keyed()), (home, Reason::NoBetter));
+}
+
+#[test]
 fn what_the_application_decides_is_its_reason() {
     let mut world = warm();
     let choices = [
@@ -147,4 +163,66 @@ fn a_failed_attempt_keeps_its_reason() {
 
     assert_eq!(error.attempts()[0].reason, Some(Reason::Turn));
     assert!(Reason::Turn.explanation().contains("turn"));
+}
+
+/// Attempts follow each other at once, so that a send remembers all brokers it has tried.
+fn hasty() -> Config {
+    let backoff = Backoff { first: ms(0), longest: ms(0) };
+    Config { backoff, ..Config::default() }
+}
+
+fn brokers_and_reasons(attempts: &[Attempt]) -> Vec<(&str, Reason)> {
+    let both = attempts.iter().map(|attempt| attempt.broker.as_deref().zip(attempt.reason));
+    both.flatten().collect()
+}
+
+#[test]
+fn who_has_tried_all_goes_back_to_one_that_is_well() {
+    let mut world = World::new(hasty());
+    world.broker("a:1").does = Does::Refuse(2);
+    world.broker("b:1").does = Does::Refuse(2);
+
+    let error = world.sent("x").expect_err("all are busy");
+
+    let attempts = brokers_and_reasons(error.attempts());
+    let [(first, Reason::Turn), (second, Reason::Turn), third] = attempts[..] else {
+        panic!("{attempts:?}");
+    };
+    assert_ne!(first, second);
+    assert_eq!(third, (first, Reason::Again));
+}
+
+#[test]
+fn the_one_that_failed_last_is_not_the_next_whoever_has_the_turn() {
+    let mut world = World::new(hasty());
+    world.broker("a:1").delay = ms(10);
+    world.broker("b:1").delay = ms(10);
+    world.broker("a:1").does = Does::Refuse(2);
+    world.broker("b:1").does = Does::Refuse(2);
+
+    // They take each other's turns.
+    let tickets = [world.send("x"), world.send("y"), world.send("z")];
+
+    for ticket in tickets {
+        let error = world.finish(ticket).expect_err("all are busy");
+        let attempts = brokers_and_reasons(error.attempts());
+        let moves = attempts.windows(2).all(|pair| pair[0].0 != pair[1].0);
+        assert!(attempts.len() == 3 && moves, "{attempts:?}");
+    }
+}
+
+#[test]
+fn who_has_tried_all_and_finds_none_well_leaves_the_last() {
+    let mut world = World::new(hasty());
+    world.broker("a:1").does = Does::Reset;
+    world.broker("b:1").does = Does::Reset;
+
+    let error = world.sent("x").expect_err("all reset");
+
+    let attempts = brokers_and_reasons(error.attempts());
+    let [(first, Reason::Turn), (second, _), third] = attempts[..] else {
+        panic!("{attempts:?}");
+    };
+    assert_ne!(first, second);
+    assert_eq!(third, (first, Reason::LastResort));
 }
