@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{Client, send_request};
 use producer_core::wire::Fields;
 use producer_core::wire::send::SendForm;
-use sim::model::broker::{BrokerConfig, Fault, Refusal, Times, TopicConfig};
+use sim::model::broker::{BrokerConfig, Fault, Message, Refusal, Times, TopicConfig};
 use sim::serve::EmbeddedCluster;
 
 #[tokio::test]
@@ -111,6 +111,27 @@ async fn a_broker_that_is_cut_off_is_in_the_route_and_gets_everything_later() {
 
     assert_eq!(client.next().await.unwrap().code, 0);
     assert_eq!(broker.messages("T").len(), 2);
+}
+
+#[tokio::test]
+async fn who_waits_for_messages_gets_them_when_they_are_stored() {
+    let cluster = EmbeddedCluster::builder().topic("T", 1).topic("other", 1).start().await.unwrap();
+    let broker = cluster.broker("broker-a");
+    let mut client = Client::connect(broker.address()).await.unwrap();
+    client.send("T", 0, "one").await.unwrap();
+    let bodies = |messages: Vec<Message>| -> Vec<Vec<u8>> {
+        messages.into_iter().map(|message| message.body).collect()
+    };
+
+    // What is there already is there at once.
+    assert_eq!(bodies(broker.messages_after("T", 0).await), [b"one"]);
+    let sends = async {
+        client.send("other", 0, "of another topic").await.unwrap();
+        client.send("T", 0, "two").await.unwrap();
+    };
+    let (found, ()) = tokio::join!(broker.messages_after("T", 1), sends);
+
+    assert_eq!(bodies(found), [b"two"]);
 }
 
 #[tokio::test]

@@ -2,11 +2,13 @@
 //! what differs is a [`Ground`].
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
@@ -102,6 +104,8 @@ struct State<N> {
     accepted: u64,
     wake_at: Option<Instant>,
     dials: Vec<(ConnId, String)>,
+    /// Who waits for something to become true of the node.
+    watchers: Vec<Waker>,
 }
 
 /// The writer's side of a connection, as others see it.
@@ -124,6 +128,7 @@ impl<N: Node, G: Ground> Shared<N, G> {
             accepted: 0,
             wake_at: None,
             dials: Vec::new(),
+            watchers: Vec::new(),
         };
         Self {
             ground,
@@ -160,6 +165,7 @@ impl<N: Node, G: Ground> Shared<N, G> {
             }
         };
         let changed = std::mem::replace(&mut state.wake_at, wake_at) != wake_at;
+        let watchers = std::mem::take(&mut state.watchers);
         drop(state);
         if changed {
             self.timer.notify_one();
@@ -167,7 +173,22 @@ impl<N: Node, G: Ground> Shared<N, G> {
         for peer in wake {
             peer.wake.notify_one();
         }
+        watchers.into_iter().for_each(Waker::wake);
         result
+    }
+
+    /// Waits until `look` finds something: it looks at once, and whenever something has happened to
+    /// the node.
+    pub(crate) async fn until<R>(&self, mut look: impl FnMut(&N) -> Option<R>) -> R {
+        poll_fn(|context| {
+            let mut state = self.lock();
+            let found = look(&state.node);
+            if found.is_none() && !state.watchers.iter().any(|it| it.will_wake(context.waker())) {
+                state.watchers.push(context.waker().clone());
+            }
+            found.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     /// Looks at the node.

@@ -117,6 +117,17 @@ impl BrokerHandle {
         messages
     }
 
+    /// Waits until a topic has more than so many messages; returns those after them, in the order
+    /// they were stored.
+    pub async fn messages_after(&self, topic: &str, number: usize) -> Vec<Message> {
+        let look = |broker: &Broker| {
+            let messages = broker.messages().into_iter().filter(|message| message.topic == topic);
+            let new: Vec<_> = messages.skip(number).collect();
+            (!new.is_empty()).then_some(new)
+        };
+        self.server.shared.until(look).await
+    }
+
     /// Shows what was stored since somebody last looked: see [`Broker::stored_since`]. The broker
     /// stands still meanwhile: `show` that asks it anything waits for ever.
     pub fn stored_since(
