@@ -1,4 +1,4 @@
-//! What happens to an order, told in order, while a broker is away for half a second.
+//! What happens to an order, told in order, while a broker is away.
 //!
 //!     cargo run -p producer-native --example ordered       # [-- --name-server 10.0.0.1:9876]
 //!
@@ -45,35 +45,56 @@ async fn tell(producer: &Producer, order: &str, step: &str) -> Result<Receipt, S
     }
 }
 
-/// Tells of all steps of an order.
-async fn follow(producer: Producer, order: String) -> Result<Vec<Receipt>, SendError> {
-    let mut receipts = Vec::new();
-    for step in STEPS {
+/// Tells of the steps that are left of an order.
+async fn follow(
+    producer: Producer,
+    order: String,
+    mut receipts: Vec<Receipt>,
+) -> Result<Vec<Receipt>, SendError> {
+    for step in &STEPS[receipts.len()..] {
         receipts.push(tell(&producer, &order, step).await?);
     }
     Ok(receipts)
 }
 
-/// Follows eight orders at once.
+/// Follows eight orders at once. If the cluster is of models, one of its brokers is away until all
+/// orders of the other one are told: those of its own wait.
 pub async fn run(cluster: &support::Cluster) -> support::Result<()> {
     let producer = cluster.producer("shop").build()?;
-    let orders: Vec<String> = (1..=8).map(|number| format!("order-{number}")).collect();
-    let tasks: Vec<_> =
-        orders.iter().map(|order| tokio::spawn(follow(producer.clone(), order.clone()))).collect();
-    if let Some(models) = &cluster.models {
-        let broker = models.broker("broker-a");
+    let mut orders = Vec::new();
+    for number in 1..=8 {
+        let order = format!("order-{number}");
+        let placed = tell(&producer, &order, STEPS[0]).await?;
+        orders.push((order, placed));
+    }
+    let away = cluster.models.as_ref().map(|models| models.broker("broker-a"));
+    if let Some(broker) = &away {
         broker.kill().await;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let (mut told, mut waiting) = (Vec::new(), Vec::new());
+    for (order, placed) in orders {
+        let waits = away.as_ref().is_some_and(|away| away.name() == *placed.broker);
+        let task = tokio::spawn(follow(producer.clone(), order.clone(), vec![placed]));
+        if waits { &mut waiting } else { &mut told }.push((order, task));
+    }
+    for (order, task) in told {
+        report(&order, &task.await??);
+    }
+    if let Some(broker) = &away {
+        println!("{} comes back", broker.name());
         broker.restart().await?;
     }
-    for (order, task) in orders.iter().zip(tasks) {
-        let receipts = task.await??;
-        let queue = format!("{} queue {}", receipts[0].broker, receipts[0].queue_id);
-        let offsets: Vec<u64> = receipts.iter().map(|receipt| receipt.queue_offset).collect();
-        println!("{order}: all {} steps in {queue}, at offsets {offsets:?}", offsets.len());
+    for (order, task) in waiting {
+        report(&order, &task.await??);
     }
     producer.close(Duration::from_secs(5)).await;
     Ok(())
+}
+
+fn report(order: &str, receipts: &[Receipt]) {
+    let queue = format!("{} queue {}", receipts[0].broker, receipts[0].queue_id);
+    let offsets: Vec<u64> = receipts.iter().map(|receipt| receipt.queue_offset).collect();
+    println!("{order}: all {} steps in {queue}, at offsets {offsets:?}", offsets.len());
 }
 
 #[tokio::main]

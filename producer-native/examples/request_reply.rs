@@ -4,12 +4,13 @@
 //!
 //! The other service is any RocketMQ consumer, in Java for example:
 //! `producer.send(MessageUtil.createReplyMessage(request, "two euros".getBytes()))`. With models, it
-//! is the task `answer` below.
+//! is a task `answer` for each broker, below.
 
 use std::time::Duration;
 
 use producer_native::{ErrorKind, Message, Producer, SendOptions};
-use sim::serve::EmbeddedCluster;
+use sim::serve::BrokerHandle;
+use tokio::task::JoinSet;
 
 pub mod support;
 
@@ -26,24 +27,22 @@ pub async fn price(producer: &Producer, of: &str) -> support::Result<Option<Stri
     }
 }
 
-/// The other service: reads questions out of the models' logs, for this crate consumes nothing.
-pub async fn answer(producer: Producer, models: &EmbeddedCluster) -> support::Result<()> {
-    let mut answered = vec![0; models.brokers().len()];
+/// The other service, at one broker: reads questions out of the model's log, for this crate
+/// consumes nothing.
+async fn answer(producer: Producer, broker: BrokerHandle) -> support::Result<()> {
+    let mut answered = 0;
     loop {
-        for (broker, answered) in models.brokers().iter().zip(&mut answered) {
-            for question in broker.messages("prices").into_iter().skip(*answered) {
-                *answered += 1;
-                let price = match &question.body[..] {
-                    b"milk" => "two euros",
-                    b"bread" => "three euros",
-                    _ => continue, // the one who asks will find that nobody answers
-                };
-                // The question's properties say who asked, and by which broker to reach them.
-                let reply = Message::reply_to(|name| question.property(name), price)?;
-                producer.reply(reply).await?;
-            }
+        for question in broker.messages_after("prices", answered).await {
+            answered += 1;
+            let price = match &question.body[..] {
+                b"milk" => "two euros",
+                b"bread" => "three euros",
+                _ => continue, // the one who asks will find that nobody answers
+            };
+            // The question's properties say who asked, and by which broker to reach them.
+            let reply = Message::reply_to(|name| question.property(name), price)?;
+            producer.reply(reply).await?;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -66,9 +65,13 @@ pub async fn run(cluster: &support::Cluster) -> support::Result<Vec<Option<Strin
         None => ask(&producer, &things).await?,
         Some(models) => {
             let service = cluster.producer("price-service").build()?;
+            let mut answering = JoinSet::new();
+            for broker in models.brokers() {
+                answering.spawn(answer(service.clone(), broker.clone()));
+            }
             tokio::select! {
                 prices = ask(&producer, &things) => prices?,
-                ended = answer(service, models) => return ended.map(|()| Vec::new()),
+                Some(ended) = answering.join_next() => return ended?.map(|()| Vec::new()),
             }
         }
     };

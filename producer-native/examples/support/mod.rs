@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use producer_native::{Builder, Producer};
 use sim::serve::EmbeddedCluster;
+use tokio::task::JoinSet;
 
 /// What the examples return: any error, with its text.
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -56,6 +57,25 @@ impl Cluster {
         let brokers = self.models.iter().flat_map(EmbeddedCluster::brokers);
         let messages = brokers.flat_map(|broker| broker.messages(topic));
         messages.map(|message| String::from_utf8_lossy(&message.body).into_owned()).collect()
+    }
+
+    /// Waits until one of the models has this body.
+    pub async fn until_stored(&self, topic: &str, body: &str) {
+        let mut looking = JoinSet::new();
+        for broker in self.models.iter().flat_map(EmbeddedCluster::brokers) {
+            let (broker, topic, body) = (broker.clone(), topic.to_owned(), body.to_owned());
+            looking.spawn(async move {
+                let mut seen = 0;
+                loop {
+                    let new = broker.messages_after(&topic, seen).await;
+                    if new.iter().any(|message| message.body == body.as_bytes()) {
+                        return;
+                    }
+                    seen += new.len();
+                }
+            });
+        }
+        let _found = looking.join_next().await;
     }
 }
 
