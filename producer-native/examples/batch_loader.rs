@@ -110,12 +110,13 @@ fn bar(total: Option<u64>) -> impl FnMut(u64, u64) {
 }
 
 fn main() -> support::Result<()> {
+    let mut arguments = support::Arguments::of_process(&["FILE"]);
+    let file = arguments.operands.pop();
     let runtime = tokio::runtime::Runtime::new()?; // for the models, if they are wanted
-    let cluster = runtime.block_on(support::Cluster::from_arguments("lines"))?;
+    let cluster = runtime.block_on(support::Cluster::of(arguments, "lines"))?;
     // A batch job has time: it waits a minute for a cluster that is away, then stops.
     let producer =
         cluster.producer("loader").send_timeout(Duration::from_secs(60)).build_blocking()?;
-    let file = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
     let lines = match file {
         None => load(&producer, io::stdin().lock(), None, bar(None))?,
         Some(file) => {

@@ -22,7 +22,12 @@ pub struct Cluster {
 impl Cluster {
     /// The cluster that the arguments of this process name, else models with this topic.
     pub async fn from_arguments(topic: &str) -> Result<Self> {
-        match argument("--name-server") {
+        Self::of(Arguments::of_process(&[]), topic).await
+    }
+
+    /// The cluster that these arguments name, else models with this topic.
+    pub async fn of(arguments: Arguments, topic: &str) -> Result<Self> {
+        match arguments.name_server {
             Some(name_servers) => Ok(Self { name_servers, models: None }),
             None => Self::of_models(topic).await,
         }
@@ -79,7 +84,72 @@ impl Cluster {
     }
 }
 
-/// The value after `name` among the arguments of this process.
-pub fn argument(name: &str) -> Option<String> {
-    std::env::args().skip_while(|argument| argument != name).nth(1)
+/// What an example was called with.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// The value of `--name-server`.
+    pub name_server: Option<String>,
+    /// What is no option, in order.
+    pub operands: Vec<String>,
+}
+
+/// Why an example does not run.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// `--help`.
+    Asked,
+    /// What is wrong.
+    Wrong(String),
+}
+
+impl Arguments {
+    /// The arguments of this process, of which these may be without an option. If they cannot be
+    /// understood, the process ends here, and says how it is called.
+    pub fn of_process(operands: &[&str]) -> Self {
+        let usage = || {
+            let program = std::env::args().next().unwrap_or_default();
+            let program = program.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+            let operands = operands.iter().map(|operand| format!(" [{operand}]"));
+            format!("usage: {program} [--name-server HOST:PORT]{}", operands.collect::<String>())
+        };
+        match Self::parse(std::env::args().skip(1), operands.len()) {
+            Ok(arguments) => arguments,
+            Err(Usage::Asked) => {
+                println!("{}", usage());
+                std::process::exit(0);
+            }
+            Err(Usage::Wrong(what)) => {
+                eprintln!("{what}\n{}", usage());
+                std::process::exit(2);
+            }
+        }
+    }
+
+    /// Reads arguments; so many may be without an option.
+    pub fn parse(
+        arguments: impl IntoIterator<Item = String>,
+        operands_max: usize,
+    ) -> std::result::Result<Self, Usage> {
+        let mut parsed = Self::default();
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "-h" | "--help" => return Err(Usage::Asked),
+                "--name-server" => {
+                    let value = arguments.next().filter(|value| !value.starts_with('-'));
+                    let value = value
+                        .ok_or_else(|| Usage::Wrong("--name-server needs an address".to_owned()))?;
+                    parsed.name_server = Some(value);
+                }
+                option if option.starts_with('-') => {
+                    return Err(Usage::Wrong(format!("there is no option {option}")));
+                }
+                _ if parsed.operands.len() == operands_max => {
+                    return Err(Usage::Wrong(format!("{argument} is one argument too many")));
+                }
+                _ => parsed.operands.push(argument),
+            }
+        }
+        Ok(parsed)
+    }
 }

@@ -155,6 +155,28 @@ async fn steps_stay_in_order_while_a_broker_is_away() {
 }
 
 #[test]
+fn arguments_that_are_not_understood_are_refused() {
+    use batch_loader::support::{Arguments, Usage};
+
+    let parse = |text: &str| Arguments::parse(text.split_whitespace().map(str::to_owned), 1);
+    let arguments = |name_server: Option<&str>, operands: &[&str]| {
+        let operands = operands.iter().copied().map(str::to_owned).collect();
+        Ok(Arguments { name_server: name_server.map(str::to_owned), operands })
+    };
+    let wrong = |what: &str| Err(Usage::Wrong(what.to_owned()));
+
+    assert_eq!(parse(""), arguments(None, &[]));
+    assert_eq!(parse("--name-server a:1 lines"), arguments(Some("a:1"), &["lines"]));
+    assert_eq!(parse("lines --name-server a:1"), arguments(Some("a:1"), &["lines"]));
+    assert_eq!(parse("lines --help"), Err(Usage::Asked));
+    assert_eq!(parse("-h"), Err(Usage::Asked));
+    assert_eq!(parse("--nameserver a:1"), wrong("there is no option --nameserver"));
+    assert_eq!(parse("--name-server"), wrong("--name-server needs an address"));
+    assert_eq!(parse("--name-server --help"), wrong("--name-server needs an address"));
+    assert_eq!(parse("lines more"), wrong("more is one argument too many"));
+}
+
+#[test]
 fn the_loader_goes_on_where_it_stopped() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let cluster = runtime.block_on(batch_loader::support::Cluster::of_models("lines")).unwrap();
