@@ -135,7 +135,9 @@ impl Address {
     pub fn new(text: &str) -> Result<Self, InvalidName> {
         let refuse = || InvalidName::Address { given: String::from(text) };
         let (host, port) = text.rsplit_once(':').ok_or_else(refuse)?;
-        let port = port.parse::<u16>().ok().filter(|&p| p > 0).ok_or_else(refuse)?;
+        // Rust reads a plus sign, too.
+        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = port.parse::<u16>().ok().filter(|&p| digits && p > 0).ok_or_else(refuse)?;
         let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
         let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"[]:;,/@".contains(c);
         let good = match literal {
@@ -335,9 +337,8 @@ mod tests {
 
     #[test]
     fn bad_addresses_are_refused() {
-        for text in
-            ["", "host", "host:", ":1", "host:0", "host:65536", "::1:9876", "[::1:1", "a b:1"]
-        {
+        let ports = ["host:", "host:0", "host:65536", "host:+80", "host:-80", "host: 80"];
+        for text in ["", "host", ":1", "::1:9876", "[::1:1", "a b:1"].into_iter().chain(ports) {
             assert!(Address::new(text).is_err(), "{text}");
         }
         assert_eq!(Address::list(" ; "), Err(InvalidName::Blank));

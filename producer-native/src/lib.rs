@@ -112,6 +112,7 @@ mod guides;
 mod hooks;
 mod identity;
 mod log;
+mod number;
 #[cfg(any(feature = "metrics", feature = "opentelemetry"))]
 mod observe;
 mod pace;

@@ -172,7 +172,9 @@ fn unescaped(text: &str) -> Option<String> {
             Some('f') => out.push('\u{c}'),
             Some('u') => {
                 let digits = rest.as_str().get(..4)?;
-                out.push(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?);
+                let hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let code = u32::from_str_radix(digits, 16).ok().filter(|_| hex)?;
+                out.push(char::from_u32(code)?);
                 rest = rest.as_str()[4..].chars();
             }
             Some(other) => out.push(other),
@@ -210,7 +212,7 @@ mod tests {
         assert_eq!(read("AccessKey=a"), Err(Problem::Missing("SecretKey")));
         let blank = "AccessKey=a\nSecretKey=b\nSecurityToken= ";
         assert_eq!(read(blank), Err(Problem::Missing("SecurityToken")));
-        for bad in ["\\u12", "\\uD800", "\\uzzzz", "\\u00é0"] {
+        for bad in ["\\u12", "\\uD800", "\\uzzzz", "\\u+041", "\\u00é0"] {
             let text = format!("\nAccessKey={bad}");
             assert_eq!(read(&text), Err(Problem::Escape { line: 2 }), "{bad}");
         }

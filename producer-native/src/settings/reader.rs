@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::SettingsError;
 use super::source::{Node, Place, Value, join};
+use crate::number;
 
 /// A table that is being read.
 pub(crate) struct Table {
@@ -142,7 +143,7 @@ pub(crate) fn flag(node: &Node) -> Result<bool, Wanted> {
 pub(crate) fn number<N: TryFrom<i64>>(node: &Node) -> Result<N, Wanted> {
     let number = match (&node.value, &node.place) {
         (Value::Number(number), _) => Some(*number),
-        (Value::Text(text), Place::Variable(_)) => text.trim().parse().ok(),
+        (Value::Text(text), Place::Variable(_)) => number::of_digits(text.trim()),
         _ => None,
     };
     number.and_then(|number| N::try_from(number).ok()).ok_or("a whole number in range")
@@ -160,7 +161,7 @@ pub(crate) fn bytes(node: &Node) -> Result<usize, Wanted> {
         "GiB" => 30,
         _ => return Err(WANTED),
     };
-    let number = digits.trim().parse::<usize>().ok();
+    let number = number::of_digits::<usize>(digits.trim());
     number.and_then(|number| number.checked_mul(1 << unit)).ok_or(WANTED)
 }
 
@@ -177,7 +178,11 @@ pub(crate) fn time(node: &Node) -> Result<Duration, Wanted> {
         "h" => 3_600.0,
         _ => return Err(WANTED),
     };
-    let number = digits.trim().parse::<f64>().map_err(|_| WANTED)?;
+    let digits = digits.trim();
+    if !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(WANTED);
+    }
+    let number = digits.parse::<f64>().map_err(|_| WANTED)?;
     let time = Duration::try_from_secs_f64(number * seconds).map_err(|_| WANTED)?;
     if time > Duration::from_secs(86_400) { Err(WANTED) } else { Ok(time) }
 }

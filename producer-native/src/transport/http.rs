@@ -1,5 +1,7 @@
 //! As much of HTTP/1.1 as a client needs that knows whom it asks.
 
+use crate::number;
+
 /// The status of an answer, if it begins as one of HTTP/1.x does.
 pub(crate) fn status(answer: &[u8]) -> Option<u16> {
     let line = answer.split(|&byte| byte == b'\r' || byte == b'\n').next()?;
@@ -40,7 +42,7 @@ impl Answer {
         let body = if field(head, "transfer-encoding").is_some_and(|value| value != "identity") {
             chunks(rest)?
         } else if let Some(length) = field(head, "content-length") {
-            let length = length.parse::<usize>().ok().filter(|&length| length <= MAX_BYTES);
+            let length = number::of_digits(&length).filter(|&length: &usize| length <= MAX_BYTES);
             let length = length.ok_or("the answer's length is no number, or too much")?;
             rest.get(..length).map(<[u8]>::to_vec)
         } else {
@@ -65,7 +67,9 @@ fn chunks(mut rest: &[u8]) -> Result<Option<Vec<u8>>, String> {
         let Some(end) = rest.windows(2).position(|two| two == b"\r\n") else { return Ok(None) };
         let line = String::from_utf8_lossy(&rest[..end]);
         let digits = line.split(';').next().unwrap_or_default().trim();
-        let length = usize::from_str_radix(digits, 16).ok().filter(|&length| length <= MAX_BYTES);
+        let length = usize::from_str_radix(digits, 16).ok();
+        // Rust reads a plus sign, too.
+        let length = length.filter(|&length| length <= MAX_BYTES && !digits.starts_with('+'));
         let length = length.ok_or("the length of a chunk is no number, or too much")?;
         let data = &rest[end + 2..];
         if length == 0 {
@@ -140,14 +144,16 @@ mod tests {
 
     #[test]
     fn answers_that_are_none_are_refused() {
-        let bad: [&[u8]; 8] = [
+        let bad: [&[u8]; 10] = [
             b"",
             b"SSH-2.0-OpenSSH_9.2",
             b"HTTP/1.1 200 OK\r\n",
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\na:1",
             b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\na:1",
+            b"HTTP/1.1 200 OK\r\nContent-Length: +3\r\n\r\na:1",
             b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\na:1",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+3\r\na:1\r\n0\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\na",
         ];
         for bytes in bad {

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use producer_core::Address;
 
+use crate::number;
+
 /// A set of addresses, as text:
 ///
 /// | text | covers |
@@ -94,7 +96,7 @@ fn read(text: &str) -> Result<Covers, &'static str> {
     if let Some((network, bits)) = text.split_once('/') {
         let network = ip(network).ok_or("before the slash stands no IP address")?;
         let most = if network.is_ipv4() { 32 } else { 128 };
-        let bits = bits.parse::<u8>().ok().filter(|&bits| bits <= most);
+        let bits = number::of_digits::<u8>(bits).filter(|&bits| bits <= most);
         let bits = bits.ok_or("after the slash stands no number of bits")?;
         if masked(network, bits) != network {
             return Err("the address has bits outside the network");
@@ -242,6 +244,8 @@ mod tests {
             "a,b",
             "[::1",
             "10.0.0.0/-1",
+            "10.0.0.0/+8",
+            "a:+1",
         ];
         for text in bad {
             let error = AddressRule::new(text).expect_err(text);

@@ -11,6 +11,7 @@ fn arguments_that_cannot_be_right_exit_with_2() {
         &["--concurrency", "0"],
         &["--rate", "-1"],
         &["--queue", "broker-a"],
+        &["--queue", "broker-a:+1"],
         &["--queue", "a:0", "--hash-key", "k"],
         &["--order", "available"],
         &["--property", "novalue"],

@@ -252,7 +252,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         "m" => 60.0,
         _ => return Err("wanted a number with a unit: 500ms, 3s or 1m".to_owned()),
     };
-    let number: f64 = digits.parse().map_err(|_| format!("{digits:?} is not a number"))?;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number = digits.parse::<f64>().ok().filter(|_| plain);
+    let number = number.ok_or_else(|| format!("{digits:?} is not a number"))?;
     let duration = Duration::try_from_secs_f64(number * seconds)
         .map_err(|_| format!("{text:?} is not a length of time"))?;
     if duration.is_zero() || duration > LONGEST {
@@ -274,7 +276,10 @@ mod tests {
         assert_eq!(duration("3s"), Ok(Duration::from_secs(3)));
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1_500)));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        for bad in ["", "3", "s", "-1s", "0s", "3h", "NaNs", "infs", "1e9s", "3 s", "é", "3é"] {
+        for bad in [
+            "", "3", "s", "-1s", "0s", "3h", "NaNs", "infs", "1e9s", "1e3ms", "+3s", "3 s", "é",
+            "3é",
+        ] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

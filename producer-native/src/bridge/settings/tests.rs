@@ -56,6 +56,7 @@ fn what_cannot_be_right_is_named() {
         ("[brokers]\nnetwork = ['10.0.0.0/8']", "line 3: brokers.network: there is no such key"),
         ("[brokers]\nnetworks = ['10.0.0.1/8']", "line 3: brokers.networks: wanted networks"),
         ("[brokers]\nnames = ['10.0.0.1:10911']", "brokers.names: 10.0.0.1 is an address"),
+        ("[brokers]\nnames = ['a:+1']", "line 3: brokers.names: wanted names and ports"),
         ("listen = '7070'", "line 2: listen: wanted an address and a port"),
         ("without_origin = 'yes'", "line 2: without_origin: wanted \"refused\""),
     ] {

@@ -9,6 +9,7 @@ use producer_core::Address;
 
 use super::super::config::WithoutOrigin;
 use super::super::policy::Network;
+use crate::number;
 use crate::secret::Secret;
 use crate::settings::SettingsError;
 use crate::settings::reader::{self, Table, Wanted};
@@ -134,7 +135,7 @@ field!(
     Vec<(String, u16)>,
     |node| each(node, "names and ports: [\"broker-a:10911\"]", |text| {
         let (name, port) = text.rsplit_once(':')?;
-        Some((name.to_owned(), port.parse().ok().filter(|&port| port > 0)?))
+        Some((name.to_owned(), number::of_digits(port).filter(|&port| port > 0)?))
     }),
     |names| Some(all(names, |(name, port)| quoted(&format!("{name}:{port}"))))
 );

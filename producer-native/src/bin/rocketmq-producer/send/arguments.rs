@@ -265,8 +265,9 @@ pub(crate) fn property(text: &str) -> Result<(String, String), String> {
 pub(crate) fn queue(text: &str) -> Result<Queue, String> {
     const WANTED: &str = "wanted: BROKER:ID, such as broker-a:0";
     let (broker, id) = text.rsplit_once(':').ok_or(WANTED)?;
+    let digits = id.bytes().all(|byte| byte.is_ascii_digit());
     let id = id.parse().map_err(|_| WANTED)?;
-    if broker.is_empty() {
+    if broker.is_empty() || !digits {
         return Err(WANTED.to_owned());
     }
     Ok(Queue::new(broker, id))
