@@ -19,8 +19,9 @@ pub(super) fn decode<'a>(
     }
     let mut rest = visit.expected_binary(entries);
     while let Some((key, value, tail)) = binary_entry(rest)? {
-        if !value.is_empty() {
-            visit.field(Text::from_bytes(key), Text::from_bytes(value));
+        match value.is_empty() {
+            false => visit.field(Text::from_bytes(key), Text::from_bytes(value)),
+            true => visit.null(Text::from_bytes(key)),
         }
         rest = tail;
     }

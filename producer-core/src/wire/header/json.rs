@@ -59,13 +59,16 @@ fn members<'a>(
             "version" => int(reader, &mut line.version, "version")?,
             "language" => line.language = language(reader.value()?)?,
             "remark" => line.remark = reader.value()?.to_text(),
+            // Java has the last of two; fields that were shown already could not be taken back.
+            "extFields" if !ext.is_absent() => {
+                return Err(WireError::BadField { name: "extFields" });
+            }
             "extFields" if reader.peek() == Some(b'{') => {
                 let start = reader.position();
                 reader.open_object()?;
                 ext_fields(bytes, start, reader, visit, ext)?;
             }
             "extFields" => {
-                *ext = Ext::default();
                 if reader.value()? != Value::Null {
                     return Err(WireError::BadField { name: "extFields" });
                 }
@@ -88,8 +91,9 @@ fn ext_fields<'a>(
     ext: &mut Ext<'a>,
 ) -> Result<(), WireError> {
     while let Some(name) = reader.next_member()? {
-        if let Some(value) = reader.value()?.to_text() {
-            visit.field(name, value);
+        match reader.value()?.to_text() {
+            Some(value) => visit.field(name, value),
+            None => visit.null(name),
         }
     }
     *ext = Ext::json(&bytes[start..reader.position()]);

@@ -98,8 +98,7 @@ impl<'a> Header<'a> {
 /// Decodes a header in one pass and shows each ext field that is not null to `visit`, in wire
 /// order; of duplicates the last one counts.
 ///
-/// `visit` may have seen fields before an error is found behind them. Of a member `extFields` that
-/// stands twice it sees both; [`Header`] has the last, as Java does.
+/// `visit` may have seen fields before an error is found behind them.
 #[inline]
 pub fn decode_with<'a>(
     serialize: SerializeType,
@@ -127,6 +126,9 @@ pub(super) fn decode_fields<'a>(
 pub(super) trait Visit<'a> {
     /// Takes one field that is not null.
     fn field(&mut self, name: Text<'a>, value: Text<'a>);
+
+    /// Takes one that is: an earlier one of its name counts no more.
+    fn null(&mut self, _name: Text<'a>) {}
 
     /// Takes fields of a JSON header that come in an order known beforehand, which is quicker.
     /// `fields` follows the opening brace; what is returned follows a value's quote, or is all.

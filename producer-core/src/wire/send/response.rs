@@ -83,10 +83,9 @@ impl<'a> SendResponse<'a> {
     }
 }
 
-impl<'a> Visit<'a> for SendResponse<'a> {
-    #[inline(always)] // Called for each field of each response: the call costs more than it does.
-    fn field(&mut self, name: Text<'a>, value: Text<'a>) {
-        let Some(name) = name.as_bytes() else { return };
+impl<'a> SendResponse<'a> {
+    #[inline(always)] // As `field`.
+    fn set(&mut self, name: &[u8], value: Text<'a>) {
         // The length alone tells most names apart.
         match name.len() {
             5 if name == b"msgId" => self.msg_id = Some(value),
@@ -107,6 +106,36 @@ impl<'a> Visit<'a> for SendResponse<'a> {
             11 if name == b"batchUniqId" => self.batch_uniq_id = Some(value),
             12 if name == b"recallHandle" => self.recall_handle = Some(value),
             13 if name == b"transactionId" => self.transaction_id = Some(value),
+            _ => {}
+        }
+    }
+
+    #[cold]
+    fn set_escaped(&mut self, name: Text<'a>, value: Text<'a>) {
+        self.set(name.to_cow().as_bytes(), value);
+    }
+}
+
+impl<'a> Visit<'a> for SendResponse<'a> {
+    #[inline(always)] // Called for each field of each response: the call costs more than it does.
+    fn field(&mut self, name: Text<'a>, value: Text<'a>) {
+        match name.as_bytes() {
+            Some(name) => self.set(name, value),
+            None => self.set_escaped(name, value),
+        }
+    }
+
+    #[cold]
+    fn null(&mut self, name: Text<'a>) {
+        match &*name.to_cow() {
+            "msgId" => self.msg_id = None,
+            "queueId" => self.queue_id = None,
+            "TRACE_ON" => self.trace_on = None,
+            "MSG_REGION" => self.region = None,
+            "queueOffset" => self.queue_offset = None,
+            "batchUniqId" => self.batch_uniq_id = None,
+            "recallHandle" => self.recall_handle = None,
+            "transactionId" => self.transaction_id = None,
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! Whatever bytes arrive, decoders answer; the short way through a header and the general one agree.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -206,6 +207,39 @@ fn fields_need_commas_and_values_need_ends() {
         assert!(Header::decode(SerializeType::Json, bad.as_bytes()).is_err(), "{bad}");
         assert!(SendResponse::decode(SerializeType::Json, bad.as_bytes()).is_err(), "{bad}");
     }
+}
+
+/// Found by the fuzz targets `frames` and `headers`: one way had what the other had not.
+#[test]
+fn fields_that_stand_twice_are_read_in_one_way() {
+    let decode = |fields: &str| {
+        let text = format!(r#"{{"code":0,{fields},"flag":1,"opaque":3}}"#);
+        let whole = Header::decode(SerializeType::Json, text.as_bytes())?;
+        let both = ["msgId", "TRACE_ON"]
+            .map(|name| whole.ext.get(name).map(|it| it.to_cow().into_owned()));
+        let answer = SendResponse::decode(SerializeType::Json, text.as_bytes())?;
+        let id = answer.msg_id.map(|id| id.to_cow().into_owned());
+        assert_eq!(
+            [id, answer.trace_on.map(|on| String::from(if on { "true" } else { "false" }))],
+            both,
+            "{text}"
+        );
+        Ok::<_, WireError>(both[0].clone())
+    };
+    let id = |id: &str| Ok(Some(String::from(id)));
+    let refused = Err(WireError::BadField { name: "extFields" });
+
+    // Of two fields of one name the last counts, also if it is null or written by an escape.
+    assert_eq!(decode(r#""extFields":{"msgId":"a","msgId":"b"}"#), id("b"));
+    assert_eq!(decode(r#""extFields":{"msgId":"a","msg\u0049d":"b"}"#), id("b"));
+    assert_eq!(decode(r#""extFields":{"msgId":"a","TRACE_ON":"true","msgId":null}"#), Ok(None));
+    assert_eq!(decode(r#""extFields":{"TRACE_ON":"true","msgId":"a","TRACE_ON":null}"#), id("a"));
+    // Two members with fields are refused.
+    assert_eq!(decode(r#""extFields":null,"extFields":{"msgId":"a"}"#), id("a"));
+    assert_eq!(decode(r#""extFields":{"msgId":"a"},"extFields":{}"#), refused);
+    assert_eq!(decode(r#""extFields":{},"extFields":{"msgId":"a"}"#), refused);
+    assert_eq!(decode(r#""extFields":{"msgId":"a"},"extFields":null"#), refused);
+    assert_eq!(decode(r#""extFields":{"msgId":"a"},"ext\u0046ields":{"msgId":"b"}"#), refused);
 }
 
 #[test]
