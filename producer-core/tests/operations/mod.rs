@@ -7,6 +7,7 @@
 mod act;
 mod books;
 mod peers;
+pub(crate) mod said;
 mod script;
 mod stage;
 

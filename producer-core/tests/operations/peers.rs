@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use producer_core::wire::reply::PushReply;
 use producer_core::wire::send::{SendForm, SendRequest};
-use producer_core::wire::stored::StoredMessage;
 use producer_core::wire::transaction::CheckTransaction;
-use producer_core::wire::{
-    Fields, Head, Header, Language, SerializeType, batch, encode_frame, frame, properties,
-};
+use producer_core::wire::{Fields, Head, Header, SerializeType, batch, frame, properties};
+
+use super::said::{self, encode, head};
 
 /// A request that a peer has read.
 #[derive(Clone, Debug)]
@@ -163,10 +161,10 @@ pub(crate) fn push(what: u8, about: Option<&str>) -> Vec<u8> {
     match code {
         39 if what < 200 => {
             let mut half = Vec::new();
-            stored(known).encode(&mut half).expect("it fits");
+            said::half_stored("t0", known, b"half", 0).encode(&mut half).expect("it fits");
             encode(json, &head, &check(known, what).to_ext(), &half)
         }
-        326 if what < 200 => encode(json, &head, &reply(known).to_ext(), b"a reply"),
+        326 if what < 200 => encode(json, &head, &said::reply(known, 0).to_ext(), b"a reply"),
         _ => encode(json, &head, &Fields::new(), known.as_bytes()),
     }
 }
@@ -181,54 +179,4 @@ fn check(known: &str, what: u8) -> CheckTransaction {
         offset_msg_id: None,
         broker_name: (what & 16 == 0).then(|| "a".into()),
     }
-}
-
-fn reply(known: &str) -> PushReply {
-    PushReply {
-        producer_group: "repliers".into(),
-        topic: "c_REPLY_TOPIC".into(),
-        default_topic: "TBW102".into(),
-        default_topic_queue_nums: 4,
-        born_host: "10.0.0.9:1234".into(),
-        store_host: "10.0.0.1:10911".into(),
-        properties: Some(known.into()),
-        ..PushReply::default()
-    }
-}
-
-fn stored(properties: &str) -> StoredMessage<'_> {
-    StoredMessage {
-        body_crc: 0,
-        queue_id: 1,
-        flag: 3,
-        queue_offset: 40,
-        physical_offset: 4_000,
-        sys_flag: 0,
-        born_timestamp: 0,
-        born_host: "10.0.0.9:1234".parse().expect("an address"),
-        store_timestamp: 0,
-        store_host: "10.0.0.1:10911".parse().expect("an address"),
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: b"half"[..].into(),
-        topic: "t0".into(),
-        properties: properties.into(),
-    }
-}
-
-fn head() -> Head<'static> {
-    Head {
-        code: 0,
-        language: Language::JAVA,
-        version: 493,
-        opaque: 0,
-        flag: Head::REQUEST,
-        remark: None,
-    }
-}
-
-fn encode(serialize: SerializeType, head: &Head<'_>, fields: &Fields<'_>, body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    encode_frame(&mut out, serialize, head, fields.iter(), body).expect("small");
-    out
 }

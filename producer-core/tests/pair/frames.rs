@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use producer_core::wire::reply::PushReply;
 use producer_core::wire::stored::StoredMessage;
 use producer_core::wire::transaction::CheckTransaction;
-use producer_core::wire::{Fields, Head, Header, Language, SerializeType, encode_frame};
+use producer_core::wire::{Fields, Head, Header, SerializeType};
 use producer_core::{ConnId, HalfMessage, Message, Output, ReplyMessage, SendError, SendOptions};
 
 use super::{Event, LATENCY, UNIX_MS, World};
+use crate::operations::said::{self, head};
 
 /// A frame that a broker has read.
 #[derive(Clone, Debug)]
@@ -117,9 +117,7 @@ impl World {
 
     /// A broker sends a request of its own on a connection.
     pub(crate) fn push(&mut self, conn: ConnId, head: &Head<'_>, fields: &Fields<'_>, body: &[u8]) {
-        let mut frame = Vec::new();
-        let json = SerializeType::Json;
-        encode_frame(&mut frame, json, head, fields.iter(), body).expect("it fits");
+        let frame = said::encode(SerializeType::Json, head, fields, body);
         self.later(LATENCY, Event::ToProducer(conn, frame));
     }
 
@@ -138,52 +136,15 @@ impl World {
 
     /// A broker brings a reply with these properties.
     pub(crate) fn bring_reply(&mut self, conn: ConnId, properties: &str, body: &[u8]) {
-        let push = PushReply {
-            producer_group: "repliers".into(),
-            topic: "c_REPLY_TOPIC".into(),
-            default_topic: "TBW102".into(),
-            default_topic_queue_nums: 4,
-            born_host: "10.0.0.9:1234".into(),
-            store_host: "10.0.0.1:10911".into(),
-            born_timestamp: UNIX_MS as i64,
-            properties: Some(properties.into()),
-            ..PushReply::default()
-        };
+        let push = said::reply(properties, UNIX_MS as i64);
         let head = Head { code: 326, opaque: 4_712, flag: Head::REQUEST, ..head() };
         self.push(conn, &head, &push.to_ext(), body);
     }
 }
 
-fn head() -> Head<'static> {
-    Head {
-        code: 0,
-        language: Language::JAVA,
-        version: 493,
-        opaque: 0,
-        flag: Head::REQUEST,
-        remark: None,
-    }
-}
-
 /// What a broker holds of a half message.
 pub(crate) fn half_stored<'a>(properties: &'a str, body: &'a [u8]) -> StoredMessage<'a> {
-    StoredMessage {
-        body_crc: 0,
-        queue_id: 1,
-        flag: 3,
-        queue_offset: 40,
-        physical_offset: 4_000,
-        sys_flag: 0,
-        born_timestamp: UNIX_MS as i64,
-        born_host: "10.0.0.9:1234".parse().expect("an address"),
-        store_timestamp: UNIX_MS as i64,
-        store_host: "10.0.0.1:10911".parse().expect("an address"),
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: body.into(),
-        topic: "t".into(),
-        properties: properties.into(),
-    }
+    said::half_stored("t", properties, body, UNIX_MS as i64)
 }
 
 /// Each test passes, and fails when its mistake is made.
