@@ -253,6 +253,8 @@ fn a_page_cannot_consume() {
         r#"{"clientID":"c","producerDataSet":[{"groupName":"g","groupName":"h"}]}"#,
         r#"{"@type":"x","clientID":"c","producerDataSet":[]}"#,
         r#"{"clientID":"c","producerDataSet":[]}{}"#,
+        r#"["c",[]]"#,
+        r#"{"clientID":"c","producerDataSet":[["g"]]}"#,
     ] {
         assert_eq!(beat(body), other, "{body}");
     }

@@ -1,11 +1,15 @@
 //! Does a heartbeat say nothing but which groups a client produces for?
 //!
 //! It is read more strictly than any server reads it: what two readers could take differently
-//! (a member twice, in other letters, a comment, an unknown member) is refused.
+//! (a member twice, in other letters, without its name, a comment, an unknown member) is refused.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::Why;
 use crate::bridge::Grants;
@@ -17,7 +21,7 @@ struct Heartbeat<'a> {
     #[serde(rename = "clientID", borrow)]
     _client_id: Cow<'a, str>,
     #[serde(rename = "producerDataSet", borrow)]
-    producers: Vec<Producer<'a>>,
+    producers: Vec<Object<Producer<'a>>>,
     /// Consumers, of which there must be none: a page that says it consumes would be given
     /// queues of the group it names, whose messages then nobody reads.
     #[serde(rename = "consumerDataSet", default)]
@@ -35,12 +39,37 @@ struct Producer<'a> {
     group: Cow<'a, str>,
 }
 
+/// What stands in braces. serde would take the same members in brackets, without their names, too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members))
+            }
+        }
+
+        from.deserialize_map(Members(PhantomData)).map(Self)
+    }
+}
+
 /// Reads the whole body.
 pub(super) fn check(body: &[u8], grants: &Grants) -> Result<(), Why> {
-    let heartbeat: Heartbeat<'_> = serde_json::from_slice(body).map_err(|_| Why::Heartbeat)?;
+    let Object::<Heartbeat<'_>>(heartbeat) =
+        serde_json::from_slice(body).map_err(|_| Why::Heartbeat)?;
     if !heartbeat.consumers.is_empty() {
         return Err(Why::Consumer);
     }
-    let known = heartbeat.producers.iter().all(|one| grants.groups.allow(one.group.as_bytes()));
+    let known =
+        heartbeat.producers.iter().all(|Object(one)| grants.groups.allow(one.group.as_bytes()));
     if known { Ok(()) } else { Err(Why::Group) }
 }
