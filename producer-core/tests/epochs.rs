@@ -151,3 +151,29 @@ fn a_send_without_a_key_changes_no_epoch() {
     assert_eq!(attempts.iter().sum::<u32>(), 3, "one of them was refused and went home");
     assert_eq!(after.epoch, epoch);
 }
+
+/// As many brokers as before, but not the same.
+#[test]
+fn a_lane_that_leaves_a_broker_for_one_that_was_silent_says_so() {
+    let (mut world, ..) = at_home();
+    let sent = |world: &mut World| {
+        let ticket = world.send_with("1", keyed()).0;
+        world.finish(ticket).expect("one is well")
+    };
+    world.broker("a:1").delay = ms(400);
+    world.send("is answered late");
+    world.send("or the other one");
+    world.run(ms(300));
+    let before = sent(&mut world);
+    world.broker("a:1").delay = ms(0);
+    world.run(ms(200));
+    world.broker("b:1").does = Does::Hang;
+    world.send("falls silent");
+    world.send("or the other one");
+    world.run(ms(300));
+
+    let after = sent(&mut world);
+
+    assert_eq!((&*before.broker, &*after.broker), ("b", "a"));
+    assert_ne!(before.epoch, after.epoch);
+}
