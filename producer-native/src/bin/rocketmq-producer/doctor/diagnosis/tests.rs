@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use producer_core::wire::route::QueueData;
-use producer_native::{Address, TopicName};
+use producer_native::{Address, ConnectionEnd, ErrorKind, TlsFault, TopicName};
 
 use super::super::ask::Answer;
 use super::*;
@@ -164,12 +164,14 @@ fn code_function(source: &str) -> &str {
     rest.split("\n    }\n").next().unwrap_or_default()
 }
 
+/// A file of the repository.
+fn read(path: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(path).expect("a file of the repository")
+}
+
 #[test]
 fn the_guide_has_every_code_and_no_other() {
-    let read = |path: &str| {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        std::fs::read_to_string(path).expect("a file of the repository")
-    };
     let guide = read("docs/troubleshooting.md");
     let diagnosis = read("src/bin/rocketmq-producer/doctor/diagnosis.rs");
     let errors = read("../producer-core/src/error.rs");
@@ -182,4 +184,46 @@ fn the_guide_has_every_code_and_no_other() {
     let asked: BTreeSet<_> = words(code_function(&questions)).collect();
     assert_eq!(codes_of_section(&guide, "\n## Codes of questions"), asked);
     assert!(findings.len() >= 18 && kinds.len() >= 32 && asked.len() >= 7);
+}
+
+/// What is quoted in the first column of a section's first table.
+fn quoted_in_section<'t>(guide: &'t str, heading: &str) -> Vec<&'t str> {
+    let (_, section) = guide.split_once(heading).expect("the section");
+    let rows = section.lines().skip_while(|line| !line.starts_with('|'));
+    let cells = rows.take_while(|line| line.starts_with('|'));
+    let cells = cells.filter_map(|row| row.split('|').nth(1));
+    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect()
+}
+
+#[test]
+fn the_guide_has_phases_and_ends_of_connections_as_they_are_printed() {
+    let guide = read("docs/troubleshooting.md");
+    let errors = read("../producer-core/src/error.rs");
+    let (_, phases) = errors.split_once("impl Phase {").expect("the phases");
+    let phases: BTreeSet<_> = words(phases.split("\n}\n").next().unwrap_or_default()).collect();
+    assert_eq!(codes_of_section(&guide, "\n### `deadline`, by phase"), phases);
+    assert!(phases.len() >= 8);
+
+    let tls = |fault| ConnectionEnd::Tls { fault, detail: String::new() };
+    let ends = [
+        ConnectionEnd::Refused,
+        ConnectionEnd::DialTimeout,
+        ConnectionEnd::Unreachable("no route to host".to_owned()),
+        tls(TlsFault::Expired),
+        tls(TlsFault::NotTls),
+        ConnectionEnd::Proxy("proxy a:1: it closed the connection".to_owned()),
+        ConnectionEnd::Overloaded {
+            after: Duration::from_secs(1),
+            detail: "bridge a:1: too much to do".to_owned(),
+        },
+    ];
+    let ends = ends.map(|end| ErrorKind::Connect(end).to_string());
+    let quoted = quoted_in_section(&guide, "\n### `connect`, by its text");
+    assert!(quoted.len() >= 7, "{quoted:?}");
+    for text in &quoted {
+        assert!(ends.iter().any(|end| end.contains(text)), "no error says {text:?}");
+    }
+    for end in &ends {
+        assert!(quoted.iter().any(|text| end.contains(text)), "the guide lacks {end:?}");
+    }
 }
