@@ -7,8 +7,8 @@ use producer_core::wire::transaction::CheckTransaction;
 use producer_core::wire::{Fields, Head, Header, SerializeType};
 use producer_core::{ConnId, HalfMessage, Message, Output, ReplyMessage, SendError, SendOptions};
 
+use super::super::operations::said::{self, head};
 use super::{Event, LATENCY, UNIX_MS, World};
-use crate::operations::said::{self, head};
 
 /// A frame that a broker has read.
 #[derive(Clone, Debug)]
