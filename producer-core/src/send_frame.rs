@@ -3,7 +3,7 @@
 //! What is the same for every message of a topic is encoded when the topic is first used
 //! ([`Templates::topic_head`]), what is the same for a broker when it is first seen
 //! ([`Templates::broker_part`]), what is the same for a millisecond when its first message comes
-//! ([`Middle`]). A frame is these copied one behind the other, and a few holes filled in.
+//! (`Middle`). A frame is these copied one behind the other, and a few holes filled in.
 
 use alloc::vec::Vec;
 
