@@ -5,7 +5,8 @@ const HELP: &str = "\
 
 what is measured
   (nothing else said)     rate, latency and CPU of every row beside the limit; what a message costs
-                          in bytes, system calls and allocations; memory, threads, cold start
+                          in bytes, system calls and allocations; memory, threads, cold start;
+                          the codec alone
   --peers                 the clients of others, too: Java 5.4.0 (wants Java 17 and Maven), Go 2.1.2
                           (Go), rocketmq-client-rust 1.0.0 (half an hour to build, once)
   --build                 only: crates, time of a clean build, size of a program (minutes)
